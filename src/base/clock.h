@@ -1,0 +1,10 @@
+// Time.
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+// Seconds since some fixed moment, never going back.
+double clock_s(void);
+// Seconds since 1970 (for files that say when).
+double clock_wall_s(void);
+
+#endif

@@ -1,0 +1,64 @@
+// Files: reading by map, writing aside. A file is either there whole or not there.
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { PATH_BYTES = 4096 };
+
+// ---- reading
+typedef struct {
+  const uint8_t *data;  // the whole file, read only; never NULL (an empty file points at nothing readable)
+  size_t size;
+  const char *path;     // owned copy
+} FileMap;
+
+// Maps the whole file. ERR_IO names the path and says missing, a folder, or not permitted.
+Err file_map(FileMap *f, const char *path);
+void file_unmap(FileMap *f);
+
+// Reads a whole small file into a fresh NUL-terminated buffer (free() it). ERR_FORMAT if larger than limit_bytes.
+Err file_read(const char *path, size_t limit_bytes, char **text, size_t *size);
+
+bool file_exists(const char *path);
+bool file_is_folder(const char *path);
+
+// ---- writing: to "path.tmp.PID", synced and renamed by file_commit; file_abandon removes it. Errors name path and cause
+// (no space left: how much was wanted). The writer buffers; it owns one descriptor.
+typedef struct {
+  int fd;
+  char path[PATH_BYTES], temp[PATH_BYTES];
+  uint8_t *buffer;
+  size_t buffered;
+  uint64_t written;  // bytes so far, buffered ones included
+} FileWriter;
+
+Err file_create(FileWriter *w, const char *path);
+Err file_write(FileWriter *w, const void *data, size_t size);
+Err file_printf(FileWriter *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+Err file_commit(FileWriter *w);    // flush, fsync, rename, fsync the folder
+void file_abandon(FileWriter *w);  // safe after file_commit and on a zeroed writer
+
+// Writes a whole small file that way.
+Err file_replace(const char *path, const void *data, size_t size);
+
+// ---- folders
+Err folder_make(const char *path);    // with its parents; fine if it exists
+Err folder_remove(const char *path);  // with what is in it; fine if it does not exist
+Err folder_sync(const char *path);
+// The names in a folder, sorted by byte, without "." and ".."; free with names_free.
+Err folder_list(const char *path, char ***names, size_t *count);
+void names_free(char **names, size_t count);
+
+// An exclusive lock on "folder/lock", held until released or the process ends. ERR_STATE names the process that has it.
+Err folder_lock(int *lock, const char *folder);
+void folder_unlock(int *lock);
+
+// dir "/" name into out (PATH_BYTES). ERR_ARG if too long.
+Err path_join(char out[PATH_BYTES], const char *dir, const char *name);
+
+#endif

@@ -1,0 +1,39 @@
+// Sixteen- and eight-bit floating point: bf16, fp16, fp8 e4m3 (the "fn" form: no infinities) and e5m2.
+// Conversions to a narrower type round to nearest even. Overflow gives infinity (NaN for e4m3), or with `saturate` the
+// largest finite value, infinities too. NaN stays NaN. Conversions to fp32 are exact.
+#ifndef BASE_HALF_H
+#define BASE_HALF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef uint16_t Bf16;
+
+static inline uint32_t f32_bits(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  return u;
+}
+static inline float f32_from_bits(uint32_t u) {
+  float x;
+  memcpy(&x, &u, sizeof x);
+  return x;
+}
+
+static inline float bf16_to_f32(Bf16 h) { return f32_from_bits((uint32_t)h << 16); }
+static inline Bf16 bf16_from_f32(float x) {
+  uint32_t u = f32_bits(x);
+  if ((u & 0x7fffffffu) > 0x7f800000u) return (Bf16)((u >> 16) | 0x40u);  // quiet the NaN, never round it to infinity
+  return (Bf16)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+
+Bf16 bf16_from_f32_saturate(float x);
+uint16_t fp16_from_f32(float x, bool saturate);
+float fp16_to_f32(uint16_t h);
+uint8_t e4m3_from_f32(float x, bool saturate);
+float e4m3_to_f32(uint8_t b);
+uint8_t e5m2_from_f32(float x, bool saturate);
+float e5m2_to_f32(uint8_t b);
+
+#endif
