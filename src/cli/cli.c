@@ -1,0 +1,54 @@
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/options.h"
+
+static void remove_args(int *argc, char **argv, int at, int count) {
+  for (int i = at; i + count <= *argc; i++) argv[i] = argv[i + count];  // the NULL at the end moves along
+  *argc -= count;
+}
+
+bool cli_flag(int *argc, char **argv, const char *name) {
+  for (int i = 1; i < *argc; i++) {
+    if (strcmp(argv[i], name) != 0) continue;
+    remove_args(argc, argv, i, 1);
+    return true;
+  }
+  return false;
+}
+
+Err cli_value(int *argc, char **argv, const char *name, const char **value) {
+  size_t n = strlen(name);
+  for (int i = 1; i < *argc; i++) {
+    if (strncmp(argv[i], name, n) != 0) continue;
+    if (argv[i][n] == '=') {
+      *value = argv[i] + n + 1;
+      remove_args(argc, argv, i, 1);
+      return ERR_OK;
+    }
+    if (argv[i][n]) continue;
+    CHECK(i + 1 < *argc, ERR_ARG, "%s needs a value", name);
+    *value = argv[i + 1];
+    remove_args(argc, argv, i, 2);
+    return ERR_OK;
+  }
+  return ERR_OK;
+}
+
+bool cli_help(int argc, char **argv, const char *text) {
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    fputs(text, stdout);
+    return true;
+  }
+  return false;
+}
+
+Err cli_no_more(int argc, char **argv, const char *const *options) {
+  if (argc <= 1) return ERR_OK;
+  const char *near = options ? name_nearest(argv[1], options) : NULL;
+  if (near) FAIL(ERR_ARG, "%s: unknown argument \"%s\"; did you mean %s?", argv[0], argv[1], near);
+  FAIL(ERR_ARG, "%s: unknown argument \"%s\"; see pleiad %s --help", argv[0], argv[1], argv[0]);
+}

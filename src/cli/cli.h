@@ -1,0 +1,23 @@
+// What the sub-commands share. A command gets argv[0] = its own name. It prints results on stdout and returns an Err; main prints
+// the error and chooses the exit code: 0 done, 1 failed, 2 called wrongly (ERR_ARG). With --json the last line of stdout is one JSON object.
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+#define COMMAND(name, about) Err cmd_##name(int argc, char **argv);
+#include "cli/commands.inc"
+#undef COMMAND
+
+// Takes "name" out of argv if it is there.
+bool cli_flag(int *argc, char **argv, const char *name);
+// Takes "name VALUE" or "name=VALUE" out of argv; *value is left as it is if absent. ERR_ARG if the value is missing.
+Err cli_value(int *argc, char **argv, const char *name, const char **value);
+// Whether --help is among the arguments: then prints `text`, and the command returns ERR_OK.
+bool cli_help(int argc, char **argv, const char *text);
+// ERR_ARG that names the first argument nobody took; options: the known ones, NULL at the end, to suggest the nearest.
+Err cli_no_more(int argc, char **argv, const char *const *options);
+
+#endif
