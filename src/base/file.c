@@ -1,0 +1,100 @@
+// Reading files, paths and folders. Writing is in file_write.c.
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// Opens anything but a folder for reading.
+static Err open_read(const char *path, int *fd, struct stat *st) {
+  *fd = open(path, O_RDONLY | O_CLOEXEC);
+  CHECK(*fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
+  if (fstat(*fd, st) == 0 && !S_ISDIR(st->st_mode)) return ERR_OK;
+  int cause = S_ISDIR(st->st_mode) ? EISDIR : errno;
+  close(*fd);
+  *fd = -1;
+  if (cause == EISDIR) FAIL(ERR_IO, "%s is a folder; a file is wanted", path);
+  FAIL(ERR_IO, "%s: %s", path, strerror(cause));
+}
+
+Err file_map(FileMap *f, const char *path) {
+  static const uint8_t nothing[1];
+  *f = (FileMap){.data = nothing};
+  int fd = -1;
+  struct stat st;
+  TRY(open_read(path, &fd, &st));
+  Err err = ERR_OK;
+  char *copy = strdup(path);
+  CHECK_OUT(copy, ERR_MEMORY, "%s: no memory", path);
+  CHECK_OUT(S_ISREG(st.st_mode), ERR_IO, "%s is a pipe or device; this needs a plain file", path);
+  if (st.st_size > 0) {
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    CHECK_OUT(p != MAP_FAILED, ERR_IO, "%s: cannot map %lld bytes: %s", path, (long long)st.st_size, strerror(errno));
+    f->data = p;
+    f->size = (size_t)st.st_size;
+  }
+  f->path = copy;
+  copy = NULL;
+out:
+  free(copy);
+  close(fd);
+  return err;
+}
+
+void file_unmap(FileMap *f) {
+  if (f->size) munmap((void *)(uintptr_t)f->data, f->size);
+  free((void *)(uintptr_t)f->path);
+  *f = (FileMap){0};
+}
+
+Err file_read(const char *path, size_t limit_bytes, char **text, size_t *size) {
+  *text = NULL;
+  int fd = -1;
+  struct stat st;
+  TRY(open_read(path, &fd, &st));
+  Err err = ERR_OK;
+  size_t used = 0, room = 0;
+  char *buffer = NULL;
+  for (;;) {  // grows with what comes, not with what the size claims: pipes have none
+    if (used == room) {
+      room = room ? 2 * room : S_ISREG(st.st_mode) && (size_t)st.st_size < limit_bytes ? (size_t)st.st_size + 1 : 65536;
+      char *grown = realloc(buffer, room + 1);
+      CHECK_OUT(grown, ERR_MEMORY, "%s: no memory for %zu bytes", path, room);
+      buffer = grown;
+    }
+    ssize_t got = read(fd, buffer + used, room - used);
+    if (got < 0 && errno == EINTR) continue;
+    CHECK_OUT(got >= 0, ERR_IO, "%s: %s", path, strerror(errno));
+    if (got == 0) break;
+    used += (size_t)got;
+    CHECK_OUT(used <= limit_bytes, ERR_FORMAT, "%s: larger than %zu bytes, the limit for this kind of file", path, limit_bytes);
+  }
+  buffer[used] = '\0';
+  *text = buffer;
+  *size = used;
+  buffer = NULL;
+out:
+  free(buffer);
+  close(fd);
+  return err;
+}
+
+bool file_exists(const char *path) { return access(path, F_OK) == 0; }
+
+bool file_is_folder(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+Err path_join(char out[PATH_BYTES], const char *dir, const char *name) {
+  size_t n = strlen(dir);
+  const char *slash = n == 0 || dir[n - 1] == '/' ? "" : "/";
+  int length = snprintf(out, PATH_BYTES, "%s%s%s", dir, slash, name);
+  CHECK(length >= 0 && length < PATH_BYTES, ERR_ARG, "%.100s...: a path longer than %d bytes", dir, PATH_BYTES - 1);
+  return ERR_OK;
+}

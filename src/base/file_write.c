@@ -1,0 +1,116 @@
+// Writing aside: nobody ever sees half a file under its real name.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+enum { BUFFER_BYTES = 1 << 18 };
+
+Err file_create(FileWriter *w, const char *path) {
+  *w = (FileWriter){.fd = -1};
+  CHECK(!file_is_folder(path), ERR_IO, "%s is a folder; a file is to be written", path);
+  int n = snprintf(w->path, sizeof w->path, "%s", path);
+  int m = snprintf(w->temp, sizeof w->temp, "%s.tmp.%ld", path, (long)getpid());
+  CHECK(n < (int)sizeof w->path && m < (int)sizeof w->temp, ERR_ARG, "%.100s...: a path longer than %d bytes", path, PATH_BYTES - 1);
+  w->buffer = malloc(BUFFER_BYTES);
+  CHECK(w->buffer, ERR_MEMORY, "%s: no memory for a write buffer", path);
+  w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (w->fd >= 0) return ERR_OK;
+  int cause = errno;
+  free(w->buffer);
+  w->buffer = NULL;
+  if (cause == ENOENT) FAIL(ERR_IO, "%s: cannot be written: its folder does not exist", path);
+  FAIL(ERR_IO, "%s: cannot be written: %s", path, strerror(cause));
+}
+
+static Err write_out(FileWriter *w, const uint8_t *data, size_t size) {
+  while (size > 0) {
+    ssize_t n = write(w->fd, data, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+      FAIL(ERR_IO, "%s: no space left after %llu bytes (%s); free some space or choose another place", w->path,
+           (unsigned long long)(w->written - w->buffered), strerror(errno));
+    CHECK(n > 0, ERR_IO, "%s: %s", w->path, n < 0 ? strerror(errno) : "nothing could be written");
+    data += n;
+    size -= (size_t)n;
+  }
+  return ERR_OK;
+}
+
+static Err flush(FileWriter *w) {
+  TRY(write_out(w, w->buffer, w->buffered));
+  w->buffered = 0;
+  return ERR_OK;
+}
+
+Err file_write(FileWriter *w, const void *data, size_t size) {
+  if (size > BUFFER_BYTES - w->buffered) TRY(flush(w));
+  if (size >= BUFFER_BYTES) {
+    TRY(write_out(w, data, size));
+  } else if (size > 0) {
+    memcpy(w->buffer + w->buffered, data, size);
+    w->buffered += size;
+  }
+  w->written += size;
+  return ERR_OK;
+}
+
+Err file_printf(FileWriter *w, const char *format, ...) {
+  char small[512], *text = small;
+  va_list args, again;
+  va_start(args, format);
+  va_copy(again, args);
+  int n = vsnprintf(small, sizeof small, format, args);
+  if (n >= (int)sizeof small && vasprintf(&text, format, again) < 0) text = NULL;
+  va_end(again);
+  va_end(args);
+  CHECK(n >= 0 && text, ERR_MEMORY, "%s: no memory to format a line", w->path);
+  Err err = file_write(w, text, (size_t)n);
+  if (text != small) free(text);
+  return err;
+}
+
+static Err sync_parent(const char *path) {
+  char dir[PATH_BYTES];
+  snprintf(dir, sizeof dir, "%s", path);
+  char *slash = strrchr(dir, '/');
+  if (!slash) return folder_sync(".");
+  slash[slash == dir] = '\0';  // "/name" is in "/"
+  return folder_sync(dir);
+}
+
+Err file_commit(FileWriter *w) {
+  Err err = ERR_OK;
+  TRY_OUT(flush(w));
+  CHECK_OUT(fsync(w->fd) == 0 || errno == EINVAL, ERR_IO, "%s: cannot be synced: %s", w->path, strerror(errno));
+  CHECK_OUT(close(w->fd) == 0, ERR_IO, "%s: %s", w->path, (w->fd = -1, strerror(errno)));
+  w->fd = -1;
+  CHECK_OUT(rename(w->temp, w->path) == 0, ERR_IO, "%s: cannot be put in place: %s", w->path, strerror(errno));
+  w->temp[0] = '\0';
+  TRY_OUT(sync_parent(w->path));
+out:
+  file_abandon(w);
+  return err;
+}
+
+void file_abandon(FileWriter *w) {
+  if (!w->buffer) return;
+  if (w->fd >= 0) close(w->fd);
+  if (w->temp[0]) unlink(w->temp);
+  free(w->buffer);
+  *w = (FileWriter){.fd = -1};
+}
+
+Err file_replace(const char *path, const void *data, size_t size) {
+  FileWriter w;
+  TRY(file_create(&w, path));
+  Err err = file_write(&w, data, size);
+  if (!err) return file_commit(&w);
+  file_abandon(&w);
+  return err;
+}
