@@ -19,8 +19,8 @@ Err json_write(const json_t *root, const char *path);
 // The _or forms take a default when the key is missing or null.
 Err json_int(const json_t *object, const char *key, const char *where, int64_t *out);
 Err json_int_or(const json_t *object, const char *key, const char *where, int64_t fallback, int64_t *out);
-Err json_real(const json_t *object, const char *key, const char *where, double *out);
-Err json_real_or(const json_t *object, const char *key, const char *where, double fallback, double *out);
+Err json_number(const json_t *object, const char *key, const char *where, double *out);
+Err json_number_or(const json_t *object, const char *key, const char *where, double fallback, double *out);
 Err json_bool_or(const json_t *object, const char *key, const char *where, bool fallback, bool *out);
 // The text is borrowed from the object.
 Err json_text(const json_t *object, const char *key, const char *where, const char **out);
