@@ -65,10 +65,13 @@ typedef struct {
 void options_bind(Options *o, const Field *fields, void *base);
 // Sets every field to its default; lists become empty.
 void options_defaults(const Options *o);
-// One value from text, as on the command line. `where` names its place ("--moe.top_k", "run.yaml:12").
+// One value from text, as on the command line ("stages.0.lr" for lists; an index one past the end makes a new element). `where` names its place ("--moe.top_k", "run.yaml:12").
 Err options_set(const Options *o, const char *key, const char *value, const char *where);
 // A YAML file of maps, lists of maps and scalars. Duplicate keys, tags, aliases, tabs, nesting beyond 64 are refused with file and line.
+// A list in the file replaces the list that was. At most 4 MiB.
 Err options_load(const Options *o, const char *path);
+// The same from memory; `name` stands for the file in messages.
+Err options_parse(const Options *o, const char *text, size_t size, const char *name);
 // Takes every "--key value" and "--key=value" (a bool may stand alone) that it knows out of argv, in order; *argc shrinks to what is left.
 // Any other argument that begins with "--" and is not in `others` (NULL at the end; NULL: none) is refused with the nearest known name.
 Err options_args(const Options *o, int *argc, char **argv, const char *const *others);
