@@ -161,9 +161,10 @@ struct Ops {
 #define OP(name, params, tolerance) void(*name) params;
 #include "ops/ops.inc"
 #undef OP
-#define OP(name, params, tolerance) const char *name##_from;
+#define OP(name, params, tolerance) const char *name##_from;  // name of the level that set it
 #include "ops/ops.inc"
 #undef OP
+  size_t (*gemm_packed_bytes)(int64_t N, int64_t K, Dtype type);  // of the level that set gemm_pack
 };
 
 #define OP(name, params, tolerance) typedef void name##_fn params;

@@ -1,0 +1,94 @@
+#include "ops/cpu/detect.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6, XCR0_AMX = 0x60000 };
+
+typedef struct {
+  unsigned a, b, c, d;
+} Cpuid;
+
+static Cpuid cpuid(unsigned leaf, unsigned sub) {
+  Cpuid r = {0};
+  if (!__get_cpuid_count(leaf, sub, &r.a, &r.b, &r.c, &r.d)) r = (Cpuid){0};
+  return r;
+}
+
+static bool has(unsigned word, int bit) { return word >> bit & 1; }
+
+// The register states that the system saves on a switch (XCR0).
+static uint64_t saved_states(void) {
+  if (!has(cpuid(1, 0).c, 27)) return 0;
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t)high << 32 | low;
+}
+
+static bool saves(uint64_t states) { return (saved_states() & states) == states; }
+
+static bool has_avx2(void) {
+  Cpuid one = cpuid(1, 0), seven = cpuid(7, 0);
+  return has(one.c, 12) && has(one.c, 28) && has(one.c, 29) && has(seven.b, 5) && saves(XCR0_AVX);  // FMA, AVX, F16C, AVX2
+}
+
+static bool has_avx512(void) {
+  Cpuid seven = cpuid(7, 0);  // F, DQ, BW, VL, VBMI
+  return has(seven.b, 16) && has(seven.b, 17) && has(seven.b, 30) && has(seven.b, 31) && has(seven.c, 1) && saves(XCR0_AVX512);
+}
+
+static bool has_avx512_bf16(void) { return has(cpuid(7, 1).a, 5); }
+
+static bool has_amx(void) {
+  Cpuid seven = cpuid(7, 0);  // bf16, tile, int8
+  return has(seven.d, 22) && has(seven.d, 24) && has(seven.d, 25) && saves(XCR0_AMX) &&
+         syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+Isa cpu_isa(void) {
+  if (!HAVE_ISA_AVX2 || !has_avx2()) return ISA_REF;
+  if (!HAVE_ISA_AVX512 || !has_avx512()) return ISA_AVX2;
+  if (!HAVE_ISA_AVX512_BF16 || !has_avx512_bf16()) return ISA_AVX512;
+  if (!HAVE_ISA_AMX || !has_amx()) return ISA_AVX512_BF16;
+  return ISA_AMX;
+}
+
+bool cpu_bf16_dot_is_fast(void) { return !has(cpuid(7, 0).d, 22); }
+
+void cpu_name(char *text, size_t size) {
+  unsigned name[12] = {0};
+  for (unsigned i = 0; i < 3; i++) {
+    Cpuid r = cpuid(0x80000002u + i, 0);
+    memcpy(&name[4 * i], &r, sizeof r);
+  }
+  char all[sizeof name + 1] = "";
+  memcpy(all, name, sizeof name);
+  const char *start = all;
+  while (*start == ' ') start++;
+  size_t n = strlen(start);
+  while (n > 0 && start[n - 1] == ' ') n--;
+  if (size == 0) return;
+  if (n > size - 1) n = size - 1;
+  memcpy(text, start, n);
+  text[n] = '\0';
+}
+
+#else
+
+Isa cpu_isa(void) { return ISA_REF; }
+bool cpu_bf16_dot_is_fast(void) { return false; }
+void cpu_name(char *text, size_t size) {
+  static const char unknown[] = "unknown processor";
+  if (size == 0) return;
+  size_t n = sizeof unknown - 1 < size - 1 ? sizeof unknown - 1 : size - 1;
+  memcpy(text, unknown, n);
+  text[n] = '\0';
+}
+
+#endif

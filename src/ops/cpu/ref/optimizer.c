@@ -1,0 +1,55 @@
+#include <math.h>
+
+#include "ops/cpu/level.h"
+#include "ops/cpu/ref/value.h"
+
+enum { BLOCK = 4096, ROUND = 1 << 16 };  // elements a block; blocks a round, whose sums lie in scratch
+
+typedef struct {
+  const float *x;
+  double *sums;
+  int64_t n, first, blocks;  // this round's blocks
+} Squares;
+
+static void squares_part(void *arg, int thread, int n_threads) {
+  const Squares *s = arg;
+  int64_t begin, end;
+  pool_range(s->blocks, 1, thread, n_threads, &begin, &end);
+  for (int64_t b = begin; b < end; b++) {
+    int64_t i = (s->first + b) * BLOCK, stop = i + BLOCK < s->n ? i + BLOCK : s->n;
+    double sum = 0;
+    for (; i < stop; i++) sum += (double)s->x[i] * (double)s->x[i];
+    s->sums[b] = sum;
+  }
+}
+
+// sum = sum over blocks, in order, of (sum of x^2 within the block)
+void ref_sum_squares(Dev *dev, double *sum, const float *x, int64_t n) {
+  double *sums = dev_scratch(dev, 0, ROUND * sizeof *sums), total = 0;
+  int64_t blocks = (n + BLOCK - 1) / BLOCK;
+  for (int64_t first = 0; first < blocks; first += ROUND) {
+    int64_t count = blocks - first < ROUND ? blocks - first : ROUND;
+    ops_run(dev, squares_part, &(Squares){x, sums, n, first, count}, count * BLOCK);
+    for (int64_t b = 0; b < count; b++) total += sums[b];
+  }
+  *sum = total;
+}
+
+// g = grad_scale g;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr (m / c1 / (sqrt(v / c2) + eps) + decay p)
+static void adamw_part(void *arg, int thread, int n_threads) {
+  const AdamwArgs *a = arg;
+  double c1 = 1 - pow(a->beta1, (double)a->step), c2 = 1 - pow(a->beta2, (double)a->step);
+  int64_t begin, end;
+  pool_range(a->n, 64, thread, n_threads, &begin, &end);
+  for (int64_t i = begin; i < end; i++) {
+    double g = a->grad_scale * (double)a->g[i], p = (double)a->p[i];
+    double m = a->beta1 * get(a->m, 0, i) + (1 - a->beta1) * g;
+    double v = a->beta2 * get(a->v, 0, i) + (1 - a->beta2) * g * g;
+    put(a->m, 0, i, m);
+    put(a->v, 0, i, v);
+    a->p[i] = (float)(p - a->lr * (m / c1 / (sqrt(v / c2) + a->eps) + a->decay * p));
+    if (a->clear) a->g[i] = 0;
+  }
+}
+
+void ref_adamw(Dev *dev, const AdamwArgs *a) { ops_run(dev, adamw_part, (void *)(uintptr_t)a, a->n); }
