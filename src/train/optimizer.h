@@ -1,0 +1,46 @@
+// The optimiser: global norm, clipping, AdamW, and the step of the routers' selection bias.
+//
+// Determinism: a parameter's squares are summed over fixed blocks of its own indices, parameters by a fixed binary tree over the list; the
+// update is elementwise. No thread count and no layout changes a bit. Nothing is allocated after optimizer_init.
+// Cost: the gradients are read twice, weights and moments read and written once.
+#ifndef TRAIN_OPTIMIZER_H
+#define TRAIN_OPTIMIZER_H
+
+#include "nn/param.h"
+#include "train/groups.h"
+
+typedef struct {
+  double beta1, beta2, eps, decay;
+  double clip;      // greatest global norm; 0: no clipping
+  int moments;      // MomentType
+} OptimizerConfig;
+
+typedef enum { MOMENTS_F32, MOMENTS_BF16, MOMENT_TYPES } MomentType;
+extern const char *const moment_names[MOMENT_TYPES + 1];  // "fp32", "bf16"
+
+typedef struct {
+  OptimizerConfig config;
+  const ParamList *list;
+  const ParamSettings *settings;  // [list->count], borrowed
+  Mat *m, *v;                     // [list->count], one row each; data NULL for parameters without gradient. Owned
+  double *squares;                // [list->count]
+  int64_t step;                   // updates done
+} Optimizer;
+
+// Takes the moments from `arena` (zeroed there), in the order of the list: both of a parameter side by side.
+Err optimizer_init(Optimizer *o, OptimizerConfig config, const ParamList *list, const ParamSettings *settings, Arena *arena);
+void optimizer_free(Optimizer *o);
+
+// L2 norm of all gradients; not finite if one is not.
+double optimizer_norm(Optimizer *o, Dev *dev);
+// min(1, clip / (norm + 1e-6)); 1 without clipping.
+double clip_coefficient(double norm, double clip);
+// One update with gradients times `grad_scale`, which are set to 0.
+void optimizer_step(Optimizer *o, Dev *dev, double lr, double grad_scale);
+// Sets the gradients to 0 without an update.
+void optimizer_skip(Optimizer *o);
+
+// bias[e] += rate sign(mean load - load[e]), sign(0) = 0, in integers: E load[e] against the sum. Wang et al. 2024 (auxiliary-loss-free balancing).
+void balance_step(float *bias, const int64_t *load, int64_t experts, double rate);
+
+#endif
