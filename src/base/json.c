@@ -177,6 +177,7 @@ Err json_bool_or(const json_t *object, const char *key, const char *where, bool 
 Err json_text(const json_t *object, const char *key, const char *where, const char **out) {
   const json_t *v = json_object_get(object, key);
   if (!json_is_string(v)) return fail_type(object, key, where, "a string");
+  CHECK(strlen(json_string_value(v)) == json_string_length(v), ERR_FORMAT, "%s: \"%s\" has a NUL character in it", where, key);
   *out = json_string_value(v);
   return ERR_OK;
 }

@@ -22,7 +22,7 @@ Err json_int_or(const json_t *object, const char *key, const char *where, int64_
 Err json_number(const json_t *object, const char *key, const char *where, double *out);
 Err json_number_or(const json_t *object, const char *key, const char *where, double fallback, double *out);
 Err json_bool_or(const json_t *object, const char *key, const char *where, bool fallback, bool *out);
-// The text is borrowed from the object.
+// The text is borrowed from the object. A NUL in it is refused; where text is data, take it from jansson with its length.
 Err json_text(const json_t *object, const char *key, const char *where, const char **out);
 Err json_text_or(const json_t *object, const char *key, const char *where, const char *fallback, const char **out);
 
