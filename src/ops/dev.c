@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "ops/cpu/detect.h"
+#include "ops/cpu/gemm.h"
 #include "ops/ops.h"
 
-enum { SCRATCH_THREAD_BYTES = 4 << 20, LINE_BYTES = 64, ALIAS_BYTES = 4096 };
+enum { SCRATCH_THREAD_BYTES = (GEMM_SCRATCH_BYTES + 4095) / 4096 * 4096, LINE_BYTES = 64, ALIAS_BYTES = 4096 };
 
 const char *const isa_names[ISA_LEVELS + 1] = {"ref", "avx2", "avx512", "avx512_bf16", "amx", NULL};
 const char *const scoring_names[3] = {"sigmoid", "softmax", NULL};

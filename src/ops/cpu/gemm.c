@@ -1,0 +1,377 @@
+#include "ops/cpu/gemm.h"
+
+#include <assert.h>
+
+#include "ops/cpu/kernels.h"
+
+static const GemmKernel *const f32_kernels[ISA_LEVELS] = {
+#if HAVE_ISA_AVX512
+    [ISA_AVX512] = &gemm_f32_avx512,
+    [ISA_AVX512_BF16] = &gemm_f32_avx512,
+    [ISA_AMX] = &gemm_f32_avx512,
+#endif
+};
+static const GemmKernel *const bf16_kernels[ISA_LEVELS] = {
+#if HAVE_ISA_AVX512_BF16
+    [ISA_AVX512_BF16] = &gemm_bf16_avx512_bf16,
+#endif
+};
+
+static const GemmKernel *gemm_kernel(const Dev *d, Dtype type) {
+  return type == DT_BF16 && bf16_kernels[d->bf16] ? bf16_kernels[d->bf16] : f32_kernels[d->isa];
+}
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// One product, as each of the operations hands it to the blocks.
+typedef struct {
+  int64_t M, N, K;
+  Mat c, a, b, add;
+  const float *bias;
+  bool a_t, b_t;
+  const int32_t *a_row, *b_row;  // gathers of the stored rows of a and b
+  const char *b_packed;
+} Product;
+
+typedef struct {
+  Dev *d;
+  const GemmKernel *kernel;
+  Dtype packed_type;  // of b_packed
+  const void *args;
+  int64_t groups;
+  void (*product)(const void *args, int64_t group, Product *p);
+} Job;
+
+// A thread's working space.
+typedef struct {
+  char *a, *b;
+  float *partial, *tile;
+  size_t a_panel_bytes, b_panel_bytes;
+} Space;
+
+static Space space_of(const Job *job, int thread) {
+  const GemmKernel *k = job->kernel;
+  Space s;
+  s.a_panel_bytes = (size_t)(k->mr * k->kc) * (k->ku == 1 ? 4 : 2) + GEMM_PANEL_PAD;
+  s.b_panel_bytes = (size_t)(k->nr * k->kc) * (k->ku == 1 ? 4 : 2) + GEMM_PANEL_PAD;
+  char *at = dev_scratch(job->d, thread, GEMM_SCRATCH_BYTES);
+  s.tile = (float *)at;
+  at += GEMM_TILE_MAX * sizeof(float);
+  s.a = at;
+  at += (size_t)div_up(GEMM_ROWS_L2, k->mr) * s.a_panel_bytes;
+  at += -(uintptr_t)at % 64;
+  s.b = at;
+  at += (size_t)div_up(GEMM_COLS, k->nr) * s.b_panel_bytes;
+  s.partial = (float *)(at + -(uintptr_t)at % 64);
+  return s;
+}
+
+// A block of C in work: rows [m0, m1), columns [n0, n1), k's [k0, k0 + n_k).
+typedef struct {
+  int64_t m0, m1, n0, n1, k0, n_k;
+  bool first, last;  // visit in k
+} Block;
+
+static void pack_a(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows) {
+  GemmPack pack = {.to = s->a,
+                   .panel_bytes = s->a_panel_bytes,
+                   .src = p->a,
+                   .row = p->a_row,
+                   .width = job->kernel->mr,
+                   .ku = job->kernel->ku,
+                   .line = m,
+                   .n_lines = rows,
+                   .k = b->k0,
+                   .n_k = b->n_k};
+  (p->a_t ? job->kernel->pack_along : job->kernel->pack_across)(&pack);
+}
+
+// Panels of B for columns [n, n1) into `to`.
+static void pack_b(const Job *job, const Product *p, const Space *s, const Block *b, char *to, int64_t n, int64_t n1) {
+  const GemmKernel *k = job->kernel;
+  if (p->b_packed) {
+    for (; n < n1; n += k->nr, to += s->b_panel_bytes)
+      k->widen((float *)to, p->b_packed + 2 * (n * (p->K + p->K % 2) + b->k0 * k->nr), b->n_k);
+    return;
+  }
+  GemmPack pack = {.to = to,
+                   .panel_bytes = s->b_panel_bytes,
+                   .src = p->b,
+                   .row = p->b_row,
+                   .width = k->nr,
+                   .ku = k->ku,
+                   .line = n,
+                   .n_lines = n1 - n,
+                   .k = b->k0,
+                   .n_k = b->n_k};
+  (p->b_t ? k->pack_across : k->pack_along)(&pack);
+}
+
+static void tile_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, const char *a,
+                     const char *panel) {
+  const GemmKernel *k = job->kernel;
+  int rows = (int)min64(k->mr, b->m1 - m), cols = (int)min64(k->nr, b->n1 - n);
+  int64_t index = (m - b->m0) / k->mr * (GEMM_COLS / k->nr) + (n - b->n0) / k->nr;
+  float *partial = s->partial + index * k->mr * k->nr;
+  const float *init = b->first ? NULL : partial;
+  if (!b->last) {
+    k->tile(b->n_k, a, panel, rows, cols, init, partial, k->nr);
+  } else if (p->c.type == DT_F32 && cols == k->nr && !p->bias && !p->add.data) {
+    k->tile(b->n_k, a, panel, rows, cols, init, (float *)p->c.data + m * p->c.ld + n, p->c.ld);
+  } else {
+    k->tile(b->n_k, a, panel, rows, cols, init, s->tile, k->nr);
+    k->store(&(GemmStore){.tile = s->tile,
+                          .ld = k->nr,
+                          .rows = rows,
+                          .cols = cols,
+                          .c = mat_at(p->c, m, n),
+                          .add = mat_at(p->add, m, n),
+                          .bias = p->bias ? p->bias + n : NULL});
+  }
+}
+
+// All of one visit in k. Panels of B are kept for the next rows if there will be some, else made where the last one is still
+// warm.
+static void block_run(const Job *job, const Product *p, const Space *s, const Block *b) {
+  const GemmKernel *k = job->kernel;
+  int64_t step = GEMM_ROWS_L2 / k->mr * k->mr;
+  bool direct = p->b_packed && (job->packed_type == DT_F32 || k->ku == 2), keep = b->m1 - b->m0 > step;
+  if (keep && !direct) pack_b(job, p, s, b, s->b, b->n0, b->n1);
+  for (int64_t m = b->m0; m < b->m1; m += step) {
+    int64_t rows = min64(step, b->m1 - m);
+    pack_a(job, p, s, b, m, rows);
+    for (int64_t n = b->n0; n < b->n1; n += k->nr) {
+      const char *panel = s->b;
+      if (direct) {
+        panel =
+            p->b_packed + (size_t)(k->ku == 1 ? 4 : 2) * (size_t)(n * (k->ku == 1 ? p->K : p->K + p->K % 2) + b->k0 * k->nr);
+      } else if (keep) {
+        panel = s->b + (size_t)((n - b->n0) / k->nr) * s->b_panel_bytes;
+      } else {
+        pack_b(job, p, s, b, s->b, n, min64(n + k->nr, b->n1));
+      }
+      for (int64_t i = 0; i < rows; i += k->mr)
+        tile_run(job, p, s, b, m + i, n, s->a + (size_t)(i / k->mr) * s->a_panel_bytes, panel);
+    }
+  }
+}
+
+static void rectangle_run(const Job *job, const Product *p, const Space *s, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+  for (int64_t n = n0; n < n1; n += GEMM_COLS) {
+    Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + GEMM_COLS, n1), .first = true};
+    do {
+      b.n_k = min64(job->kernel->kc, p->K - b.k0);
+      b.last = b.k0 + b.n_k == p->K;
+      block_run(job, p, s, &b);
+      b.k0 += b.n_k;
+      b.first = false;
+    } while (!b.last);
+  }
+}
+
+// The work list: every product is cut into chunks of rows, a chunk into panels of columns; panels in this order are given to
+// the threads in runs of equal cost. Chunks shrink while there are few of them. Costs are in steps of one row of a tile.
+typedef struct {
+  int64_t rows, panels, chunks;  // of a product, for chunks of `rows`
+} Cut;
+
+static int64_t chunk_cost(const GemmKernel *k, const Product *p, int64_t m) {
+  const int64_t fixed = 64, packing = 8;
+  return (p->K + fixed) * (div_up(m, k->mr) * k->mr + packing);
+}
+
+static Cut product_cut(const Job *job, const Product *p, int64_t max_rows) {
+  Cut c = {.rows = max_rows, .panels = div_up(p->N, job->kernel->nr)};
+  c.chunks = div_up(p->M, c.rows);
+  return c;
+}
+
+static int64_t product_cost(const Job *job, const Product *p, Cut c) {
+  if (c.chunks == 0) return 0;
+  return c.panels *
+         ((c.chunks - 1) * chunk_cost(job->kernel, p, c.rows) + chunk_cost(job->kernel, p, p->M - (c.chunks - 1) * c.rows));
+}
+
+static int64_t job_chunk_rows(const Job *job, int n_threads) {
+  int64_t rows = GEMM_ROWS_L2 / job->kernel->mr * job->kernel->mr;
+  rows *= GEMM_ROWS / rows;
+  const int64_t enough = 8 * n_threads, least = 4 * job->kernel->mr;
+  for (;;) {
+    int64_t units = 0;
+    for (int64_t g = 0; g < job->groups && units < enough; g++) {
+      Product p;
+      job->product(job->args, g, &p);
+      Cut c = product_cut(job, &p, rows);
+      units += c.chunks * c.panels;
+    }
+    if (units >= enough || rows <= least || n_threads == 1) return rows;
+    rows = div_up(rows / 2, job->kernel->mr) * job->kernel->mr;
+  }
+}
+
+static int64_t clamp64(int64_t x, int64_t lo, int64_t hi) { return x < lo ? lo : x > hi ? hi : x; }
+
+static void job_thread(void *arg, int thread, int n_threads) {
+  const Job *job = arg;
+  const GemmKernel *k = job->kernel;
+  Space s = space_of(job, thread);
+  int64_t chunk_rows = job_chunk_rows(job, n_threads), total = 0, at = 0;
+  Product p;
+  for (int64_t g = 0; g < job->groups; g++) {
+    job->product(job->args, g, &p);
+    total += product_cost(job, &p, product_cut(job, &p, chunk_rows));
+  }
+  int64_t lo = total / n_threads * thread, hi = thread == n_threads - 1 ? INT64_MAX : total / n_threads * (thread + 1);
+  for (int64_t g = 0; g < job->groups; g++) {
+    job->product(job->args, g, &p);
+    Cut c = product_cut(job, &p, chunk_rows);
+    for (int64_t i = 0; i < c.chunks; i++) {
+      int64_t m0 = i * c.rows, m1 = min64(m0 + c.rows, p.M), cost = chunk_cost(k, &p, m1 - m0), middle = at + cost / 2;
+      // A panel belongs to the run its middle falls into.
+      int64_t begin = lo <= middle ? 0 : clamp64(div_up(lo - middle, cost), 0, c.panels);
+      int64_t end = hi == INT64_MAX ? c.panels : hi <= middle ? 0 : clamp64(div_up(hi - middle, cost), 0, c.panels);
+      if (begin < end) rectangle_run(job, &p, &s, m0, m1, begin * k->nr, min64(end * k->nr, p.N));
+      at += cost * c.panels;
+    }
+  }
+}
+
+static void job_run(Job *job) { pool_run(job->d->pool, job_thread, job); }
+
+static bool both_bf16(Mat a, Mat b) { return a.type == DT_BF16 && b.type == DT_BF16; }
+
+static const GemmKernel *kernel_for(const Dev *d, Mat a, Mat b) {
+  assert(a.type != DT_F64 && b.type != DT_F64);
+  return gemm_kernel(d, both_bf16(a, b) ? DT_BF16 : DT_F32);
+}
+
+static void product_plain(const void *args, int64_t group, Product *p) {
+  (void)group;
+  const GemmArgs *g = args;
+  *p = (Product){.M = g->M,
+                 .N = g->N,
+                 .K = g->K,
+                 .c = g->c,
+                 .a = g->a,
+                 .b = g->b,
+                 .add = g->add,
+                 .bias = g->bias.data,
+                 .a_t = g->a_t,
+                 .b_t = g->b_t,
+                 .a_row = g->a_row,
+                 .b_packed = g->b_packed};
+}
+
+static void gemm(Dev *d, const GemmArgs *g) {
+  assert(g->c.type != DT_F64 && g->add.type != DT_F64 && !(g->a_t && g->a_row));
+  Job job = {
+      .d = d, .kernel = kernel_for(d, g->a, g->b), .packed_type = g->b.type, .args = g, .groups = 1, .product = product_plain};
+  job_run(&job);
+}
+
+// Packed: panels of nr columns, whole in k, one after the other; fp32 as it is, bf16 in pairs, whichever kernel will read them:
+// half the bytes are worth more than the widening when a row or two stream the weights.
+static size_t packed_bytes(int64_t nr, int64_t N, int64_t K, Dtype type) {
+  int64_t lines = div_up(N, nr) * nr;
+  return type == DT_F32 ? (size_t)(lines * K) * 4 : (size_t)(lines * (K + K % 2)) * 2;
+}
+
+typedef struct {
+  const GroupedGemmArgs *g;
+  size_t packed_bytes;
+} Grouped;
+
+static void product_grouped(const void *args, int64_t group, Product *p) {
+  const GroupedGemmArgs *g = ((const Grouped *)args)->g;
+  int64_t row = g->offset[group];
+  *p = (Product){.M = g->offset[group + 1] - row,
+                 .N = g->N,
+                 .K = g->K,
+                 .c = mat_at(g->c, row, 0),
+                 .a = g->a,
+                 .b = mat_at(g->b, 0, group * g->b_stride),
+                 .b_t = g->b_t};
+  if (g->a_row)
+    p->a_row = g->a_row + row;
+  else
+    p->a = mat_at(g->a, row, 0);
+  if (g->b_packed) p->b_packed = (const char *)g->b_packed + (size_t)group * ((const Grouped *)args)->packed_bytes;
+}
+
+static void gemm_grouped(Dev *d, const GroupedGemmArgs *g) {
+  assert(g->c.type != DT_F64 && g->offset[g->groups] <= g->rows_max);
+  Grouped args = {g, g->b_packed ? packed_bytes(gemm_kernel(d, DT_F32)->nr, g->N, g->K, g->b.type) : 0};
+  Job job = {.d = d,
+             .kernel = kernel_for(d, g->a, g->b),
+             .packed_type = g->b.type,
+             .args = &args,
+             .groups = g->groups,
+             .product = product_grouped};
+  job_run(&job);
+}
+
+static void product_weight(const void *args, int64_t group, Product *p) {
+  const GroupedWeightArgs *g = args;
+  int64_t row = g->offset[group], rows = g->offset[group + 1] - row;
+  Mat c = mat_at(g->c, 0, group * g->c_stride);
+  *p = (Product){.M = rows ? g->M : 0, .N = g->N, .K = rows, .c = c, .a = g->a, .b = g->b, .add = c, .a_t = true};
+  if (g->a_row)
+    p->a_row = g->a_row + row;
+  else
+    p->a = mat_at(g->a, row, 0);
+  if (g->b_row)
+    p->b_row = g->b_row + row;
+  else
+    p->b = mat_at(g->b, row, 0);
+}
+
+static void gemm_grouped_weight(Dev *d, const GroupedWeightArgs *g) {
+  assert(g->c.type == DT_F32 && g->offset[g->groups] <= g->rows_max);
+  Job job = {.d = d, .kernel = kernel_for(d, g->a, g->b), .args = g, .groups = g->groups, .product = product_weight};
+  job_run(&job);
+}
+
+typedef struct {
+  const Dev *d;
+  void *packed;
+  Mat b;
+  bool b_t;
+  int64_t N, K;
+} PackJob;
+
+static void pack_thread(void *arg, int thread, int n_threads) {
+  const PackJob *j = arg;
+  const GemmKernel *k = gemm_kernel(j->d, DT_F32);
+  int64_t n0, n1;
+  pool_range(j->N, k->nr, thread, n_threads, &n0, &n1);
+  if (n0 >= n1) return;
+  size_t panel_bytes = packed_bytes(k->nr, k->nr, j->K, j->b.type);
+  GemmPack pack = {.to = (char *)j->packed + (size_t)(n0 / k->nr) * panel_bytes,
+                   .panel_bytes = panel_bytes,
+                   .src = j->b,
+                   .width = k->nr,
+                   .ku = j->b.type == DT_F32 ? 1 : 2,
+                   .line = n0,
+                   .n_lines = n1 - n0,
+                   .n_k = j->K};
+  (j->b_t ? k->pack_across : k->pack_along)(&pack);
+}
+
+static void gemm_pack(Dev *d, void *packed, Mat b, bool b_t, int64_t N, int64_t K) {
+  assert(b.type != DT_F64);
+  PackJob job = {d, packed, b, b_t, N, K};
+  pool_run(d->pool, pack_thread, &job);
+}
+
+static size_t packed_bytes_16(int64_t N, int64_t K, Dtype type) { return packed_bytes(16, N, K, type); }
+static size_t packed_bytes_32(int64_t N, int64_t K, Dtype type) { return packed_bytes(32, N, K, type); }
+
+void gemm_ops_set(Ops *o, Isa isa) {
+  o->gemm = gemm;
+  o->gemm_grouped = gemm_grouped;
+  o->gemm_grouped_weight = gemm_grouped_weight;
+  o->gemm_pack = gemm_pack;
+  o->gemm_from = o->gemm_grouped_from = o->gemm_grouped_weight_from = o->gemm_pack_from = isa_names[isa];
+  o->gemm_packed_bytes = f32_kernels[isa]->nr == 16 ? packed_bytes_16 : packed_bytes_32;
+}

@@ -1,0 +1,64 @@
+// Matrix products on the processor: packing, blocking, division among threads and epilogue, once for every instruction set.
+//
+// A product C[M,N] = A[M,K] B[K,N] is cut into register tiles of mr x nr. Both operands are packed into panels (mr or nr lines side by side, k
+// going down), so that a tile reads two streams, whatever the forms (NN, NT, TN), types, gathers and strides of the operands were.
+//
+// Numbers: an element of C is ONE chain of multiply-adds (or pair dots) in rising k, begun at 0, in fp32, in one lane; then bias is added, then
+// `add`; then it is rounded to the type of C. Tile and block sizes, the number of rows, threads, packing beforehand, and gathers do not
+// change the chain, hence not a bit. fp32 gives the same bits on every instruction set with fused multiply-add.
+//
+// A new instruction set brings one GemmKernel (its tile and its packers), and a line in the tables of gemm.c.
+#ifndef OPS_CPU_GEMM_H
+#define OPS_CPU_GEMM_H
+
+#include "ops/ops.h"
+
+// Packs n_lines lines of src, from `line` on, k to k + n_k - 1, into panels of `width` lines, which begin panel_bytes apart. Element (line l,
+// k j) of a panel is at ((j / ku) * width + l) * ku + j % ku; ku 1: fp32 (bf16 is widened), ku 2: bf16 pairs. Lines and k's past the end are zero.
+// Element (line, k) of src is at row `line` column k for pack_across, at row k column `line` for pack_along; `row`, when given,
+// maps that row: row[line], row[k].
+typedef struct {
+  char *to;
+  size_t panel_bytes;
+  Mat src;
+  const int32_t *row;
+  int64_t width, ku, line, n_lines, k, n_k;
+} GemmPack;
+
+// A finished tile [rows,cols] (rows of `ld` floats) on its way to C: c = (tile + bias) + add.
+typedef struct {
+  const float *tile;
+  int64_t ld, rows, cols;
+  Mat c, add;         // at the tile's corner; add none or [rows,cols]
+  const float *bias;  // at the tile's first column, or NULL
+} GemmStore;
+
+typedef struct {
+  const char *name;
+  int mr, nr;  // lines of a panel of A, of B; all kernels of a device have the same nr
+  int ku;      // neighbours in k packed together: 1 fp32, 2 bf16
+  int kc;      // k's of one visit, a multiple of ku
+  void (*pack_across)(const GemmPack *p);
+  void (*pack_along)(const GemmPack *p);
+  // A panel of B in pairs along k, as gemm_pack leaves bf16, to this kernel's fp32 panel; NULL in a bf16 kernel.
+  void (*widen)(float *to, const void *pairs, int64_t n_k);
+  // out [rows, nr] (rows of ld floats) = (init or 0) + the first `rows` <= mr lines of panel a times panel b, over n_k k's.
+  // init: rows of nr floats. Only ceil(cols / 16) * 16 columns need be computed.
+  void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
+  void (*store)(const GemmStore *s);
+} GemmKernel;
+
+enum {
+  GEMM_ROWS_L2 = 256,   // rows of A packed at a time: with kc k's they stay in the second-level cache
+  GEMM_ROWS = 1024,     // rows, columns of a block of C whose partial sums are kept
+  GEMM_COLS = 1024,
+  GEMM_KC_MAX = 512,    // of any kernel, in fp32 elements
+  GEMM_TILE_MAX = 1024, // floats of a register tile, at most
+  GEMM_PANEL_PAD = 64,  // keeps panels off multiples of 4 KiB
+  GEMM_SCRATCH_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD) + (GEMM_ROWS + 32) * GEMM_COLS * 4 + GEMM_TILE_MAX * 4 + 4096,
+};
+
+// Sets the four matrix products to those of this file, with the kernels of `isa`.
+void gemm_ops_set(Ops *o, Isa isa);
+
+#endif
