@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 #include "base/options.h"
+#include "nn/rotary.h"
 
 // The family decides names in files and a few rules; the arithmetic follows from the numbers.
 typedef enum { FAMILY_DEEPSEEK_V3, FAMILY_LLAMA, FAMILY_TELECHAT3, FAMILIES } Family;
 extern const char *const family_names[FAMILIES + 1];  // "deepseek_v3", "llama", "telechat3": the model_type of config.json
 
-typedef enum { ROPE_PLAIN, ROPE_YARN, ROPE_TELECHAT3_YARN, ROPE_SCALINGS } RopeScaling;
+// RopeScaling is nn/rotary.h's.
 extern const char *const rope_scaling_names[ROPE_SCALINGS + 1];  // "none", "yarn", "telechat3-yarn"
 
 typedef struct {

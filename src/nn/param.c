@@ -5,13 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-void params_init(ParamList *list, Arena *weights, Arena *grads) {
-  *list = (ParamList){.weights = weights, .grads = grads};
+void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Arena *copies) {
+  *list = (ParamList){.type = type, .weights = weights, .grads = grads, .copies = copies};
 }
 
 void params_free(ParamList *list) {
   free(list->param);
+  free(list->copied);
   *list = (ParamList){0};
+}
+
+void params_prepare(const ParamList *list, Dev *dev) {
+  for (int64_t i = 0; i < list->n_copied; i++) {
+    Weight *w = list->copied[i];
+    dev->op->cast(dev, w->c, mat_of(w->w, w->in, DT_F32), w->out, w->in);
+  }
 }
 
 Param *params_find(const ParamList *list, const char *name) {
@@ -20,29 +28,38 @@ Param *params_find(const ParamList *list, const char *name) {
   return NULL;
 }
 
-static Param *declare(ParamList *list, ParamRole role, const char *format, va_list args) {
-  if (list->count == list->capacity) {
-    int64_t capacity = list->capacity ? 2 * list->capacity : 256;
-    Param *grown = realloc(list->param, (size_t)capacity * sizeof *grown);
-    if (!grown) {
-      list->err = err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for the list of %lld parameters", (long long)capacity);
-      return NULL;
-    }
-    list->param = grown;
-    list->capacity = capacity;
+// Makes room for one more in an array that grows; false (and list->err) without memory.
+static bool grow(ParamList *list, void **array, int64_t count, int64_t *capacity, size_t item_bytes) {
+  if (count < *capacity) return true;
+  int64_t wanted = *capacity ? 2 * *capacity : 256;
+  void *grown = realloc(*array, (size_t)wanted * item_bytes);
+  if (!grown) {
+    list->err = err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for the list of %lld parameters", (long long)wanted);
+    return false;
   }
+  *array = grown;
+  *capacity = wanted;
+  return true;
+}
+
+static Param *declare(ParamList *list, ParamRole role, const char *format, va_list args) {
+  if (!grow(list, (void **)&list->param, list->count, &list->capacity, sizeof *list->param)) return NULL;
   Param *p = &list->param[list->count++];
   *p = (Param){.role = role};
   vsnprintf(p->name, sizeof p->name, format, args);
   return p;
 }
 
-void weight_take(ParamList *list, Weight *w, int64_t out, int64_t in) {
+void weight_take(ParamList *list, Weight *w, int64_t out, int64_t in, bool copy) {
   size_t bytes = (size_t)(out * in) * sizeof(float);
   *w = (Weight){.out = out, .in = in};
   w->w = arena_take(list->weights, bytes);
   if (list->grads) w->g = arena_take(list->grads, bytes);
   w->c = mat_of(w->w, in, DT_F32);
+  if (!copy || list->type == DT_F32) return;
+  w->c = mat_take(list->copies, out, in, list->type);
+  if (grow(list, (void **)&list->copied, list->n_copied, &list->copied_capacity, sizeof(Weight *)))
+    list->copied[list->n_copied++] = w;
 }
 
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...) {

@@ -34,28 +34,35 @@ typedef struct {
   float *g;         // gradient, accumulated; NULL for PARAM_BALANCE, without training, and while measuring
 } Param;
 
-typedef struct {
-  Param *param;     // owned
-  int64_t count, capacity;
-  Arena *weights, *grads;  // where the memory comes from; grads NULL: no gradients wanted
-  Err err;          // first failure of the declarations (no memory); the caller checks once
-} ParamList;
-
-void params_init(ParamList *list, Arena *weights, Arena *grads);
-void params_free(ParamList *list);
-// NULL if there is none.
-Param *params_find(const ParamList *list, const char *name);
-
 // A matrix [out, in] that GEMMs read: the fp32 master, its gradient, and the copy in the compute type.
 typedef struct {
   int64_t out, in;
   float *w, *g;
-  Mat c;         // compute copy [out, in]: the master itself in fp32
-  void *packed;  // c packed for the forward (weight_pack), or NULL
+  Mat c;         // [out, in] in the compute type; the master itself when that is fp32
+  void *packed;  // c as gemm_pack left it for the forward, or NULL
 } Weight;
 
-// Takes memory for the whole matrix. Its names follow by weight_part.
-void weight_take(ParamList *list, Weight *w, int64_t out, int64_t in);
+typedef struct {
+  Param *param;            // owned
+  int64_t count, capacity;
+  Weight **copied;         // owned: the matrices whose c is a copy, for params_prepare
+  int64_t n_copied, copied_capacity;
+  Dtype type;              // the compute type
+  Arena *weights, *grads;  // where the memory comes from; grads NULL: no gradients wanted
+  Arena *copies;           // of compute copies
+  Err err;                 // first failure of the declarations (no memory); the caller checks once
+} ParamList;
+
+void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Arena *copies);
+void params_free(ParamList *list);
+// Brings the compute copies up to date with the masters.
+void params_prepare(const ParamList *list, Dev *dev);
+// NULL if there is none.
+Param *params_find(const ParamList *list, const char *name);
+
+// Takes memory for the whole matrix; `copy`: with a compute copy where the compute type is not fp32 (the router stays fp32). Its names
+// follow by weight_part. *w must stay where it is as long as the list.
+void weight_take(ParamList *list, Weight *w, int64_t out, int64_t in, bool copy);
 // Declares rows [row, row + rows) of w as the parameter "format".
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...)
     __attribute__((format(printf, 6, 7)));

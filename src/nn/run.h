@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "nn/cache.h"
 #include "ops/ops.h"
 
 // Looks at a tensor on its way, for `verify`: what ("hidden", "logits", ...), the layer or -1, and its rows. Must not change it.
@@ -33,6 +34,7 @@ typedef struct {
   const float *mask;        // [N] 0 or 1; NULL: all 1
   const int32_t *position;  // [N] rotary positions
   const int32_t *doc_start; // [N] first position of the sequence that the token may see; NULL: 0
+  const KvBatch *kv;        // decoding: the rows belong to these sequences, B and T do not matter; else NULL
   double loss_scale;        // 1 / (unmasked labels of the whole step): losses and gradients are sums times this
   double mtp_scale;         // the same for the rolled labels of multi-token prediction
   double sequence_scale;    // 1 / (sequences of the whole step), for per-sequence losses

@@ -19,9 +19,10 @@
 #include "base/err.h"
 #include "base/thread.h"
 
-typedef enum { DT_F32, DT_BF16, DT_F64 } Dtype;
+// DT_I32 is for looking at tensors (probes); no operation computes with it.
+typedef enum { DT_F32, DT_BF16, DT_F64, DT_I32 } Dtype;
 
-static inline size_t dtype_bytes(Dtype t) { return t == DT_F64 ? 8 : t == DT_F32 ? 4 : 2; }
+static inline size_t dtype_bytes(Dtype t) { return t == DT_F64 ? 8 : t == DT_BF16 ? 2 : 4; }
 
 // A matrix in memory: row i, column j is element i * ld + j of data. A vector of n is one row, or n rows of ld 1 where said so.
 typedef struct {

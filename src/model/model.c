@@ -1,0 +1,161 @@
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+
+static RmsNorm norm_of(const ModelConfig *c) { return (RmsNorm){.D = c->model.width, .eps = c->model.norm_eps}; }
+
+static RotarySpec rotary_spec(const ModelConfig *c) {
+  return (RotarySpec){.d = config_is_mla(c) ? c->mla.rope : config_head_dim(c), .theta = c->rope.theta, .scaling = (RopeScaling)c->rope.scaling,
+                      .factor = c->rope.factor, .original_length = c->rope.original_length, .beta_fast = c->rope.beta_fast,
+                      .beta_slow = c->rope.beta_slow, .mscale = c->rope.mscale, .mscale_all = c->rope.mscale_all};
+}
+
+static void add_node(Block *b, const Node *node) { b->node[b->n_nodes++] = node; }
+
+static void attention_build(Model *m, Block *b, const char *prefix) {
+  const ModelConfig *c = &m->config;
+  if (!config_is_mla(c)) {
+    int64_t Dh = config_head_dim(c);
+    b->attention = (Attention){.H = c->attention.heads, .K = c->attention.kv_heads, .Dh = Dh, .layer = b->layer,
+                               .scale = 1 / sqrt((double)Dh), .norm = norm_of(c), .rotary = &m->rotary};
+    attention_params(&b->attention, &m->params, b->D, prefix);
+    add_node(b, &node_attention);
+    return;
+  }
+  RotarySpec spec = rotary_spec(c);
+  b->mla = (Mla){.H = c->attention.heads, .q_rank = c->mla.q_rank, .kv_rank = c->mla.kv_rank, .nope = c->mla.nope, .rope = c->mla.rope,
+                 .v = c->mla.v, .layer = b->layer, .scale = rotary_mla_scale(&spec) / sqrt((double)(c->mla.nope + c->mla.rope)),
+                 .norm = norm_of(c), .q_norm = norm_of(c), .kv_norm = norm_of(c), .rotary = &m->rotary};
+  mla_params(&b->mla, &m->params, b->D, prefix);
+  add_node(b, &node_mla);
+}
+
+static void moe_build(Model *m, Block *b, Arena *other, const char *prefix) {
+  const ModelConfig *c = &m->config;
+  b->moe = (Moe){.E = c->moe.experts, .k = c->moe.top_k, .F = c->moe.ffn, .layer = b->layer, .n_group = c->moe.groups,
+                 .topk_group = c->moe.top_groups, .scoring = (Scoring)c->moe.scoring, .normalise = c->moe.normalise, .norm_eps = 1e-20,
+                 .scaling = c->moe.scale, .aux_loss = c->moe.aux_loss, .norm = norm_of(c),
+                 .shared = {.F = c->moe.shared * c->moe.ffn}};
+  moe_params(&b->moe, &m->params, other, b->D, prefix);
+  const Node *nodes[] = {&node_route, &node_dispatch, &node_shared, &node_experts, &node_combine};
+  for (int i = 0; i < 5; i++) add_node(b, nodes[i]);
+}
+
+static void decoder_build(Model *m, Block *b, Arena *other, const char *prefix) {
+  attention_build(m, b, prefix);
+  if (config_is_moe_layer(&m->config, b->layer)) {
+    moe_build(m, b, other, prefix);
+    return;
+  }
+  b->mlp = (Mlp){.norm = norm_of(&m->config), .ffn = {.F = m->config.model.ffn}};
+  mlp_params(&b->mlp, &m->params, b->D, prefix);
+  add_node(b, &node_mlp);
+}
+
+static Block *add_block(Model *m, BlockKind kind, int64_t layer, const char *format, int64_t number) {
+  Block *b = &m->block[m->n_blocks++];
+  *b = (Block){.kind = kind, .layer = layer, .D = m->config.model.width, .embedding = &m->embedding, .head = m->head_used};
+  snprintf(b->name, sizeof b->name, format, (int)number);
+  return b;
+}
+
+static void mtp_build(Model *m, int64_t i, Arena *other) {
+  const ModelConfig *c = &m->config;
+  int64_t layer = c->model.layers + i, D = c->model.width;
+  Block *b = add_block(m, BLOCK_MTP, layer, "mtp %d", i);
+  char prefix[PARAM_NAME_BYTES];
+  snprintf(prefix, sizeof prefix, "model.layers.%d", (int)layer);
+  b->embed_norm = b->hidden_norm = b->norm = norm_of(c);
+  b->mtp_loss = c->mtp.loss;
+  add_node(b, &node_mtp_input);
+  vector_take(&m->params, &b->embed_norm.w, &b->embed_norm.g, D, PARAM_NORM, "%s.enorm.weight", prefix);
+  vector_take(&m->params, &b->hidden_norm.w, &b->hidden_norm.g, D, PARAM_NORM, "%s.hnorm.weight", prefix);
+  weight_take(&m->params, &b->eh_proj, D, 2 * D, true);
+  weight_part(&m->params, &b->eh_proj, 0, D, PARAM_MATRIX, "%s.eh_proj.weight", prefix);
+  decoder_build(m, b, other, prefix);
+  vector_take(&m->params, &b->norm.w, &b->norm.g, D, PARAM_NORM, "%s.shared_head.norm.weight", prefix);
+  add_node(b, &node_mtp_loss);
+}
+
+Err model_init(Model *m, const ModelConfig *config, Dtype type, int64_t positions, Arena *weights, Arena *grads, Arena *other) {
+  *m = (Model){.config = *config};
+  const ModelConfig *c = &m->config;
+  int64_t D = c->model.width, V = c->model.vocab;
+  params_init(&m->params, type, weights, grads, other);
+  m->block = calloc((size_t)(c->model.layers + 2 + c->mtp.layers), sizeof *m->block);
+  CHECK(m->block, ERR_MEMORY, "no memory for the list of blocks");
+  m->head_used = c->model.tied ? &m->embedding : &m->head;
+  RotarySpec spec = rotary_spec(c);
+  rotary_init(&m->rotary, &spec, config_is_mla(c), positions, other);
+  weight_take(&m->params, &m->embedding, V, D, c->model.tied);  // a lookup reads the master; only a head wants the compute type
+  weight_part(&m->params, &m->embedding, 0, V, PARAM_EMBEDDING, "model.embed_tokens.weight");
+  add_node(add_block(m, BLOCK_EMBED, -1, "embed", 0), &node_embedding);
+  for (int64_t l = 0; l < c->model.layers; l++) {
+    char prefix[PARAM_NAME_BYTES];
+    snprintf(prefix, sizeof prefix, "model.layers.%d", (int)l);
+    decoder_build(m, add_block(m, BLOCK_DECODER, l, "layer %d", l), other, prefix);
+  }
+  Block *head = add_block(m, BLOCK_HEAD, -1, "head", 0);
+  head->norm = norm_of(c);
+  head->z_loss = c->loss.z;
+  vector_take(&m->params, &head->norm.w, &head->norm.g, D, PARAM_NORM, "model.norm.weight");
+  if (!c->model.tied) {
+    weight_take(&m->params, &m->head, V, D, true);
+    weight_part(&m->params, &m->head, 0, V, PARAM_HEAD, "lm_head.weight");
+  }
+  add_node(head, &node_final_norm);
+  add_node(head, &node_loss);
+  for (int64_t i = 0; i < c->mtp.layers; i++) mtp_build(m, i, other);
+  if (m->params.err) return m->params.err;
+  return ERR_OK;
+}
+
+void model_free(Model *m) {
+  params_free(&m->params);
+  free(m->block);
+  *m = (Model){0};
+}
+
+double model_init_std(const ModelConfig *c, const Param *p) {
+  if (p->role == PARAM_OUTPUT) return c->model.init_std / sqrt(2.0 * (double)c->model.layers);
+  return p->role == PARAM_NORM || p->role == PARAM_BIAS || p->role == PARAM_BALANCE ? 0 : c->model.init_std;
+}
+
+void model_reset_param(const Param *p, uint64_t seed, double std) {
+  rng_fill_normal(rng_named(seed, p->name), 0, 0, p->w, p->n, p->role == PARAM_NORM ? 1 : 0, std);
+}
+
+void model_reset(Model *m, uint64_t seed) {
+  for (int64_t i = 0; i < m->params.count; i++) model_reset_param(&m->params.param[i], seed, model_init_std(&m->config, &m->params.param[i]));
+}
+
+void model_prepare(Model *m, Dev *dev) { params_prepare(&m->params, dev); }
+
+static NodeCall call_of(Model *m, const Run *run, const MicroBatch *mb, int64_t i, Stream *stream, BlockSaved *saved, Losses *losses) {
+  int64_t N = mb->B * mb->T;
+  if (mb->kv) {
+    N = 0;
+    for (int64_t k = 0; k < mb->kv->count; k++) N += mb->kv->rows[k];
+  }
+  return (NodeCall){.block = &m->block[i], .run = run, .mb = mb, .N = N, .stream = stream, .saved = &saved[i], .losses = losses};
+}
+
+void model_forward(Model *m, const Run *run, const MicroBatch *mb, int64_t first, int64_t last, Stream *stream, BlockSaved *saved, Losses *losses) {
+  for (int64_t i = first; i < last; i++) {
+    NodeCall c = call_of(m, run, mb, i, stream, saved, losses);
+    block_forward(&c);
+    if (m->block[i].kind == BLOCK_EMBED || m->block[i].kind == BLOCK_DECODER)
+      run_probe(run, "hidden", m->block[i].layer + 1, stream->h, c.N, m->config.model.width);
+  }
+}
+
+void model_backward(Model *m, const Run *run, const MicroBatch *mb, int64_t first, int64_t last, Stream *stream, BlockSaved *saved, Move move) {
+  for (int64_t i = last - 1; i >= first; i--) {
+    NodeCall c = call_of(m, run, mb, i, stream, saved, NULL);
+    block_backward(&c, move);
+  }
+}

@@ -1,0 +1,132 @@
+#include "nn/block.h"
+
+// Where a node writes the residual stream: a fresh buffer in training, since backward needs what came in; else in place.
+static Mat next_h(const NodeCall *c) {
+  return c->run->training ? mat_take(c->run->kept, c->N, c->block->D, DT_F32) : c->stream->h;
+}
+
+static void embedding_forward(const NodeCall *c) {
+  const Weight *e = c->block->embedding;
+  c->stream->h = mat_take(c->run->kept, c->N, e->in, DT_F32);
+  if (c->run->training) c->stream->dh = mat_take(c->run->kept, c->N, e->in, DT_F32);
+  c->run->dev->op->embedding_forward(c->run->dev, c->stream->h, mat_of(e->w, e->in, DT_F32), c->mb->ids, c->N, e->in);
+}
+
+static void embedding_backward_weight(const NodeCall *c) {
+  const Weight *e = c->block->embedding;
+  c->run->dev->op->embedding_backward(c->run->dev, mat_of(e->g, e->in, DT_F32), c->stream->dh, c->mb->ids, c->N, e->in);
+}
+
+const Node node_embedding = {"embedding", embedding_forward, NULL, embedding_backward_weight, false};
+
+static void attention_node_forward(const NodeCall *c) {
+  Mat out = next_h(c);
+  attention_forward(&c->block->attention, c->run, c->mb, out, c->stream->h, c->N, &c->saved->attention);
+  c->stream->h = out;
+}
+static void attention_node_backward_input(const NodeCall *c) {
+  attention_backward_input(&c->block->attention, c->run, c->mb, c->stream->dh, c->N, &c->saved->attention);
+}
+static void attention_node_backward_weight(const NodeCall *c) {
+  attention_backward_weight(&c->block->attention, c->run, c->N, &c->saved->attention);
+}
+const Node node_attention = {"attention", attention_node_forward, attention_node_backward_input, attention_node_backward_weight, false};
+
+static void mla_node_forward(const NodeCall *c) {
+  Mat out = next_h(c);
+  mla_forward(&c->block->mla, c->run, c->mb, out, c->stream->h, c->N, &c->saved->mla);
+  c->stream->h = out;
+}
+static void mla_node_backward_input(const NodeCall *c) {
+  mla_backward_input(&c->block->mla, c->run, c->mb, c->stream->dh, c->N, &c->saved->mla);
+}
+static void mla_node_backward_weight(const NodeCall *c) { mla_backward_weight(&c->block->mla, c->run, c->N, &c->saved->mla); }
+const Node node_mla = {"attention", mla_node_forward, mla_node_backward_input, mla_node_backward_weight, false};
+
+static void mlp_node_forward(const NodeCall *c) {
+  Mat out = next_h(c);
+  mlp_forward(&c->block->mlp, c->run, out, c->stream->h, c->N, &c->saved->mlp);
+  c->stream->h = out;
+}
+static void mlp_node_backward_input(const NodeCall *c) { mlp_backward_input(&c->block->mlp, c->run, c->stream->dh, c->N, &c->saved->mlp); }
+static void mlp_node_backward_weight(const NodeCall *c) { mlp_backward_weight(&c->block->mlp, c->run, c->N, &c->saved->mlp); }
+const Node node_mlp = {"mlp", mlp_node_forward, mlp_node_backward_input, mlp_node_backward_weight, false};
+
+static void route_forward(const NodeCall *c) {
+  moe_route_forward(&c->block->moe, c->run, c->mb, c->stream->h, c->N, &c->saved->moe, &c->losses->aux);
+}
+static void route_backward_input(const NodeCall *c) {
+  moe_route_backward_input(&c->block->moe, c->run, c->mb, c->stream->dh, c->N, &c->saved->moe);
+}
+static void route_backward_weight(const NodeCall *c) { moe_route_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe); }
+const Node node_route = {"route", route_forward, route_backward_input, route_backward_weight, false};
+
+static void dispatch_forward(const NodeCall *c) { moe_dispatch_forward(&c->block->moe, c->run, c->N, &c->saved->moe); }
+static void dispatch_backward_input(const NodeCall *c) { moe_dispatch_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe); }
+const Node node_dispatch = {"dispatch", dispatch_forward, dispatch_backward_input, NULL, true};
+
+// The shared expert writes the next residual stream, and combine adds to it; without one, combine starts from the stream itself.
+static void shared_forward(const NodeCall *c) {
+  if (!c->block->moe.shared.F) return;
+  Mat out = next_h(c);
+  moe_shared_forward(&c->block->moe, c->run, out, c->stream->h, c->N, &c->saved->moe);
+  c->stream->h = out;
+}
+static void shared_backward_input(const NodeCall *c) { moe_shared_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe); }
+static void shared_backward_weight(const NodeCall *c) { moe_shared_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe); }
+const Node node_shared = {"shared", shared_forward, shared_backward_input, shared_backward_weight, true};
+
+static void experts_forward(const NodeCall *c) { moe_experts_forward(&c->block->moe, c->run, c->N, &c->saved->moe); }
+static void experts_backward_input(const NodeCall *c) { moe_experts_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe); }
+static void experts_backward_weight(const NodeCall *c) { moe_experts_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe); }
+const Node node_experts = {"experts", experts_forward, experts_backward_input, experts_backward_weight, true};
+
+static void combine_forward(const NodeCall *c) {
+  Mat out = c->block->moe.shared.F ? c->stream->h : next_h(c);
+  moe_combine_forward(&c->block->moe, c->run, out, c->stream->h, c->N, &c->saved->moe);
+  c->stream->h = out;
+}
+static void combine_backward_input(const NodeCall *c) {
+  moe_combine_backward_input(&c->block->moe, c->run, c->stream->dh, c->N, &c->saved->moe);
+}
+const Node node_combine = {"combine", combine_forward, combine_backward_input, NULL, true};
+
+static void final_norm_forward(const NodeCall *c) {
+  const RmsNorm *norm = &c->block->norm;
+  c->stream->x = mat_take(c->run->kept, c->N, norm->D, c->run->type);
+  if (c->run->training) c->stream->dx = mat_take(c->run->kept, c->N, norm->D, DT_F32);
+  rms_norm_forward(norm, c->run, c->stream->x, c->stream->h, c->N, &c->saved->norm);
+  run_probe(c->run, "final_norm", -1, c->stream->x, c->N, norm->D);
+}
+static void final_norm_backward_input(const NodeCall *c) {
+  rms_norm_backward_input(&c->block->norm, c->run, &c->saved->norm, c->stream->dh, mat_none(), c->stream->dx, c->N);
+}
+static void final_norm_backward_weight(const NodeCall *c) {
+  rms_norm_backward_weight(&c->block->norm, c->run, &c->saved->norm, c->stream->dx, c->N);
+}
+const Node node_final_norm = {"final_norm", final_norm_forward, final_norm_backward_input, final_norm_backward_weight, false};
+
+static void loss_forward(const NodeCall *c) {
+  if (!c->mb->labels) return;
+  head_loss(c->block->head, c->run, c->stream->dx, mat_none(), c->stream->x, c->mb->labels, c->mb->mask, c->N, c->mb->loss_scale,
+            c->block->z_loss, &c->losses->lm, &c->losses->z);
+}
+const Node node_loss = {"loss", loss_forward, NULL, NULL, false};
+
+void block_forward(const NodeCall *c) {
+  const Run *run = c->run;
+  size_t temp = arena_mark(run->temp), kept = arena_mark(run->kept);
+  for (int i = 0; i < c->block->n_nodes; i++) c->block->node[i]->forward(c);
+  if (!run->training && c->block->kind == BLOCK_DECODER) arena_rewind(run->kept, kept);
+  arena_rewind(run->temp, temp);
+}
+
+void block_backward(const NodeCall *c, Move move) {
+  size_t temp = arena_mark(c->run->temp);
+  for (int i = c->block->n_nodes - 1; i >= 0; i--) {
+    const Node *node = c->block->node[i];
+    if (move != MOVE_BACKWARD_WEIGHT && node->backward_input) node->backward_input(c);
+    if (move != MOVE_BACKWARD_INPUT && node->backward_weight) node->backward_weight(c);
+    if (move == MOVE_BACKWARD && !node->hands_on) arena_rewind(c->run->temp, temp);
+  }
+}
