@@ -10,9 +10,8 @@ static inline double get(Mat m, int64_t row, int64_t column) {
   switch (m.type) {
     case DT_F32: return (double)((const float *)m.data)[i];
     case DT_BF16: return (double)bf16_to_f32(((const Bf16 *)m.data)[i]);
-    case DT_F64: break;
+    default: return ((const double *)m.data)[i];
   }
-  return ((const double *)m.data)[i];
 }
 
 static inline void put(Mat m, int64_t row, int64_t column, double x) {
@@ -20,7 +19,7 @@ static inline void put(Mat m, int64_t row, int64_t column, double x) {
   switch (m.type) {
     case DT_F32: ((float *)m.data)[i] = (float)x; return;
     case DT_BF16: ((Bf16 *)m.data)[i] = bf16_from_f32((float)x); return;
-    case DT_F64: ((double *)m.data)[i] = x;
+    default: ((double *)m.data)[i] = x;
   }
 }
 
