@@ -3,6 +3,7 @@
 #define MODEL_MODEL_H
 
 #include "model/config.h"
+#include "model/counts.h"
 #include "nn/block.h"
 #include "nn/param.h"
 
@@ -35,13 +36,5 @@ void model_prepare(Model *m, Dev *dev);
 // MOVE_BACKWARD_INPUT alone, temp must stay until the MOVE_BACKWARD_WEIGHT of the same blocks.
 void model_forward(Model *m, const Run *run, const MicroBatch *mb, int64_t first, int64_t last, Stream *stream, BlockSaved *saved, Losses *losses);
 void model_backward(Model *m, const Run *run, const MicroBatch *mb, int64_t first, int64_t last, Stream *stream, BlockSaved *saved, Move move);
-
-// Parameters by what they are, for `info`: totals and those active for a token.
-typedef struct {
-  int64_t total, active, embedding, attention, dense, experts, shared, router, norm, mtp;
-} ModelCounts;
-ModelCounts model_counts(const ModelConfig *config);
-// Floating-point operations a token costs at sequence length T, forward only: GEMMs and attention (causal half).
-double model_flops_token(const ModelConfig *config, int64_t T);
 
 #endif
