@@ -141,8 +141,8 @@ typedef struct {
   const float *bias; // [E] or NULL
   int32_t *ids;      // [N,k] falling choice score; out (forward), in (backward)
   Mat weights;       // [N,k] f32 out
-  int32_t *picks;    // [B,E] out: picks in each sequence
-  Mat aux;           // [B] rows of ld 1, f32 out
+  int32_t *picks;    // [B,E] out: picks in each sequence; NULL with aux none: not wanted (decoding); in (backward, unless aux_scale is 0)
+  Mat aux;           // [B] rows of ld 1, f32 out, or none
   // Backward: dlogits [N,E] f32 is written: from dweights [N,k], and aux_scale * d aux (through P only).
   Mat dweights, dlogits;
   double aux_scale;

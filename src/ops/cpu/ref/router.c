@@ -98,7 +98,7 @@ static void balance_part(void *arg, int thread, int n_threads) {
 void ref_router_forward(Dev *dev, const RouterArgs *r) {
   Router p = {dev, r};
   ops_run(dev, choose_part, &p, r->N * r->E);
-  ops_run(dev, balance_part, &p, r->N * r->E);
+  if (r->picks && r->N > 0) ops_run(dev, balance_part, &p, r->N * r->E);
 }
 
 // ds_e from the weights: with S = sum over the chosen of s + norm_eps, normalised: scaling (dw_c / S - sum_j dw_j s_j / S^2); else scaling dw_c.
