@@ -74,7 +74,7 @@ static void mtp_build(Model *m, int64_t i, Arena *other) {
   add_node(b, &node_mtp_input);
   vector_take(&m->params, &b->embed_norm.w, &b->embed_norm.g, D, PARAM_NORM, "%s.enorm.weight", prefix);
   vector_take(&m->params, &b->hidden_norm.w, &b->hidden_norm.g, D, PARAM_NORM, "%s.hnorm.weight", prefix);
-  weight_take(&m->params, &b->eh_proj, D, 2 * D, true);
+  weight_take(&m->params, &b->eh_proj, 1, D, 2 * D, USE_GEMM);
   weight_part(&m->params, &b->eh_proj, 0, D, PARAM_MATRIX, "%s.eh_proj.weight", prefix);
   decoder_build(m, b, other, prefix);
   vector_take(&m->params, &b->norm.w, &b->norm.g, D, PARAM_NORM, "%s.shared_head.norm.weight", prefix);
@@ -91,7 +91,7 @@ Err model_init(Model *m, const ModelConfig *config, Dtype type, int64_t position
   m->head_used = c->model.tied ? &m->embedding : &m->head;
   RotarySpec spec = rotary_spec(c);
   rotary_init(&m->rotary, &spec, config_is_mla(c), positions, other);
-  weight_take(&m->params, &m->embedding, V, D, c->model.tied);  // a lookup reads the master; only a head wants the compute type
+  weight_take(&m->params, &m->embedding, 1, V, D, c->model.tied ? USE_GEMM : USE_LOOKUP);
   weight_part(&m->params, &m->embedding, 0, V, PARAM_EMBEDDING, "model.embed_tokens.weight");
   add_node(add_block(m, BLOCK_EMBED, -1, "embed", 0), &node_embedding);
   for (int64_t l = 0; l < c->model.layers; l++) {
@@ -104,7 +104,7 @@ Err model_init(Model *m, const ModelConfig *config, Dtype type, int64_t position
   head->z_loss = c->loss.z;
   vector_take(&m->params, &head->norm.w, &head->norm.g, D, PARAM_NORM, "model.norm.weight");
   if (!c->model.tied) {
-    weight_take(&m->params, &m->head, V, D, true);
+    weight_take(&m->params, &m->head, 1, V, D, USE_GEMM);
     weight_part(&m->params, &m->head, 0, V, PARAM_HEAD, "lm_head.weight");
   }
   add_node(head, &node_final_norm);

@@ -6,11 +6,11 @@ void attention_params(Attention *m, ParamList *list, int64_t D, const char *pref
   int64_t q = m->H * m->Dh, kv = m->K * m->Dh;
   m->norm.D = D;
   vector_take(list, &m->norm.w, &m->norm.g, D, PARAM_NORM, "%s.input_layernorm.weight", prefix);
-  weight_take(list, &m->qkv, q + 2 * kv, D, true);
+  weight_take(list, &m->qkv, 1, q + 2 * kv, D, USE_GEMM);
   weight_part(list, &m->qkv, 0, q, PARAM_MATRIX, "%s.self_attn.q_proj.weight", prefix);
   weight_part(list, &m->qkv, q, kv, PARAM_MATRIX, "%s.self_attn.k_proj.weight", prefix);
   weight_part(list, &m->qkv, q + kv, kv, PARAM_MATRIX, "%s.self_attn.v_proj.weight", prefix);
-  weight_take(list, &m->o, D, q, true);
+  weight_take(list, &m->o, 1, D, q, USE_GEMM);
   weight_part(list, &m->o, 0, D, PARAM_OUTPUT, "%s.self_attn.o_proj.weight", prefix);
 }
 

@@ -20,16 +20,15 @@ void head_loss(const Weight *head, const Run *run, Mat dx, Mat add, Mat x, const
   Mat lse = mat_of(arena_take(run->temp, (size_t)R * sizeof(float)), 1, DT_F32);
   for (int64_t row = 0; row < N; row += R) {
     int64_t n = row + R < N ? R : N - row;
-    const float *chunk_mask = mask ? mask + row : NULL;
     linear_forward(head, run, logits, mat_none(), mat_at(x, row, 0), n);
-    run->dev->op->cross_entropy(run->dev, run->training ? dlogits : mat_none(), nll, lse, logits, label + row, chunk_mask, n, V, scale, z);
+    run->dev->op->cross_entropy(run->dev, run->training ? dlogits : mat_none(), nll, lse, logits, label + row, mask + row, n, V, scale, z);
     if (run->training) {
       linear_backward_input(head, run, mat_at(dx, row, 0), mat_at(add, row, 0), dlogits, n);
       linear_backward_weight(head, run, dlogits, mat_at(x, row, 0), n);
     }
     if (dev_measuring(run->dev)) continue;
     for (int64_t i = 0; i < n; i++) {
-      double l = (double)((const float *)lse.data)[i], keep = chunk_mask ? (double)chunk_mask[i] : 1;
+      double l = (double)((const float *)lse.data)[i], keep = (double)mask[row + i];
       *loss += scale * (double)((const float *)nll.data)[i];
       *z_loss += z * scale * keep * l * l;
     }

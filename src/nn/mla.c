@@ -7,18 +7,18 @@ void mla_params(Mla *m, ParamList *list, int64_t D, const char *prefix) {
   int64_t q = m->H * (m->nope + m->rope), first = first_columns(m);
   m->norm.D = D, m->q_norm.D = m->q_rank, m->kv_norm.D = m->kv_rank;
   vector_take(list, &m->norm.w, &m->norm.g, D, PARAM_NORM, "%s.input_layernorm.weight", prefix);
-  weight_take(list, &m->a, first + m->kv_rank + m->rope, D, true);
+  weight_take(list, &m->a, 1, first + m->kv_rank + m->rope, D, USE_GEMM);
   weight_part(list, &m->a, 0, first, PARAM_MATRIX, m->q_rank ? "%s.self_attn.q_a_proj.weight" : "%s.self_attn.q_proj.weight", prefix);
   weight_part(list, &m->a, first, m->kv_rank + m->rope, PARAM_MATRIX, "%s.self_attn.kv_a_proj_with_mqa.weight", prefix);
   if (m->q_rank) {
     vector_take(list, &m->q_norm.w, &m->q_norm.g, m->q_rank, PARAM_NORM, "%s.self_attn.q_a_layernorm.weight", prefix);
-    weight_take(list, &m->q_b, q, m->q_rank, true);
+    weight_take(list, &m->q_b, 1, q, m->q_rank, USE_GEMM);
     weight_part(list, &m->q_b, 0, q, PARAM_MATRIX, "%s.self_attn.q_b_proj.weight", prefix);
   }
   vector_take(list, &m->kv_norm.w, &m->kv_norm.g, m->kv_rank, PARAM_NORM, "%s.self_attn.kv_a_layernorm.weight", prefix);
-  weight_take(list, &m->kv_b, m->H * (m->nope + m->v), m->kv_rank, true);
+  weight_take(list, &m->kv_b, 1, m->H * (m->nope + m->v), m->kv_rank, USE_GEMM);
   weight_part(list, &m->kv_b, 0, m->kv_b.out, PARAM_MATRIX, "%s.self_attn.kv_b_proj.weight", prefix);
-  weight_take(list, &m->o, D, m->H * m->v, true);
+  weight_take(list, &m->o, 1, D, m->H * m->v, USE_GEMM);
   weight_part(list, &m->o, 0, D, PARAM_OUTPUT, "%s.self_attn.o_proj.weight", prefix);
 }
 

@@ -1,10 +1,10 @@
 #include "nn/mlp.h"
 
 void ffn_params(Ffn *m, ParamList *list, int64_t D, const char *prefix) {
-  weight_take(list, &m->gate_up, 2 * m->F, D, true);
+  weight_take(list, &m->gate_up, 1, 2 * m->F, D, USE_GEMM);
   weight_part(list, &m->gate_up, 0, m->F, PARAM_MATRIX, "%s.gate_proj.weight", prefix);
   weight_part(list, &m->gate_up, m->F, m->F, PARAM_MATRIX, "%s.up_proj.weight", prefix);
-  weight_take(list, &m->down, D, m->F, true);
+  weight_take(list, &m->down, 1, D, m->F, USE_GEMM);
   weight_part(list, &m->down, 0, D, PARAM_OUTPUT, "%s.down_proj.weight", prefix);
 }
 

@@ -4,12 +4,12 @@ void moe_params(Moe *m, ParamList *list, Arena *other, int64_t D, const char *pr
   char name[PARAM_NAME_BYTES];
   m->norm.D = D;
   vector_take(list, &m->norm.w, &m->norm.g, D, PARAM_NORM, "%s.post_attention_layernorm.weight", prefix);
-  weight_take(list, &m->router, m->E, D, false);
+  weight_take(list, &m->router, 1, m->E, D, USE_GEMM_F32);
   weight_part(list, &m->router, 0, m->E, PARAM_ROUTER, "%s.mlp.gate.weight", prefix);
   if (m->scoring == SCORE_SIGMOID)
     vector_take(list, &m->bias, NULL, m->E, PARAM_BALANCE, "%s.mlp.gate.e_score_correction_bias", prefix);
-  weight_take(list, &m->gate_up, m->E * 2 * m->F, D, true);
-  weight_take(list, &m->down, m->E * D, m->F, true);
+  weight_take(list, &m->gate_up, m->E, 2 * m->F, D, USE_GEMM);
+  weight_take(list, &m->down, m->E, D, m->F, USE_GEMM);
   for (int64_t e = 0; e < m->E; e++) {
     int i = (int)e;
     weight_part(list, &m->gate_up, e * 2 * m->F, m->F, PARAM_MATRIX, "%s.mlp.experts.%d.gate_proj.weight", prefix, i);

@@ -10,8 +10,9 @@ static void roll(const MicroBatch *mb, const NodeCall *c) {
       int64_t i = b * mb->T + t;
       bool last = t == mb->T - 1;
       s->rolled_ids[i] = last ? 0 : mb->ids[i + 1];
-      s->rolled_labels[i] = last || !mb->labels ? 0 : mb->labels[i + 1];
-      s->rolled_mask[i] = last ? 0 : mb->mask ? mb->mask[i + 1] : 1;
+      if (!mb->labels) continue;
+      s->rolled_labels[i] = last ? 0 : mb->labels[i + 1];
+      s->rolled_mask[i] = last ? 0 : mb->mask[i + 1];
     }
 }
 

@@ -11,14 +11,28 @@ void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Aren
 
 void params_free(ParamList *list) {
   free(list->param);
-  free(list->copied);
+  free(list->weight);
   *list = (ParamList){0};
 }
 
 void params_prepare(const ParamList *list, Dev *dev) {
-  for (int64_t i = 0; i < list->n_copied; i++) {
-    Weight *w = list->copied[i];
-    dev->op->cast(dev, w->c, mat_of(w->w, w->in, DT_F32), w->out, w->in);
+  for (int64_t i = 0; i < list->n_weights; i++) {
+    Weight *w = list->weight[i];
+    if (w->c.type != DT_F32) dev->op->cast(dev, w->c, mat_of(w->w, w->in, DT_F32), w->out, w->in);
+  }
+}
+
+void params_pack(const ParamList *list, Dev *dev, Arena *arena) {
+  for (int64_t i = 0; i < list->n_weights; i++) {
+    Weight *w = list->weight[i];
+    if (w->use == USE_LOOKUP) continue;
+    int64_t out = w->out / w->groups;
+    size_t bytes = gemm_packed_bytes(dev, out, w->in, w->c.type);
+    char *packed = arena_take(arena, (size_t)w->groups * bytes);
+    if (arena_measuring(arena)) continue;
+    for (int64_t g = 0; g < w->groups; g++)
+      dev->op->gemm_pack(dev, packed + (size_t)g * bytes, mat_at(w->c, g * out, 0), true, out, w->in);
+    w->packed = packed;
   }
 }
 
@@ -50,16 +64,15 @@ static Param *declare(ParamList *list, ParamRole role, const char *format, va_li
   return p;
 }
 
-void weight_take(ParamList *list, Weight *w, int64_t out, int64_t in, bool copy) {
-  size_t bytes = (size_t)(out * in) * sizeof(float);
-  *w = (Weight){.out = out, .in = in};
+void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_t in, WeightUse use) {
+  int64_t rows = groups * out;
+  size_t bytes = (size_t)(rows * in) * sizeof(float);
+  *w = (Weight){.use = use, .out = rows, .in = in, .groups = groups};
   w->w = arena_take(list->weights, bytes);
   if (list->grads) w->g = arena_take(list->grads, bytes);
-  w->c = mat_of(w->w, in, DT_F32);
-  if (!copy || list->type == DT_F32) return;
-  w->c = mat_take(list->copies, out, in, list->type);
-  if (grow(list, (void **)&list->copied, list->n_copied, &list->copied_capacity, sizeof(Weight *)))
-    list->copied[list->n_copied++] = w;
+  w->c = use == USE_GEMM && list->type != DT_F32 ? mat_take(list->copies, rows, in, list->type) : mat_of(w->w, in, DT_F32);
+  if (grow(list, (void **)&list->weight, list->n_weights, &list->weight_capacity, sizeof(Weight *)))
+    list->weight[list->n_weights++] = w;
 }
 
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...) {

@@ -34,19 +34,24 @@ typedef struct {
   float *g;         // gradient, accumulated; NULL for PARAM_BALANCE, without training, and while measuring
 } Param;
 
-// A matrix [out, in] that GEMMs read: the fp32 master, its gradient, and the copy in the compute type.
+// What reads a matrix: only a lookup, GEMMs in the compute type, or GEMMs in fp32 whatever that is (the router).
+typedef enum { USE_LOOKUP, USE_GEMM, USE_GEMM_F32 } WeightUse;
+
+// A matrix [out, in]: the fp32 master, its gradient, and the copy in the compute type.
 typedef struct {
+  WeightUse use;
   int64_t out, in;
+  int64_t groups;  // experts: so many matrices [out / groups, in], one after the other; else 1
   float *w, *g;
   Mat c;         // [out, in] in the compute type; the master itself when that is fp32
-  void *packed;  // c as gemm_pack left it for the forward, or NULL
+  void *packed;  // c as gemm_pack left it for the forward, group after group, or NULL
 } Weight;
 
 typedef struct {
   Param *param;            // owned
   int64_t count, capacity;
-  Weight **copied;         // owned: the matrices whose c is a copy, for params_prepare
-  int64_t n_copied, copied_capacity;
+  Weight **weight;         // owned: every matrix
+  int64_t n_weights, weight_capacity;
   Dtype type;              // the compute type
   Arena *weights, *grads;  // where the memory comes from; grads NULL: no gradients wanted
   Arena *copies;           // of compute copies
@@ -57,12 +62,14 @@ void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Aren
 void params_free(ParamList *list);
 // Brings the compute copies up to date with the masters.
 void params_prepare(const ParamList *list, Dev *dev);
+// Packs every matrix that GEMMs read for the forward, into `arena`; for weights that change no more. A measuring arena counts.
+void params_pack(const ParamList *list, Dev *dev, Arena *arena);
 // NULL if there is none.
 Param *params_find(const ParamList *list, const char *name);
 
-// Takes memory for the whole matrix; `copy`: with a compute copy where the compute type is not fp32 (the router stays fp32). Its names
-// follow by weight_part. *w must stay where it is as long as the list.
-void weight_take(ParamList *list, Weight *w, int64_t out, int64_t in, bool copy);
+// Takes memory for `groups` matrices [out, in], and for their compute copies. Their names follow by weight_part. *w must stay where it is as
+// long as the list.
+void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_t in, WeightUse use);
 // Declares rows [row, row + rows) of w as the parameter "format".
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...)
     __attribute__((format(printf, 6, 7)));

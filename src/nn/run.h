@@ -31,7 +31,7 @@ typedef struct {
   int64_t B, T;             // N = B * T rows, sequence after sequence
   const int32_t *ids;       // [N]
   const int32_t *labels;    // [N]; NULL when no loss is wanted
-  const float *mask;        // [N] 0 or 1; NULL: all 1
+  const float *mask;        // [N] 0 or 1; with labels
   const int32_t *position;  // [N] rotary positions
   const int32_t *doc_start; // [N] first position of the sequence that the token may see; NULL: 0
   const KvBatch *kv;        // decoding: the rows belong to these sequences, B and T do not matter; else NULL
