@@ -143,9 +143,7 @@ int main(int argc, char **argv) {
     failed += status != EXIT_PASSED && status != EXIT_SKIPPED;
   }
   if (list) return 0;
-  if (skipped)
-    printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
-  else
-    printf("%d passed, %d failed\n", passed, failed);
+  if (skipped) printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+  else printf("%d passed, %d failed\n", passed, failed);
   return failed || passed + skipped == 0;
 }

@@ -13,11 +13,11 @@
 enum { ARENA_ALIGN = 64 };
 
 typedef struct {
-  char *base;       // NULL while measuring
-  size_t size;      // bytes reserved (0 while measuring)
-  size_t used;      // bytes taken now
-  size_t peak;      // greatest `used` so far
-  const char *name; // for messages; borrowed
+  char *base;        // NULL while measuring
+  size_t size;       // bytes reserved (0 while measuring)
+  size_t used;       // bytes taken now
+  size_t peak;       // greatest `used` so far
+  const char *name;  // for messages; borrowed
 } Arena;
 
 // A measuring arena.

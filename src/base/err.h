@@ -50,38 +50,38 @@ Err err_set(Err kind, const char *function, const char *file, int line, const ch
 // Adds a frame to the trace of this thread's error and returns `kind`.
 Err err_frame(Err kind, const char *function, const char *file, int line);
 
-const char *err_text(void);             // the message of this thread's last error, "" if none
-const char *err_kind_name(Err kind);    // "io", "format", ...
-void err_print(FILE *to, int trace);    // "error: message", and where it passed if `trace`
-void err_take(ErrInfo *out);            // moves this thread's error into *out
-Err err_give(const ErrInfo *in);        // makes *in this thread's error and returns its kind
+const char *err_text(void);           // the message of this thread's last error, "" if none
+const char *err_kind_name(Err kind);  // "io", "format", ...
+void err_print(FILE *to, int trace);  // "error: message", and where it passed if `trace`
+void err_take(ErrInfo *out);          // moves this thread's error into *out
+Err err_give(const ErrInfo *in);      // makes *in this thread's error and returns its kind
 
 #define FAIL(kind, ...) return err_set((kind), __func__, __FILE__, __LINE__, __VA_ARGS__)
-#define CHECK(ok, kind, ...)                \
-  do {                                      \
-    if (!(ok)) FAIL(kind, __VA_ARGS__);     \
+#define CHECK(ok, kind, ...)            \
+  do {                                  \
+    if (!(ok)) FAIL(kind, __VA_ARGS__); \
   } while (0)
-#define TRY(call)                                                           \
-  do {                                                                      \
-    Err err_ = (call);                                                      \
-    if (err_) return err_frame(err_, __func__, __FILE__, __LINE__);         \
+#define TRY(call)                                                   \
+  do {                                                              \
+    Err err_ = (call);                                              \
+    if (err_) return err_frame(err_, __func__, __FILE__, __LINE__); \
   } while (0)
 // TRY for a function that must clean up: sets `err` and goes to the label `out`.
-#define TRY_OUT(call)                                               \
-  do {                                                              \
-    if ((err = (call)) != ERR_OK) {                                 \
-      (void)err_frame(err, __func__, __FILE__, __LINE__);           \
-      goto out;                                                     \
-    }                                                               \
+#define TRY_OUT(call)                                     \
+  do {                                                    \
+    if ((err = (call)) != ERR_OK) {                       \
+      (void)err_frame(err, __func__, __FILE__, __LINE__); \
+      goto out;                                           \
+    }                                                     \
   } while (0)
-#define FAIL_OUT(kind, ...)                                                 \
-  do {                                                                      \
-    err = err_set((kind), __func__, __FILE__, __LINE__, __VA_ARGS__);       \
-    goto out;                                                               \
+#define FAIL_OUT(kind, ...)                                           \
+  do {                                                                \
+    err = err_set((kind), __func__, __FILE__, __LINE__, __VA_ARGS__); \
+    goto out;                                                         \
   } while (0)
-#define CHECK_OUT(ok, kind, ...)                \
-  do {                                          \
-    if (!(ok)) FAIL_OUT(kind, __VA_ARGS__);     \
+#define CHECK_OUT(ok, kind, ...)            \
+  do {                                      \
+    if (!(ok)) FAIL_OUT(kind, __VA_ARGS__); \
   } while (0)
 
 #endif

@@ -14,7 +14,7 @@ enum { PATH_BYTES = 4096 };
 typedef struct {
   const uint8_t *data;  // the whole file, read only; never NULL (an empty file points at nothing readable)
   size_t size;
-  const char *path;     // owned copy
+  const char *path;  // owned copy
 } FileMap;
 
 // Maps the whole file. ERR_IO names the path and says missing, a folder, or not permitted.

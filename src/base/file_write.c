@@ -16,7 +16,8 @@ Err file_create(FileWriter *w, const char *path) {
   CHECK(!file_is_folder(path), ERR_IO, "%s is a folder; a file is to be written", path);
   int n = snprintf(w->path, sizeof w->path, "%s", path);
   int m = snprintf(w->temp, sizeof w->temp, "%s.tmp.%ld", path, (long)getpid());
-  CHECK(n < (int)sizeof w->path && m < (int)sizeof w->temp, ERR_ARG, "%.100s...: a path longer than %d bytes", path, PATH_BYTES - 1);
+  CHECK(n < (int)sizeof w->path && m < (int)sizeof w->temp, ERR_ARG, "%.100s...: a path longer than %d bytes", path,
+        PATH_BYTES - 1);
   w->buffer = malloc(BUFFER_BYTES);
   CHECK(w->buffer, ERR_MEMORY, "%s: no memory for a write buffer", path);
   w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -26,7 +26,8 @@ Err folder_make(const char *path) {
   return ERR_OK;
 }
 
-// Removes what is in the folder `name` of the open folder `at`, then itself. Depth is bounded by the path length the system has.
+// Removes what is in the folder `name` of the open folder `at`, then itself. Depth is bounded by the path length the system
+// has.
 static int remove_at(int at, const char *name) {
   if (unlinkat(at, name, 0) == 0 || errno == ENOENT) return 0;
   if (errno != EISDIR && errno != EPERM) return -1;
@@ -67,8 +68,7 @@ Err folder_list(const char *path, char ***names, size_t *count) {
   *names = NULL;
   *count = 0;
   DIR *dir = opendir(path);
-  CHECK(dir, ERR_IO, "%s: %s", path,
-        errno == ENOENT ? "no such folder" : errno == ENOTDIR ? "not a folder" : strerror(errno));
+  CHECK(dir, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such folder" : errno == ENOTDIR ? "not a folder" : strerror(errno));
   Err err = ERR_OK;
   char **list = NULL;
   size_t n = 0, room = 0;
@@ -116,7 +116,8 @@ Err folder_lock(int *lock, const char *folder) {
     owner[n > 0 ? strcspn(owner, "\n") : 0] = '\0';
     close(fd);
     CHECK(cause == EWOULDBLOCK, ERR_IO, "%s: cannot be locked: %s", path, strerror(cause));
-    FAIL(ERR_STATE, "%s: in use by %s; wait for it, stop it, or choose another folder", folder, *owner ? owner : "another process");
+    FAIL(ERR_STATE, "%s: in use by %s; wait for it, stop it, or choose another folder", folder,
+         *owner ? owner : "another process");
   }
   int n = snprintf(owner, sizeof owner, "process %ld\n", (long)getpid());
   if (ftruncate(fd, 0) != 0 || pwrite(fd, owner, (size_t)n, 0) != n) {

@@ -21,10 +21,10 @@ static Place place_of(const char *text, size_t offset) {
   return at;
 }
 
-#define FAIL_AT(offset, format, ...)                                                                                     \
-  do {                                                                                                                   \
-    Place at_ = place_of(text, offset);                                                                                  \
-    FAIL(ERR_FORMAT, "%s:%d:%d (offset %zu): " format, name, at_.line, at_.column, (size_t)(offset), __VA_ARGS__);        \
+#define FAIL_AT(offset, format, ...)                                                                               \
+  do {                                                                                                             \
+    Place at_ = place_of(text, offset);                                                                            \
+    FAIL(ERR_FORMAT, "%s:%d:%d (offset %zu): " format, name, at_.line, at_.column, (size_t)(offset), __VA_ARGS__); \
   } while (0)
 
 // What jansson would say late, badly or not at all: encoding, NUL, depth.
@@ -79,7 +79,8 @@ static Err fail_parse(const char *text, size_t size, const char *name, const jso
     FAIL_AT(at, "%s", "a number out of range");
   }
   if (code == json_error_end_of_input_expected) FAIL_AT(at > 0 ? at - 1 : 0, "%s", "something follows the end of the document");
-  if (code == json_error_premature_end_of_input) FAIL_AT(size, "%s", size == 0 ? "empty; a JSON value is wanted" : "the file ends within a value; is it cut short?");
+  if (code == json_error_premature_end_of_input)
+    FAIL_AT(size, "%s", size == 0 ? "empty; a JSON value is wanted" : "the file ends within a value; is it cut short?");
   FAIL_AT(at, "%s", e->text);
 }
 

@@ -34,9 +34,9 @@ static void say(LogLevel level, const char *mark, const char *format, va_list ar
   fwrite(line, 1, size, stderr);
 }
 
-#define SAY(level, mark)         \
-  va_list args;                  \
-  va_start(args, format);        \
+#define SAY(level, mark)          \
+  va_list args;                   \
+  va_start(args, format);         \
   say(level, mark, format, args); \
   va_end(args)
 

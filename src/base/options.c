@@ -76,8 +76,9 @@ static Err find_in(const Field *fields, void *base, const char *key, const char 
     const char *rest = NULL;
     ListKey kind = list_split(f, key, &index, &rest);
     if (kind == NOT_OF_LIST) continue;
-    CHECK(kind == OF_LIST && index <= count, ERR_ARG, "%s: %s is a list that has %lld (at most %lld); write %s.N.%s with N from 0",
-          where, f->key, (long long)count, (long long)f->count_max, f->key, f->item->key);
+    CHECK(kind == OF_LIST && index <= count, ERR_ARG,
+          "%s: %s is a list that has %lld (at most %lld); write %s.N.%s with N from 0", where, f->key, (long long)count,
+          (long long)f->count_max, f->key, f->item->key);
     if (!key_known(f->item, rest)) return ERR_OK;
     if (index == count) list_append(f, base);
     return find_in(f->item, list_item(f, base, index), rest, where, out);

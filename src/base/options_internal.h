@@ -10,8 +10,8 @@ typedef struct {
   void *base;
 } FieldAt;
 
-// Finds "moe.top_k" or "stages.0.steps"; an index one past the end makes a new element. An unknown key gives out->field NULL; ERR_ARG
-// only for a list's index that is out of range.
+// Finds "moe.top_k" or "stages.0.steps"; an index one past the end makes a new element. An unknown key gives out->field NULL;
+// ERR_ARG only for a list's index that is out of range.
 Err field_find(const Options *o, const char *key, const char *where, FieldAt *out);
 // Whether `prefix` is a group: some key goes on after "prefix.".
 bool group_known(const Options *o, const char *prefix);
@@ -23,7 +23,8 @@ void *list_item(const Field *f, void *base, int64_t i);
 // A new last element, of defaults. The caller has checked count_max.
 void list_append(const Field *f, void *base);
 
-// Sets one value from text. `quoted`: the text stood in quotes, so it is text and nothing else. ERR_ARG for the wrong type or range.
+// Sets one value from text. `quoted`: the text stood in quotes, so it is text and nothing else. ERR_ARG for the wrong type or
+// range.
 Err value_set(FieldAt at, const char *key, const char *text, bool quoted, const char *where);
 // "an integer", "one of cosine, linear": what the field wants, for messages.
 void value_wanted(const Field *f, char *out, size_t size);

@@ -107,9 +107,11 @@ Err key_unknown(const Options *o, const char *key, const char *where, const char
   const char *dashes = strncmp(where, "--", 2) == 0 ? "--" : "";
   Err err;
   if (near)
-    err = err_set(ERR_ARG, __func__, __FILE__, __LINE__, "%s: unknown option \"%.200s\"; did you mean %s%s?", where, key, dashes, near);
+    err = err_set(ERR_ARG, __func__, __FILE__, __LINE__, "%s: unknown option \"%.200s\"; did you mean %s%s?", where, key,
+                  dashes, near);
   else
-    err = err_set(ERR_ARG, __func__, __FILE__, __LINE__, "%s: unknown option \"%.200s\"; --help lists the known ones", where, key);
+    err = err_set(ERR_ARG, __func__, __FILE__, __LINE__, "%s: unknown option \"%.200s\"; --help lists the known ones", where,
+                  key);
   for (size_t i = 0; i < known.count; i++) free(known.name[i]);
   free(known.name);
   return err;

@@ -8,7 +8,8 @@
 
 void range_text(const Field *f, char *out, size_t size) {
   int digits = f->type == FIELD_IS_INT ? 19 : 6;
-  bool low = f->low > (f->type == FIELD_IS_INT ? -0x1p62 : -INFINITY), high = f->high < (f->type == FIELD_IS_INT ? 0x1p62 : INFINITY);
+  bool low = f->low > (f->type == FIELD_IS_INT ? -0x1p62 : -INFINITY),
+       high = f->high < (f->type == FIELD_IS_INT ? 0x1p62 : INFINITY);
   if (f->type != FIELD_IS_INT && f->type != FIELD_IS_REAL) low = high = false;
   if (low && high) snprintf(out, size, "%.*g to %.*g", digits, f->low, digits, f->high);
   else if (low) snprintf(out, size, "at least %.*g", digits, f->low);
@@ -17,8 +18,11 @@ void range_text(const Field *f, char *out, size_t size) {
 }
 
 void value_wanted(const Field *f, char *out, size_t size) {
-  static const char *const words[] = {[FIELD_IS_INT] = "an integer", [FIELD_IS_REAL] = "a number", [FIELD_IS_BOOL] = "true or false",
-                                      [FIELD_IS_TEXT] = "text", [FIELD_IS_LIST] = "a list"};
+  static const char *const words[] = {[FIELD_IS_INT] = "an integer",
+                                      [FIELD_IS_REAL] = "a number",
+                                      [FIELD_IS_BOOL] = "true or false",
+                                      [FIELD_IS_TEXT] = "text",
+                                      [FIELD_IS_LIST] = "a list"};
   if (f->type != FIELD_IS_ENUM) {
     snprintf(out, size, "%s", words[f->type]);
     return;
@@ -32,7 +36,8 @@ static Err fail_type(const Field *f, const char *key, const char *text, bool quo
   char want[512];
   value_wanted(f, want, sizeof want);
   if (*text == '\0') FAIL(ERR_ARG, "%s: %s has no value; %s is wanted (%s)", where, key, want, f->help);
-  FAIL(ERR_ARG, "%s: %s is %s%.200s%s; %s is wanted (%s)", where, key, quoted ? "the text \"" : "\"", text, "\"", want, f->help);
+  FAIL(ERR_ARG, "%s: %s is %s%.200s%s; %s is wanted (%s)", where, key, quoted ? "the text \"" : "\"", text, "\"", want,
+       f->help);
 }
 
 static Err fail_range(const Field *f, const char *key, const char *text, const char *where) {
@@ -89,8 +94,10 @@ static bool parse_bool(const char *text, bool *out) {
 
 static Err set_text(const Field *f, const char *key, const char *text, const char *where, char *out) {
   size_t n = strlen(text);
-  CHECK(n < OPTION_TEXT_BYTES, ERR_ARG, "%s: %s has %zu bytes; at most %d fit (%s)", where, key, n, OPTION_TEXT_BYTES - 1, f->help);
-  CHECK(utf8_invalid_at(text, n) == n, ERR_ARG, "%s: %s is not valid UTF-8 at byte %zu (%s)", where, key, utf8_invalid_at(text, n), f->help);
+  CHECK(n < OPTION_TEXT_BYTES, ERR_ARG, "%s: %s has %zu bytes; at most %d fit (%s)", where, key, n, OPTION_TEXT_BYTES - 1,
+        f->help);
+  CHECK(utf8_invalid_at(text, n) == n, ERR_ARG, "%s: %s is not valid UTF-8 at byte %zu (%s)", where, key,
+        utf8_invalid_at(text, n), f->help);
   memset(out, 0, OPTION_TEXT_BYTES);
   memcpy(out, text, n);
   return ERR_OK;

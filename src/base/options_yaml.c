@@ -68,7 +68,8 @@ static Err check_plain(const Loader *l, const yaml_event_t *e) {
   if (e->type == YAML_SCALAR_EVENT) anchor = e->data.scalar.anchor, tag = e->data.scalar.tag;
   if (e->type == YAML_MAPPING_START_EVENT) anchor = e->data.mapping_start.anchor, tag = e->data.mapping_start.tag;
   if (e->type == YAML_SEQUENCE_START_EVENT) anchor = e->data.sequence_start.anchor, tag = e->data.sequence_start.tag;
-  if (anchor) FAIL_LINE(line, "the anchor &%s: anchors and aliases are not supported here; write the value out", (const char *)anchor);
+  if (anchor)
+    FAIL_LINE(line, "the anchor &%s: anchors and aliases are not supported here; write the value out", (const char *)anchor);
   if (tag) FAIL_LINE(line, "the tag %s: tags are not supported here; write the plain value", (const char *)tag);
   return ERR_OK;
 }
@@ -85,7 +86,8 @@ static Err fail_syntax(const Loader *l, const yaml_parser_t *p, const char *text
   bool tab = p->problem_mark.index < size && text[p->problem_mark.index] == '\t';
   if (tab) FAIL_LINE(line, "column %zu: a tab; YAML indents with spaces", p->problem_mark.column + 1);
   if (p->context)
-    FAIL_LINE(line, "column %zu: %s %s (begun in line %zu)", p->problem_mark.column + 1, problem, p->context, p->context_mark.line + 1);
+    FAIL_LINE(line, "column %zu: %s %s (begun in line %zu)", p->problem_mark.column + 1, problem, p->context,
+              p->context_mark.line + 1);
   FAIL_LINE(line, "column %zu: %s", p->problem_mark.column + 1, problem);
 }
 
@@ -138,7 +140,9 @@ static Err note_key(Loader *l, const char *key, int line) {
   return ERR_OK;
 }
 
-static const char *node_name(const Node *n) { return n->kind == NODE_MAP ? "a map" : n->kind == NODE_LIST ? "a list" : "a value"; }
+static const char *node_name(const Node *n) {
+  return n->kind == NODE_MAP ? "a map" : n->kind == NODE_LIST ? "a list" : "a value";
+}
 
 static Err apply_map(Loader *l, const char *prefix);
 
@@ -149,7 +153,9 @@ static Err apply_list(Loader *l, FieldAt at, const char *key) {
   for (; l->node[l->at].kind != NODE_END;) {
     const Node *item = &l->node[l->at];
     int64_t i = *list_count(at.field, at.base);
-    if (item->kind != NODE_MAP) FAIL_LINE(item->line, "%s.%lld wants a map of options (%s: ...), found %s", key, (long long)i, at.field->item->key, node_name(item));
+    if (item->kind != NODE_MAP)
+      FAIL_LINE(item->line, "%s.%lld wants a map of options (%s: ...), found %s", key, (long long)i, at.field->item->key,
+                node_name(item));
     if (i == at.field->count_max) FAIL_LINE(item->line, "%s holds at most %lld elements", key, (long long)i);
     list_append(at.field, at.base);
     char prefix[KEY_BYTES];
@@ -179,7 +185,8 @@ static Err apply_value(Loader *l, const char *key, int line) {
     return value_set(at, key, null ? "" : value->text, value->quoted, where);
   }
   if (!group_known(l->options, key)) return key_unknown(l->options, key, where, NULL);
-  if (value->kind != NODE_MAP) FAIL_LINE(value->line, "%s is a group of options; found %s instead of a map", key, node_name(value));
+  if (value->kind != NODE_MAP)
+    FAIL_LINE(value->line, "%s is a group of options; found %s instead of a map", key, node_name(value));
   return apply_map(l, key);
 }
 
@@ -203,7 +210,8 @@ static Err apply(Loader *l) {
   const Node *top = &l->node[0];
   bool nothing = top->kind == NODE_SCALAR && !top->quoted && *top->text == '\0';
   if (nothing) return ERR_OK;
-  if (top->kind != NODE_MAP) FAIL_LINE(top->line, "%s where a map of options (\"name: value\" lines) is wanted", node_name(top));
+  if (top->kind != NODE_MAP)
+    FAIL_LINE(top->line, "%s where a map of options (\"name: value\" lines) is wanted", node_name(top));
   return apply_map(l, "");
 }
 

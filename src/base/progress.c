@@ -55,8 +55,8 @@ static void compose(const Progress *p, double now, bool with_bar, char line[LINE
     if (cells < BAR_CELLS) bar[1 + cells] = '>';
     memcpy(bar + 1 + BAR_CELLS, "] ", 3);
   }
-  snprintf(line, LINE_BYTES, "%s %s%3.0f %% %s/%s %s, %s %s/s, %s%s%s%s", p->what, bar, 100 * share, done, total, p->unit, speed,
-           p->unit, time, p->ended ? "" : " left", gap, p->note);
+  snprintf(line, LINE_BYTES, "%s %s%3.0f %% %s/%s %s, %s %s/s, %s%s%s%s", p->what, bar, 100 * share, done, total, p->unit,
+           speed, p->unit, time, p->ended ? "" : " left", gap, p->note);
 }
 
 static void draw(Progress *p, double now) {

@@ -11,7 +11,7 @@ typedef struct {
   double total;             // in units; 0: not known, then no bar and no time left
   double done, started_s, drawn_s, first;
   bool terminal, ended;
-  char note[160];           // shown after the rate
+  char note[160];  // shown after the rate
 } Progress;
 
 // `first` units were done before (a resumed run): they count in the share, not in the rate.

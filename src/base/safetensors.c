@@ -16,10 +16,11 @@ static const struct {
   StType type;
   int bits;
 } types[] = {
-    {"BOOL", ST_BOOL, 8},      {"U8", ST_U8, 8},         {"I8", ST_I8, 8},          {"F8_E4M3", ST_F8_E4M3, 8},   {"F8_E5M2", ST_F8_E5M2, 8},
-    {"I16", ST_I16, 16},       {"U16", ST_U16, 16},      {"F16", ST_F16, 16},       {"BF16", ST_BF16, 16},        {"I32", ST_I32, 32},
-    {"U32", ST_U32, 32},       {"F32", ST_F32, 32},      {"F64", ST_F64, 64},       {"I64", ST_I64, 64},          {"U64", ST_U64, 64},
-    {"F4", ST_OTHER, 4},       {"F6_E2M3", ST_OTHER, 6}, {"F6_E3M2", ST_OTHER, 6},  {"F8_E8M0", ST_OTHER, 8},     {"F8_E4M3FNUZ", ST_OTHER, 8},
+    {"BOOL", ST_BOOL, 8},         {"U8", ST_U8, 8},         {"I8", ST_I8, 8},         {"F8_E4M3", ST_F8_E4M3, 8},
+    {"F8_E5M2", ST_F8_E5M2, 8},   {"I16", ST_I16, 16},      {"U16", ST_U16, 16},      {"F16", ST_F16, 16},
+    {"BF16", ST_BF16, 16},        {"I32", ST_I32, 32},      {"U32", ST_U32, 32},      {"F32", ST_F32, 32},
+    {"F64", ST_F64, 64},          {"I64", ST_I64, 64},      {"U64", ST_U64, 64},      {"F4", ST_OTHER, 4},
+    {"F6_E2M3", ST_OTHER, 6},     {"F6_E3M2", ST_OTHER, 6}, {"F8_E8M0", ST_OTHER, 8}, {"F8_E4M3FNUZ", ST_OTHER, 8},
     {"F8_E5M2FNUZ", ST_OTHER, 8}, {"C64", ST_OTHER, 64},
 };
 enum { N_TYPES = sizeof types / sizeof types[0] };
@@ -47,13 +48,15 @@ typedef struct {
 // An array of exactly n (or with n < 0 of at most `most`) integers that are not negative.
 static Err read_sizes(const json_t *object, const char *key, const char *where, int n, int most, int64_t *out, int *count) {
   const json_t *a = json_object_get(object, key);
-  CHECK(json_is_array(a), ERR_FORMAT, "%s: \"%s\" is %s; an array of integers is wanted", where, key, a ? "not an array" : "missing");
+  CHECK(json_is_array(a), ERR_FORMAT, "%s: \"%s\" is %s; an array of integers is wanted", where, key,
+        a ? "not an array" : "missing");
   size_t size = json_array_size(a);
   CHECK(n < 0 || size == (size_t)n, ERR_FORMAT, "%s: \"%s\" has %zu numbers; %d are wanted", where, key, size, n);
   CHECK(size <= (size_t)most, ERR_FORMAT, "%s: \"%s\" has %zu numbers; at most %d are read here", where, key, size, most);
   for (size_t i = 0; i < size; i++) {
     const json_t *v = json_array_get(a, i);
-    CHECK(json_is_integer(v) && json_integer_value(v) >= 0, ERR_FORMAT, "%s: \"%s\"[%zu] is not an integer from 0 up", where, key, i);
+    CHECK(json_is_integer(v) && json_integer_value(v) >= 0, ERR_FORMAT, "%s: \"%s\"[%zu] is not an integer from 0 up", where,
+          key, i);
     out[i] = json_integer_value(v);
   }
   *count = (int)size;
@@ -81,8 +84,8 @@ static Err read_tensor(const Body *body, const char *name, const json_t *object,
   TRY(read_sizes(object, "shape", where, -1, TENSOR_DIMS, t->dim, &t->n_dims));
   TRY(read_sizes(object, "data_offsets", where, 2, 2, range, &two));
   CHECK(range[0] <= range[1] && (uint64_t)range[1] <= body->data_size, ERR_FORMAT,
-        "%s: \"data_offsets\" [%lld, %lld] do not lie in the file's %zu data bytes; is it cut short?", where, (long long)range[0],
-        (long long)range[1], body->data_size);
+        "%s: \"data_offsets\" [%lld, %lld] do not lie in the file's %zu data bytes; is it cut short?", where,
+        (long long)range[0], (long long)range[1], body->data_size);
   int64_t elements = 1, total_bits = 0;
   bool over = false;
   for (int i = 0; i < t->n_dims; i++) over |= __builtin_mul_overflow(elements, t->dim[i], &elements);
@@ -125,12 +128,13 @@ static Err check_tiling(const SafeTensors *s, const Body *body) {
   size_t at = 0;
   for (int64_t i = 0; i < s->count; i++) {
     size_t begin = (size_t)((const uint8_t *)s->tensor[i].data - body->data);
-    CHECK(begin == at, ERR_FORMAT, "%s: tensor \"%.300s\" begins at data byte %zu, but the one before ends at %zu (a %s)", body->path,
-          s->tensor[i].name, begin, at, begin < at ? "shared range" : "hole");
+    CHECK(begin == at, ERR_FORMAT, "%s: tensor \"%.300s\" begins at data byte %zu, but the one before ends at %zu (a %s)",
+          body->path, s->tensor[i].name, begin, at, begin < at ? "shared range" : "hole");
     at += s->tensor[i].size;
   }
-  CHECK(at == body->data_size, ERR_FORMAT, "%s: the tensors end at data byte %zu, the file has %zu; it does not belong to this header",
-        body->path, at, body->data_size);
+  CHECK(at == body->data_size, ERR_FORMAT,
+        "%s: the tensors end at data byte %zu, the file has %zu; it does not belong to this header", body->path, at,
+        body->data_size);
   return ERR_OK;
 }
 
@@ -170,10 +174,12 @@ static Err check_length(const FileMap *map, size_t *header_size) {
   CHECK(map->size >= LENGTH_BYTES, ERR_FORMAT, "%s: %zu bytes are too few for a safetensors file", map->path, map->size);
   uint64_t n = 0;
   for (int i = 0; i < LENGTH_BYTES; i++) n |= (uint64_t)map->data[i] << (8 * i);
-  CHECK(n <= HEADER_BYTES_MAX, ERR_FORMAT, "%s: its first 8 bytes claim a header of %llu bytes, the limit is %d; not a safetensors file?",
-        map->path, (unsigned long long)n, HEADER_BYTES_MAX);
-  CHECK(n <= map->size - LENGTH_BYTES, ERR_FORMAT, "%s: its first 8 bytes claim a header of %llu bytes, %zu are left; is it cut short?",
-        map->path, (unsigned long long)n, map->size - LENGTH_BYTES);
+  CHECK(n <= HEADER_BYTES_MAX, ERR_FORMAT,
+        "%s: its first 8 bytes claim a header of %llu bytes, the limit is %d; not a safetensors file?", map->path,
+        (unsigned long long)n, HEADER_BYTES_MAX);
+  CHECK(n <= map->size - LENGTH_BYTES, ERR_FORMAT,
+        "%s: its first 8 bytes claim a header of %llu bytes, %zu are left; is it cut short?", map->path, (unsigned long long)n,
+        map->size - LENGTH_BYTES);
   *header_size = (size_t)n;
   return ERR_OK;
 }
@@ -225,11 +231,13 @@ void safetensors_close(SafeTensors *s) {
 
 static void shape_text(int n_dims, const int64_t *dim, char *out, size_t size) {
   size_t used = (size_t)snprintf(out, size, "[");
-  for (int i = 0; i < n_dims && used < size; i++) used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
+  for (int i = 0; i < n_dims && used < size; i++)
+    used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
   if (used < size) snprintf(out + used, size - used, "]");
 }
 
-Err safetensors_want(const SafeTensors *s, const char *name, StType type, int n_dims, const int64_t *dim, const StTensor **out) {
+Err safetensors_want(const SafeTensors *s, const char *name, StType type, int n_dims, const int64_t *dim,
+                     const StTensor **out) {
   const StTensor *t = safetensors_find(s, name);
   CHECK(t, ERR_FORMAT, "%s: tensor \"%s\" is missing", s->map.path, name);
   bool same = n_dims < 0 || n_dims == t->n_dims;
@@ -238,7 +246,8 @@ Err safetensors_want(const SafeTensors *s, const char *name, StType type, int n_
     char found[256], want[256] = "of any shape";
     shape_text(t->n_dims, t->dim, found, sizeof found);
     if (n_dims >= 0) shape_text(n_dims, dim, want, sizeof want);
-    FAIL(ERR_FORMAT, "%s: tensor \"%s\" is %s %s; %s %s is wanted", s->map.path, name, st_type_name(t->type), found, st_type_name(type), want);
+    FAIL(ERR_FORMAT, "%s: tensor \"%s\" is %s %s; %s %s is wanted", s->map.path, name, st_type_name(t->type), found,
+         st_type_name(type), want);
   }
   *out = t;
   return ERR_OK;
@@ -246,7 +255,8 @@ Err safetensors_want(const SafeTensors *s, const char *name, StType type, int n_
 
 Err st_read_f32(const StTensor *t, int64_t first, int64_t n, float *out) {
   assert(first >= 0 && n >= 0 && first + n <= st_elements(t));
-  CHECK(t->type == ST_F32 || t->type == ST_F64 || t->type == ST_F16 || t->type == ST_BF16 || t->type == ST_F8_E4M3 || t->type == ST_F8_E5M2,
+  CHECK(t->type == ST_F32 || t->type == ST_F64 || t->type == ST_F16 || t->type == ST_BF16 || t->type == ST_F8_E4M3 ||
+            t->type == ST_F8_E5M2,
         ERR_FORMAT, "tensor \"%s\" is %s; a floating type is wanted", t->name, st_type_name(t->type));
   size_t bytes = st_type_bytes(t->type);
   const uint8_t *p = (const uint8_t *)t->data + (size_t)first * bytes;  // of any alignment

@@ -1,5 +1,6 @@
 // safetensors: 8 bytes of header length, a JSON header, then the tensors' bytes, which tile the rest of the file exactly.
-// Format: the reference Rust library's; what it refuses is refused here, and a name given twice as well. Header at most 100,000,000 bytes.
+// Format: the reference Rust library's; what it refuses is refused here, and a name given twice as well. Header at most
+// 100,000,000 bytes.
 #ifndef BASE_SAFETENSORS_H
 #define BASE_SAFETENSORS_H
 
@@ -11,26 +12,40 @@
 enum { TENSOR_DIMS = 8 };
 
 typedef enum {
-  ST_BOOL, ST_U8, ST_I8, ST_F8_E4M3, ST_F8_E5M2, ST_I16, ST_U16, ST_F16, ST_BF16, ST_I32, ST_U32, ST_F32, ST_F64, ST_I64, ST_U64,
+  ST_BOOL,
+  ST_U8,
+  ST_I8,
+  ST_F8_E4M3,
+  ST_F8_E5M2,
+  ST_I16,
+  ST_U16,
+  ST_F16,
+  ST_BF16,
+  ST_I32,
+  ST_U32,
+  ST_F32,
+  ST_F64,
+  ST_I64,
+  ST_U64,
   ST_OTHER,  // a type the format knows and we do not compute with (F4, F6, C64, ...): listed, never read
 } StType;
 
 typedef struct {
-  const char *name;   // owned by the file
+  const char *name;  // owned by the file
   StType type;
   int n_dims;
   int64_t dim[TENSOR_DIMS];
-  const void *data;   // into the map
-  size_t size;        // bytes
+  const void *data;  // into the map
+  size_t size;       // bytes
 } StTensor;
 
 typedef struct {
   FileMap map;
-  StTensor *tensor;   // in order of their bytes
+  StTensor *tensor;  // in order of their bytes
   int64_t count;
-  char **meta;        // key, value, key, value, ...
-  int64_t meta_count; // pairs
-  void *index;        // name -> tensor
+  char **meta;         // key, value, key, value, ...
+  int64_t meta_count;  // pairs
+  void *index;         // name -> tensor
 } SafeTensors;
 
 Err safetensors_open(SafeTensors *s, const char *path);
@@ -58,7 +73,7 @@ typedef struct {
 Err safetensors_create(SafeTensorsWriter *w, const char *path);
 Err safetensors_meta(SafeTensorsWriter *w, const char *key, const char *value);
 Err safetensors_declare(SafeTensorsWriter *w, const char *name, StType type, int n_dims, const int64_t *dim);
-Err safetensors_begin(SafeTensorsWriter *w);  // header; no declare after
+Err safetensors_begin(SafeTensorsWriter *w);                                 // header; no declare after
 Err safetensors_write(SafeTensorsWriter *w, const void *data, size_t size);  // the next bytes, may be part of a tensor
 Err safetensors_commit(SafeTensorsWriter *w);
 void safetensors_abandon(SafeTensorsWriter *w);

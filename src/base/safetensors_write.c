@@ -59,10 +59,10 @@ static Err header_text(const SafeTensorsWriter *w, char **text) {
   size_t begin = 0;
   for (int64_t i = 0; i < w->count; i++) {
     const char *name = w->tensor[i].name;
-    CHECK_OUT(strcmp(name, "__metadata__") != 0 && !json_object_get(root, name), ERR_ARG, "%s: tensor \"%s\" is declared twice or has a reserved name",
-              w->file.path, name);
-    CHECK_OUT(json_object_set_new(root, name, tensor_json(&w->tensor[i], begin)) == 0, ERR_ARG, "%s: the tensor name \"%s\" is not UTF-8",
-              w->file.path, name);
+    CHECK_OUT(strcmp(name, "__metadata__") != 0 && !json_object_get(root, name), ERR_ARG,
+              "%s: tensor \"%s\" is declared twice or has a reserved name", w->file.path, name);
+    CHECK_OUT(json_object_set_new(root, name, tensor_json(&w->tensor[i], begin)) == 0, ERR_ARG,
+              "%s: the tensor name \"%s\" is not UTF-8", w->file.path, name);
     begin += w->tensor[i].size;
   }
   *text = json_dumps(root, JSON_COMPACT);
@@ -115,8 +115,8 @@ static void release(SafeTensorsWriter *w) {
 }
 
 Err safetensors_commit(SafeTensorsWriter *w) {
-  CHECK(w->written == w->count, ERR_SHAPE, "%s: tensor \"%s\" has %zu of its %zu bytes", w->file.path, w->tensor[w->written].name, w->given,
-        w->tensor[w->written].size);
+  CHECK(w->written == w->count, ERR_SHAPE, "%s: tensor \"%s\" has %zu of its %zu bytes", w->file.path,
+        w->tensor[w->written].name, w->given, w->tensor[w->written].size);
   TRY(file_commit(&w->file));
   release(w);
   return ERR_OK;

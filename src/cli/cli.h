@@ -1,5 +1,6 @@
-// What the sub-commands share. A command gets argv[0] = its own name. It prints results on stdout and returns an Err; main prints
-// the error and chooses the exit code: 0 done, 1 failed, 2 called wrongly (ERR_ARG). With --json the last line of stdout is one JSON object.
+// What the sub-commands share. A command gets argv[0] = its own name. It prints results on stdout and returns an Err; main
+// prints the error and chooses the exit code: 0 done, 1 failed, 2 called wrongly (ERR_ARG). With --json the last line of stdout
+// is one JSON object.
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 

@@ -42,7 +42,8 @@ TEST(fresh_memory_is_zero) {
 
 TEST(too_much_memory_is_an_error) {
   Arena a;
-  ASSERT_ERR(arena_init(&a, "the activations", (size_t)1 << 60), ERR_MEMORY, "no memory for the activations: 1073741824.00 GiB");
+  ASSERT_ERR(arena_init(&a, "the activations", (size_t)1 << 60), ERR_MEMORY,
+             "no memory for the activations: 1073741824.00 GiB");
 }
 
 TEST(an_overflow_asserts) {

@@ -70,7 +70,8 @@ static void check_decode(const SafeTensors *s, const char *tensor, const char *n
   for (int64_t i = 0; i < st_elements(t); i++) {
     float want, got = decode(name, codes ? (uint32_t)codes[i] : (uint32_t)i);
     ASSERT_OK(st_read_f32(t, i, 1, &want));
-    ASSERT_MSG(isnan(want) ? isnan(got) : f32_bits(got) == f32_bits(want), "%s code %lld is %g, want %g", name, (long long)i, got, want);
+    ASSERT_MSG(isnan(want) ? isnan(got) : f32_bits(got) == f32_bits(want), "%s code %lld is %g, want %g", name, (long long)i,
+               got, want);
   }
 }
 

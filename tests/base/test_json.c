@@ -42,7 +42,8 @@ TEST(members_are_typed) {
   ASSERT_ERR(json_int(o, "q", "x.json", &i), ERR_FORMAT, "x.json: \"q\" is missing; an integer is wanted");
   ASSERT_ERR(json_int_or(o, "t", "x.json", 1, &i), ERR_FORMAT, "\"t\" is a string");
   ASSERT_ERR(json_text(o, "z", "x.json", &t), ERR_FORMAT, "\"z\" has a NUL");
-  ASSERT_ERR(json_text(json_object_get(o, "i"), "q", "x.json", &t), ERR_FORMAT, "an object with \"q\" is wanted, found an integer");
+  ASSERT_ERR(json_text(json_object_get(o, "i"), "q", "x.json", &t), ERR_FORMAT,
+             "an object with \"q\" is wanted, found an integer");
   json_decref(o);
 }
 
@@ -103,16 +104,17 @@ TEST(utf8_is_checked_by_the_table) {
       {"\0", 1, 1},
       {"\xC2\x80\xDF\xBF\xE0\xA0\x80\xED\x9F\xBF\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF", 21, 21},
       {"ab\x80", 3, 2},
-      {"\xC0\x80", 2, 0},              // overlong
+      {"\xC0\x80", 2, 0},  // overlong
       {"\xC1\xBF", 2, 0},
       {"\xE0\x9F\xBF", 3, 0},
       {"\xF0\x8F\xBF\xBF", 4, 0},
       {"12345678\xED\xA0\x80", 11, 8},  // a surrogate
-      {"\xF4\x90\x80\x80", 4, 0},      // past U+10FFFF
+      {"\xF4\x90\x80\x80", 4, 0},       // past U+10FFFF
       {"\xF5\x80\x80\x80", 4, 0},
-      {"a\xE5\xB1", 3, 1},             // cut short
+      {"a\xE5\xB1", 3, 1},  // cut short
       {"\xE5\x41\x42", 3, 0},
       {"\xFF", 1, 0},
   };
-  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) ASSERT_INT(utf8_invalid_at(cases[i].text, cases[i].size), cases[i].bad);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    ASSERT_INT(utf8_invalid_at(cases[i].text, cases[i].size), cases[i].bad);
 }

@@ -99,8 +99,9 @@ TEST(defaults_are_the_table) {
 }
 
 TEST(yaml_sets_members) {
-  ASSERT_OK(parse("seed: 7\nmoe: {top_k: 2, aux: 0.5}\ntrain:\n  schedule: linear\n  name: \"a: b\"\nflash: yes\n"
-                  "stages:\n  - steps: 5\n  - {lr: 1e-2, warm: {on: true}}\nbig: 9_000\n"));
+  ASSERT_OK(
+      parse("seed: 7\nmoe: {top_k: 2, aux: 0.5}\ntrain:\n  schedule: linear\n  name: \"a: b\"\nflash: yes\n"
+            "stages:\n  - steps: 5\n  - {lr: 1e-2, warm: {on: true}}\nbig: 9_000\n"));
   ASSERT_INT(config.seed, 7);
   ASSERT_INT(config.moe.top_k, 2);
   ASSERT_INT(config.moe.experts, 16);
@@ -162,7 +163,8 @@ TEST(wrong_types_say_what_was_wanted) {
 }
 
 TEST(ranges_are_kept) {
-  ASSERT_ERR(parse("\nmoe: {top_k: 0}"), ERR_ARG, "run.yaml:2: moe.top_k is 0, out of range; 1 to 1024 is wanted (experts a token goes to)");
+  ASSERT_ERR(parse("\nmoe: {top_k: 0}"), ERR_ARG,
+             "run.yaml:2: moe.top_k is 0, out of range; 1 to 1024 is wanted (experts a token goes to)");
   ASSERT_ERR(parse("moe: {aux: 1.5}"), ERR_ARG, "0 to 1");
   ASSERT_ERR(parse("seed: 4294967296"), ERR_ARG, "0 to 4294967295");
   ASSERT_ERR(parse("stages: [{}, {}, {}, {}, {}]"), ERR_FORMAT, "at most 4");
@@ -172,7 +174,8 @@ TEST(ranges_are_kept) {
 
 TEST(duplicates_name_both_lines) {
   ASSERT_ERR(parse("seed: 1\nseed: 2"), ERR_FORMAT, "run.yaml:2: seed is given twice; first in line 1");
-  ASSERT_ERR(parse("moe: {top_k: 1}\nflash: on\nmoe.top_k: 2"), ERR_FORMAT, "run.yaml:3: moe.top_k is given twice; first in line 1");
+  ASSERT_ERR(parse("moe: {top_k: 1}\nflash: on\nmoe.top_k: 2"), ERR_FORMAT,
+             "run.yaml:3: moe.top_k is given twice; first in line 1");
   ASSERT_ERR(parse("moe: {top_k: 1}\nmoe: {aux: 0}"), ERR_FORMAT, "moe is given twice");
 }
 
@@ -185,7 +188,8 @@ TEST(yaml_beyond_configurations_is_refused) {
 }
 
 TEST(arguments_are_taken_in_order) {
-  const char *given[] = {"train", "run.yaml", "--moe.top_k", "2", "--json", "--flash", "--seed=9", "--moe.top_k=3", "--out=x", "--moe.scale", "-1", "--stages.0.steps", "7"};
+  const char *given[] = {"train",         "run.yaml", "--moe.top_k", "2",  "--json",           "--flash", "--seed=9",
+                         "--moe.top_k=3", "--out=x",  "--moe.scale", "-1", "--stages.0.steps", "7"};
   int left = 0;
   ASSERT_OK(args(13, given, &left));
   ASSERT_INT(left, 4);
@@ -245,7 +249,8 @@ TEST(set_takes_one_value) {
 TEST(what_is_written_reads_back_to_the_same_bits) {
   Options o = bound();
   static const double reals[] = {0.1, 1.0 / 3, 1e-308, 5e-324, DBL_MAX, -INFINITY, 123456789.0, -0.0, 1e22};
-  static const char *const texts[] = {"", "null", "a: b # c", "\"\\\n\t\x01\x7f", "层.权重 \xC2\x85 \xE2\x80\xA8 \xEF\xBB\xBF ☃", " lead", "'"};
+  static const char *const texts[] = {
+      "", "null", "a: b # c", "\"\\\n\t\x01\x7f", "层.权重 \xC2\x85 \xE2\x80\xA8 \xEF\xBB\xBF ☃", " lead", "'"};
   char path[PATH_BYTES];
   ASSERT_OK(path_join(path, test_folder(), "out.yaml"));
   for (int i = 0; i < 9; i++) {
@@ -269,7 +274,8 @@ TEST(what_is_written_reads_back_to_the_same_bits) {
     ASSERT(memcmp(&other_was, &other, sizeof other) == 0);
     ASSERT_INT(config.n_stages, was.n_stages);
     for (int s = 0; s < config.n_stages; s++)
-      ASSERT(config.stages[s].steps == was.stages[s].steps && config.stages[s].lr == was.stages[s].lr && config.stages[s].warm.on == was.stages[s].warm.on);
+      ASSERT(config.stages[s].steps == was.stages[s].steps && config.stages[s].lr == was.stages[s].lr &&
+             config.stages[s].warm.on == was.stages[s].warm.on);
   }
 }
 
@@ -280,7 +286,8 @@ TEST(help_names_every_option) {
   FILE *to = open_memstream(&text, &size);
   options_help(&o, to);
   fclose(to);
-  static const char *const wanted[] = {"--moe.top_k", "(1 to 1024; default 4)", "--stages.N.warm.on", "one of constant, cosine, linear; default cosine", "--big"};
+  static const char *const wanted[] = {"--moe.top_k", "(1 to 1024; default 4)", "--stages.N.warm.on",
+                                       "one of constant, cosine, linear; default cosine", "--big"};
   for (int i = 0; i < 5; i++) ASSERT_MSG(strstr(text, wanted[i]), "no %s in:\n%s", wanted[i], text);
   free(text);
 }

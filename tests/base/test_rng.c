@@ -10,13 +10,18 @@ TEST(philox_known_answers) {
     uint32_t counter[4], key[2], want[4];
   } cases[] = {
       {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-      {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+      {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+       {0xffffffff, 0xffffffff},
+       {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+       {0xa4093822, 0x299f31d0},
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
   };
   for (int i = 0; i < 3; i++) {
     uint32_t got[4];
     Rng r = {{cases[i].key[0], cases[i].key[1]}};
-    uint64_t index = (uint64_t)cases[i].counter[1] << 32 | cases[i].counter[0], step = (uint64_t)cases[i].counter[3] << 32 | cases[i].counter[2];
+    uint64_t index = (uint64_t)cases[i].counter[1] << 32 | cases[i].counter[0],
+             step = (uint64_t)cases[i].counter[3] << 32 | cases[i].counter[2];
     rng_block(r, step, index, got);
     for (int k = 0; k < 4; k++) ASSERT_INT(got[k], cases[i].want[k]);
   }
@@ -38,7 +43,8 @@ TEST(a_fill_in_parts_is_the_same_fill) {
   static float whole[N], parts[N];
   Rng r = rng_named(3, "embedding");
   rng_fill_normal(r, 5, 1000, whole, N, 0.5, 0.02);
-  for (int at = 0, n = 1; at < N; at += n, n = n * 2 + 1) rng_fill_normal(r, 5, 1000 + (uint64_t)at, parts + at, at + n < N ? n : N - at, 0.5, 0.02);
+  for (int at = 0, n = 1; at < N; at += n, n = n * 2 + 1)
+    rng_fill_normal(r, 5, 1000 + (uint64_t)at, parts + at, at + n < N ? n : N - at, 0.5, 0.02);
   ASSERT(memcmp(whole, parts, sizeof whole) == 0);
   for (int i = 0; i < N; i++) ASSERT(whole[i] == (float)(0.5 + 0.02 * rng_normal(r, 5, 1000 + (uint64_t)i)));
 }

@@ -98,7 +98,10 @@ TEST(every_verdict_of_the_reference) {
 static double json_value(const json_t *v) {
   const char *text = json_string_value(v);
   if (!text) return json_is_boolean(v) ? json_is_true(v) : json_number_value(v);
-  return strcmp(text, "nan") == 0 ? NAN : strcmp(text, "inf") == 0 ? INFINITY : strcmp(text, "-inf") == 0 ? -INFINITY : -12345.0;
+  return strcmp(text, "nan") == 0    ? NAN
+         : strcmp(text, "inf") == 0  ? INFINITY
+         : strcmp(text, "-inf") == 0 ? -INFINITY
+                                     : -12345.0;
 }
 
 // Every value of the float types, to the bit.
@@ -113,7 +116,8 @@ static void check_values(const char *tensors, const char *values) {
     const json_t *want = json_object_get(root, t->name);
     float got[512];
     int64_t n = st_elements(t);
-    bool is_float = t->type == ST_F32 || t->type == ST_F64 || t->type == ST_F16 || t->type == ST_BF16 || t->type == ST_F8_E4M3 || t->type == ST_F8_E5M2;
+    bool is_float = t->type == ST_F32 || t->type == ST_F64 || t->type == ST_F16 || t->type == ST_BF16 ||
+                    t->type == ST_F8_E4M3 || t->type == ST_F8_E5M2;
     if (!want || !is_float) continue;
     ASSERT_INT(json_array_size(want), n);
     ASSERT(n <= 512);
