@@ -8,13 +8,19 @@
 enum { SHORT_WORD = 40, LEVELS_MAX = 6 };
 static const uint32_t NONE = UINT32_MAX;
 
-Err bpe_table_init(BpeTable *t, int64_t count_max) {
-  uint64_t slots = 16;
-  while (slots < (uint64_t)count_max * 3) slots *= 2;
-  *t = (BpeTable){.slot = malloc(slots * sizeof *t->slot), .mask = slots - 1, .count_max = count_max};
-  CHECK(t->slot, ERR_MEMORY, "no memory for %lld merges", (long long)count_max);
+static Err take_slots(BpeTable *t, uint64_t slots) {
+  t->slot = malloc(slots * sizeof *t->slot);
+  t->mask = slots - 1;
+  CHECK(t->slot, ERR_MEMORY, "no memory for %llu merges", (unsigned long long)slots / 3);
   memset(t->slot, 0xff, slots * sizeof *t->slot);
   return ERR_OK;
+}
+
+Err bpe_table_init(BpeTable *t, int64_t count) {
+  uint64_t slots = 16;
+  while (slots < (uint64_t)count * 2) slots *= 2;
+  *t = (BpeTable){0};
+  return take_slots(t, slots);
 }
 
 void bpe_table_free(BpeTable *t) {
@@ -22,16 +28,33 @@ void bpe_table_free(BpeTable *t) {
   *t = (BpeTable){0};
 }
 
-void bpe_table_add(BpeTable *t, int32_t left, int32_t right, int32_t rank, int32_t merged) {
-  assert(left >= 0 && right >= 0 && rank >= 0 && rank < INT32_MAX);
+static BpeEntry *place_of(BpeTable *t, int32_t left, int32_t right) {
   uint64_t at = bpe_hash(left, right) & t->mask;
   while (t->slot[at].left >= 0 && (t->slot[at].left != left || t->slot[at].right != right)) at = (at + 1) & t->mask;
-  if (t->slot[at].left < 0) {
-    assert(t->count < t->count_max);
-    t->count++;
+  return &t->slot[at];
+}
+
+static Err table_grow(BpeTable *t) {
+  BpeTable old = *t;
+  Err err = take_slots(t, 2 * (old.mask + 1));
+  if (err) {
+    *t = old;
+    return err;
   }
-  t->slot[at] = (BpeEntry){left, right, rank, merged};
+  for (uint64_t i = 0; i <= old.mask; i++)
+    if (old.slot[i].left >= 0) *place_of(t, old.slot[i].left, old.slot[i].right) = old.slot[i];
+  free(old.slot);
+  return ERR_OK;
+}
+
+Err bpe_table_add(BpeTable *t, int32_t left, int32_t right, int32_t rank, int32_t merged) {
+  assert(left >= 0 && right >= 0 && rank >= 0 && rank < INT32_MAX);
+  if ((uint64_t)t->count * 3 >= 2 * t->mask) TRY(table_grow(t));
+  BpeEntry *e = place_of(t, left, right);
+  t->count += e->left < 0;
+  *e = (BpeEntry){left, right, rank, merged};
   if (rank >= t->ranks) t->ranks = rank + 1;
+  return ERR_OK;
 }
 
 // ---- short words: the ranks of neighbours lie in an array, which is scanned for the least

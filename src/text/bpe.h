@@ -19,15 +19,15 @@ typedef struct {
 typedef struct {
   BpeEntry *slot;
   uint64_t mask;  // slots - 1
-  int64_t count, count_max;
+  int64_t count;
   int32_t ranks;  // 1 + the greatest rank
 } BpeTable;
 
-// Room for count_max pairs. ERR_MEMORY.
-Err bpe_table_init(BpeTable *t, int64_t count_max);
+// Room for `count` pairs; it grows when there are more. ERR_MEMORY.
+Err bpe_table_init(BpeTable *t, int64_t count);
 void bpe_table_free(BpeTable *t);
 // `left` followed by `right` becomes `merged`, at `rank` (>= 0, may repeat). A pair added again takes its new rank.
-void bpe_table_add(BpeTable *t, int32_t left, int32_t right, int32_t rank, int32_t merged);
+Err bpe_table_add(BpeTable *t, int32_t left, int32_t right, int32_t rank, int32_t merged);
 
 static inline uint64_t bpe_hash(int32_t left, int32_t right) {
   uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
