@@ -222,7 +222,7 @@ TEST(a_lock_keeps_the_second_process_out) {
     int mine = -1;
     Err err = folder_lock(&mine, folder);
     if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
-    _exit(err);  // without unlocking, as a crash would
+    _exit((int)err);  // without unlocking, as a crash would
   }
   ASSERT(read(ready[0], &byte, 1) == 1);
   char owner[64];
