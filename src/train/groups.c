@@ -5,7 +5,7 @@
 #include <pcre2.h>
 #include <string.h>
 
-#include "base/rng.h"
+#include "model/model.h"
 
 const Field group_fields[] = {
     FIELD_TEXT(GroupRule, match, "", "names it applies to: a glob, or a regular expression after \"re:\""),
@@ -87,6 +87,6 @@ void groups_reset(const ParamList *list, const ParamSettings *settings, uint64_t
   for (int64_t i = 0; i < list->count; i++) {
     const Param *p = &list->param[i];
     if (settings[i].std < 0 || !p->w) continue;
-    rng_fill_normal(rng_named(seed, p->name), 0, 0, p->w, p->n, 0, settings[i].std);
+    model_reset_param(p, seed, settings[i].std);
   }
 }

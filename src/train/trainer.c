@@ -1,0 +1,259 @@
+#include "train/trainer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+const char *const phase_names[PHASES + 1] = {"data", "forward", "backward", "optimizer", "eval", "checkpoint", NULL};
+const char *const memory_names[MEMORY_LINES + 1] = {"weights", "gradients", "moments", "leaf sums", "copies and tables", "activations",
+                                                    "temporary", "batch", "checkpoint staging", "kernels", "program", NULL};
+
+static void take_leaves(Trainer *t) {
+  for (int64_t level = 0; (2ll << level) <= t->option.leaves; level++)
+    t->leaf[level] = arena_take(&t->arena[MEMORY_LEAVES], t->arena[MEMORY_GRADS].used);
+}
+
+static void add_array(Trainer *t, const char *kind, const Param *p, StType type, void *data) {
+  CheckpointArray *a = &t->array[t->n_arrays++];
+  *a = (CheckpointArray){.type = type, .n_dims = p->n_dims, .dim = {p->dim[0], p->dim[1]}, .data = data};
+  snprintf(a->name, sizeof a->name, "%s/%s", kind, p->name);
+}
+
+static Err list_arrays(Trainer *t) {
+  const ParamList *list = &t->model.params;
+  t->array = calloc((size_t)list->count, 3 * sizeof *t->array);
+  CHECK(t->array, ERR_MEMORY, "no memory for the list of %lld arrays", (long long)list->count * 3);
+  StType type = t->option.optimizer.moments == MOMENTS_BF16 ? ST_BF16 : ST_F32;
+  for (int64_t i = 0; i < list->count; i++) {
+    const Param *p = &list->param[i];
+    add_array(t, "model", p, ST_F32, p->w);
+    if (p->role == PARAM_BALANCE) continue;
+    add_array(t, "adam.m", p, type, t->optimizer.m[i].data);
+    add_array(t, "adam.v", p, type, t->optimizer.v[i].data);
+  }
+  return ERR_OK;
+}
+
+// Takes everything that lives as long as the trainer, from measuring arenas or from real ones.
+static Err carve(Trainer *t) {
+  const TrainerOptions *o = &t->option;
+  int64_t positions = 0;
+  for (int i = 0; i < o->n_shapes; i++)
+    if (o->shape[i].T > positions) positions = o->shape[i].T;
+  TRY(model_init(&t->model, o->model, o->type, positions, &t->arena[MEMORY_WEIGHTS], &t->arena[MEMORY_GRADS], &t->arena[MEMORY_COPIES]));
+  t->settings = calloc((size_t)t->model.params.count, sizeof *t->settings);
+  t->saved = calloc((size_t)t->model.n_blocks, sizeof *t->saved);
+  CHECK(t->settings && t->saved, ERR_MEMORY, "no memory for the settings of %lld parameters", (long long)t->model.params.count);
+  TRY(groups_resolve(o->groups, o->n_groups, &t->model.params, o->optimizer.decay, o->optimizer.eps, o->where, t->settings));
+  TRY(optimizer_init(&t->optimizer, o->optimizer, &t->model.params, t->settings, &t->arena[MEMORY_MOMENTS]));
+  take_leaves(t);
+  batch_take(&t->batch, &t->arena[MEMORY_BATCH], 1, o->batch_rows);
+  TRY(list_arrays(t));
+  if (o->checkpoints) t->staging = arena_take(&t->arena[MEMORY_STAGING], checkpoint_staging_bytes(t->array, t->n_arrays));
+  return ERR_OK;
+}
+
+static void release(Trainer *t) {
+  optimizer_free(&t->optimizer);
+  model_free(&t->model);
+  schedule_free(&t->schedule);
+  free(t->settings);
+  free(t->saved);
+  free(t->array);
+}
+
+static Run run_of(Trainer *t, bool training) {
+  return (Run){.dev = &t->dev, .type = t->option.type, .kept = &t->arena[MEMORY_KEPT], .temp = &t->arena[MEMORY_TEMP], .training = training};
+}
+
+// ---- the step
+
+// Sums the gradients of a leaf into the tree: the leaf of number i closes as many levels as i has trailing ones.
+static void fold_leaf(Trainer *t, int64_t leaf) {
+  if (t->option.leaves == 1) return;
+  enum { ROW = ARENA_ALIGN / sizeof(float) };
+  const Arena *grads = &t->arena[MEMORY_GRADS];
+  int64_t rows = (int64_t)(grads->used / ARENA_ALIGN);
+  Mat g = mat_of(grads->base, ROW, DT_F32);
+  int level = 0;
+  for (; leaf >> level & 1; level++) {
+    Mat left = mat_of(t->leaf[level], ROW, DT_F32);
+    t->dev.op->add(&t->dev, g, left, g, rows, ROW);
+  }
+  if (leaf + 1 == t->option.leaves) return;
+  t->dev.op->cast(&t->dev, mat_of(t->leaf[level], ROW, DT_F32), g, rows, ROW);
+  t->dev.op->zero(&t->dev, g, rows, ROW);
+}
+
+static MicroBatch micro_batch_of(const Trainer *t, int64_t index) {
+  const Batch *b = t->now;
+  int64_t at = index * t->micro_batch * b->T;
+  MicroBatch mb = t->scales;
+  mb.B = t->micro_batch, mb.T = b->T;
+  static const int32_t nothing;
+  mb.labels = &nothing;  // measuring: a loss is wanted, and nobody reads it
+  if (!b->ids) return mb;
+  mb.ids = b->ids + at, mb.labels = b->labels + at, mb.mask = b->mask + at;
+  mb.position = b->position + at, mb.doc_start = b->doc_start + at;
+  return mb;
+}
+
+static Err turn(void *context, Move move, int64_t chunk, int64_t micro_batch) {
+  Trainer *t = context;
+  Arena *kept = &t->arena[MEMORY_KEPT], *temp = &t->arena[MEMORY_TEMP];
+  Run run = run_of(t, true);
+  MicroBatch mb = micro_batch_of(t, micro_batch);
+  double begin = clock_s();
+  if (move == MOVE_FORWARD) {
+    if (chunk == 0) t->kept_mark = arena_mark(kept), t->temp_mark = arena_mark(temp);
+    model_forward(&t->model, &run, &mb, chunk, chunk + 1, &t->stream, t->saved, &t->losses);
+    t->phase_s[PHASE_FORWARD] += clock_s() - begin;
+    return ERR_OK;
+  }
+  model_backward(&t->model, &run, &mb, chunk, chunk + 1, &t->stream, t->saved, move);
+  if (chunk == 0 && move != MOVE_BACKWARD_INPUT) {
+    arena_rewind(kept, t->kept_mark);
+    arena_rewind(temp, t->temp_mark);
+    int64_t each = t->now->B / t->micro_batch / t->option.leaves;
+    if (!dev_measuring(&t->dev) && (micro_batch + 1) % each == 0) fold_leaf(t, micro_batch / each);
+  }
+  t->phase_s[PHASE_BACKWARD] += clock_s() - begin;
+  return ERR_OK;
+}
+
+Err trainer_plan(Trainer *t, int64_t micro_batches) {
+  if (t->schedule.turn && t->schedule.shape.micro_batches == micro_batches) return ERR_OK;
+  schedule_free(&t->schedule);
+  TRY(schedule_build(&t->schedule, (ScheduleShape){t->model.n_blocks, micro_batches, t->option.late_weights}));
+  ScheduleLoad load;
+  TRY(schedule_check(&t->schedule, &load));
+  assert(load.micro_batches == 1);  // one BlockSaved a block is enough
+  return ERR_OK;
+}
+
+// Labels count over the whole step; multi-token prediction looks one label further, so a sequence's first does not count.
+static MicroBatch scales_of(const Batch *b) {
+  int64_t rolled = 0;
+  for (int64_t s = 0; b->mask && s < b->B; s++)
+    for (int64_t i = 1; i < b->T; i++) rolled += b->mask[s * b->T + i] != 0;
+  return (MicroBatch){.loss_scale = b->mask_count ? 1 / (double)b->mask_count : 0, .mtp_scale = rolled ? 1 / (double)rolled : 0,
+                      .sequence_scale = 1 / (double)b->B};
+}
+
+static void clear_loads(Trainer *t) {
+  for (int64_t i = 0; i < t->model.n_blocks; i++) {
+    const Block *b = &t->model.block[i];
+    if (b->moe.E && b->moe.load) memset(b->moe.load, 0, (size_t)b->moe.E * sizeof *b->moe.load);
+  }
+}
+
+Err trainer_gradients(Trainer *t, const Batch *batch, int64_t micro_batch, Losses *losses, double *norm) {
+  assert(batch->B % (micro_batch * t->option.leaves) == 0);
+  TRY(trainer_plan(t, batch->B / micro_batch));
+  t->now = batch;
+  t->micro_batch = micro_batch;
+  t->scales = scales_of(batch);
+  t->losses = (Losses){0};
+  clear_loads(t);
+  TRY(schedule_run(&t->schedule, turn, t, NULL));
+  *losses = t->losses;
+  double begin = clock_s();
+  *norm = optimizer_norm(&t->optimizer, &t->dev);
+  t->phase_s[PHASE_OPTIMIZER] += clock_s() - begin;
+  return ERR_OK;
+}
+
+void trainer_update(Trainer *t, double lr, double norm) {
+  double begin = clock_s();
+  optimizer_step(&t->optimizer, &t->dev, lr, clip_coefficient(norm, t->option.optimizer.clip));
+  for (int64_t i = 0; i < t->model.n_blocks; i++) {
+    const Block *b = &t->model.block[i];
+    if (b->moe.E && b->moe.bias) balance_step(b->moe.bias, b->moe.load, b->moe.E, t->option.model->moe.bias_rate);
+  }
+  model_prepare(&t->model, &t->dev);
+  t->phase_s[PHASE_OPTIMIZER] += clock_s() - begin;
+}
+
+void trainer_skip(Trainer *t) { optimizer_skip(&t->optimizer); }
+
+double trainer_score(Trainer *t, const Batch *batch) {
+  Run run = run_of(t, false);
+  t->now = batch;
+  t->micro_batch = batch->B;
+  t->scales = (MicroBatch){.loss_scale = 1, .mtp_scale = 0, .sequence_scale = 0};
+  MicroBatch mb = micro_batch_of(t, 0);
+  Losses losses = {0};
+  size_t kept = arena_mark(run.kept), temp = arena_mark(run.temp);
+  int64_t blocks = t->option.model->model.layers + 2;  // without multi-token prediction
+  model_forward(&t->model, &run, &mb, 0, blocks, &t->stream, t->saved, &losses);
+  arena_rewind(run.kept, kept);
+  arena_rewind(run.temp, temp);
+  return losses.lm;
+}
+
+double trainer_total(const Trainer *t, const Losses *l) { return l->lm + t->option.model->mtp.loss * l->mtp + l->aux + l->z; }
+
+const Moe *trainer_moe(const Trainer *t, int64_t index) {
+  for (int64_t i = 0; i < t->model.n_blocks; i++)
+    if (t->model.block[i].moe.E && index-- == 0) return &t->model.block[i].moe;
+  return NULL;
+}
+
+double trainer_flops(const Trainer *t, int64_t tokens, int64_t T) { return 3 * (double)tokens * model_flops_token(t->option.model, T); }
+
+// ---- opening
+
+static void try_shapes(Trainer *t) {
+  for (int i = 0; i < t->option.n_shapes; i++) {
+    TrainerShape shape = t->option.shape[i];
+    Batch b = {.B = shape.micro_batch, .T = shape.T};
+    t->now = &b;
+    t->micro_batch = shape.micro_batch;
+    (void)schedule_run(&t->schedule, turn, t, NULL);  // turns of a measuring device cannot fail
+    (void)trainer_score(t, &b);
+  }
+}
+
+static Err measure(Trainer *t, size_t bytes[MEMORY_SCRATCH]) {
+  dev_measure(&t->dev);
+  for (int i = 0; i < MEMORY_SCRATCH; i++) arena_measure(&t->arena[i], memory_names[i]);
+  Err err = carve(t);
+  if (!err) err = trainer_plan(t, 1);
+  if (!err) try_shapes(t);
+  for (int i = 0; i < MEMORY_SCRATCH; i++) bytes[i] = t->arena[i].peak;
+  return err;
+}
+
+Err trainer_open(Trainer *t, const TrainerOptions *option) {
+  *t = (Trainer){.option = *option, .program_bytes = memory_process_bytes()};
+  size_t bytes[MEMORY_SCRATCH];
+  Err err = measure(t, bytes);
+  release(t);
+  *t = (Trainer){.option = *option, .program_bytes = t->program_bytes};
+  TRY(err);
+  TRY_OUT(dev_open(&t->dev, option->threads));
+  for (int i = 0; i < MEMORY_SCRATCH; i++)
+    if (bytes[i]) TRY_OUT(arena_init(&t->arena[i], memory_names[i], bytes[i]));
+  TRY_OUT(carve(t));
+  return ERR_OK;
+out:
+  trainer_close(t);
+  return err;
+}
+
+void trainer_close(Trainer *t) {
+  release(t);
+  for (int i = 0; i < MEMORY_SCRATCH; i++) arena_free(&t->arena[i]);
+  if (t->dev.pool) dev_close(&t->dev);
+  *t = (Trainer){0};
+}
+
+void trainer_reset(Trainer *t, uint64_t seed) {
+  model_reset(&t->model, seed);
+  groups_reset(&t->model.params, t->settings, seed);
+  trainer_loaded(t);
+}
+
+void trainer_loaded(Trainer *t) { model_prepare(&t->model, &t->dev); }
