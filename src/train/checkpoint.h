@@ -35,6 +35,7 @@ typedef struct {
   const char *folder;            // made if missing; left-over step-*.tmp in it are removed, so the caller holds its lock
   const char *identity;          // what a checkpoint must agree in to be of this model: lines "key: value", the model's configuration
   const char *config;            // the whole resolved run file, kept for the reader
+  const char *version;           // of the program that writes
   const CheckpointArray *array;
   int64_t n_arrays;
   void *staging;                 // checkpoint_staging_bytes(array, n_arrays), aligned to 64, from the caller's arena
@@ -58,7 +59,7 @@ Err checkpoint_open(Checkpointer **c, const CheckpointOptions *options);
 // nothing in proportion to the state. If the write before failed and nobody asked checkpoint_finished, its error is returned now, once,
 // and this write is under way all the same: a full disk costs checkpoints, not the run. A failed write leaves nothing behind.
 Err checkpoint_save(Checkpointer *c, int64_t step, const json_t *state);
-// True once for each write that ended since the last call; never waits.
+// True once for the last write that ended; never waits.
 bool checkpoint_finished(Checkpointer *c, CheckpointReport *report);
 // Waits until nothing is being written.
 void checkpoint_wait(Checkpointer *c);
@@ -68,6 +69,7 @@ void checkpoint_protect(Checkpointer *c, int64_t step);
 Err checkpoint_close(Checkpointer *c);
 
 // ---- reading
+// Every size, name and place in the files is checked before it is used; files are mapped, blocks are hashed before they are copied.
 typedef struct {
   int64_t step;
   char path[PATH_BYTES];

@@ -1,0 +1,218 @@
+// Reading checkpoints.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "train/checkpoint_file.h"
+
+enum { STEP_DIGITS_MAX = 18 };
+
+size_t array_bytes(const CheckpointArray *a) {
+  size_t bytes = st_type_bytes(a->type);
+  for (int i = 0; i < a->n_dims; i++) bytes *= (size_t)a->dim[i];
+  return bytes;
+}
+
+Err checkpoint_path(char out[PATH_BYTES], const char *folder, int64_t step) {
+  char name[32];
+  snprintf(name, sizeof name, "step-%lld", (long long)step);
+  return path_join(out, folder, name);
+}
+
+static char *copy_text(const char *text) { return text ? strdup(text) : NULL; }
+
+Err checkpoint_info(const char *path, CheckpointInfo *info) {
+  *info = (CheckpointInfo){0};
+  Manifest m;
+  TRY(manifest_read(&m, path));
+  Err err = ERR_OK;
+  snprintf(info->path, sizeof info->path, "%s", path);
+  info->step = m.step;
+  info->identity = copy_text(m.identity), info->config = copy_text(m.config), info->version = copy_text(m.version);
+  CHECK_OUT(info->identity && info->config && info->version, ERR_MEMORY, "%s: no memory", path);
+  info->n_arrays = (int64_t)json_object_size(m.arrays);
+  for (size_t i = 0; i < json_array_size(m.shards); i++) {
+    const char *file;
+    size_t bytes;
+    uint64_t hash;
+    TRY_OUT(manifest_shard(&m, (int64_t)i, &file, &bytes, &hash));
+    info->bytes += bytes;
+  }
+out:
+  manifest_free(&m);
+  if (err) checkpoint_info_free(info);
+  return err;
+}
+
+void checkpoint_info_free(CheckpointInfo *info) {
+  free(info->identity);
+  free(info->config);
+  free(info->version);
+  *info = (CheckpointInfo){0};
+}
+
+// "step-120" gives 120; any other name -1.
+static int64_t step_of(const char *name) {
+  if (strncmp(name, "step-", 5) != 0) return -1;
+  const char *digits = name + 5;
+  size_t n = strlen(digits);
+  if (n == 0 || n > STEP_DIGITS_MAX || strspn(digits, "0123456789") != n || (n > 1 && digits[0] == '0')) return -1;
+  return strtoll(digits, NULL, 10);
+}
+
+static int by_step(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+Err checkpoint_steps(const char *folder, int64_t **steps, int64_t *count) {
+  *steps = NULL;
+  *count = 0;
+  if (!file_exists(folder)) return ERR_OK;
+  char **names, path[PATH_BYTES + 16];
+  size_t n;
+  TRY(folder_list(folder, &names, &n));
+  Err err = ERR_OK;
+  int64_t *list = malloc((n + 1) * sizeof *list);
+  CHECK_OUT(list, ERR_MEMORY, "%s: no memory for %zu names", folder, n);
+  for (size_t i = 0; i < n; i++) {
+    int64_t step = step_of(names[i]);
+    snprintf(path, sizeof path, "%.3000s/%.40s/manifest.json", folder, names[i]);
+    if (step >= 0 && file_exists(path)) list[(*count)++] = step;
+  }
+  qsort(list, (size_t)*count, sizeof *list, by_step);
+  *steps = list;
+out:
+  names_free(names, n);
+  return err;
+}
+
+// Finds the first line that the two texts do not share.
+static Err check_identity(const char *path, const char *theirs, const char *ours) {
+  if (!ours) return ERR_OK;
+  const char *a = theirs, *b = ours;
+  for (;;) {
+    size_t n = strcspn(a, "\n"), k = strcspn(b, "\n");
+    if (n != k || memcmp(a, b, n) != 0)
+      FAIL(ERR_CONFIG, "%s: a checkpoint of another model: \"%.*s\" there, \"%.*s\" here", path, n > 200 ? 200 : (int)n, a,
+           k > 200 ? 200 : (int)k, b);
+    if (!a[n] && !b[k]) return ERR_OK;
+    a += n + (a[n] != 0);
+    b += k + (b[k] != 0);
+  }
+}
+
+typedef struct {
+  const char *folder;
+  Manifest manifest;
+  Shard *shard;  // opened when first used
+} Reader;
+
+static Err use_shard(Reader *r, int64_t index) {
+  if (r->shard[index].map.path) return ERR_OK;
+  const char *file;
+  size_t bytes;
+  uint64_t hash;
+  char path[PATH_BYTES];
+  TRY(manifest_shard(&r->manifest, index, &file, &bytes, &hash));
+  TRY(path_join(path, r->folder, file));
+  return shard_open(&r->shard[index], path, index, r->manifest.stamp, bytes, hash);
+}
+
+static Err read_array(Reader *r, const CheckpointArray *a) {
+  const json_t *parts;
+  TRY(manifest_array(&r->manifest, a, &parts));
+  size_t at = 0, bytes = array_bytes(a), n = json_array_size(parts);
+  for (size_t i = 0; i < n; i++) {
+    Part part;
+    TRY(manifest_part(&r->manifest, a->name, parts, i, &part));
+    CHECK(part.bytes <= bytes - at, ERR_FORMAT, "%s: the parts of array \"%s\" are larger than it", r->manifest.path, a->name);
+    TRY(use_shard(r, part.shard));
+    uint8_t *out = (uint8_t *)a->data + at;
+    TRY(shard_read(&r->shard[part.shard], part.offset, part.bytes, out));
+    CHECK(hash64(out, part.bytes, 0) == part.hash, ERR_FORMAT, "%s: part %zu of array \"%s\" is not the one the manifest speaks of",
+          r->folder, i, a->name);
+    at += part.bytes;
+  }
+  CHECK(at == bytes, ERR_FORMAT, "%s: the parts of array \"%s\" have %zu of its %zu bytes", r->manifest.path, a->name, at, bytes);
+  return ERR_OK;
+}
+
+// Every array of the manifest must have been asked for.
+static Err check_whole(const Reader *r, const CheckpointArray *array, int64_t n_arrays) {
+  if (json_object_size(r->manifest.arrays) == (size_t)n_arrays) return ERR_OK;  // all asked for were there, names are unique
+  const char *name;
+  json_t *entry;
+  json_object_foreach(r->manifest.arrays, name, entry) {
+    bool asked = false;
+    for (int64_t i = 0; i < n_arrays && !asked; i++) asked = strcmp(array[i].name, name) == 0;
+    CHECK(asked, ERR_CONFIG, "%s: holds array \"%.120s\", which this run does not have", r->manifest.path, name);
+  }
+  return ERR_OK;
+}
+
+static Err read_all(Reader *r, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole) {
+  TRY(check_identity(r->folder, r->manifest.identity, identity));
+  size_t n = json_array_size(r->manifest.shards);
+  r->shard = calloc(n + 1, sizeof *r->shard);
+  CHECK(r->shard, ERR_MEMORY, "%s: no memory for %zu shards", r->folder, n);
+  for (int64_t i = 0; i < n_arrays; i++) TRY(read_array(r, &array[i]));
+  return whole ? check_whole(r, array, n_arrays) : ERR_OK;
+}
+
+Err checkpoint_load(const char *path, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole, json_t **state) {
+  Reader r = {.folder = path};
+  if (state) *state = NULL;
+  TRY(manifest_read(&r.manifest, path));
+  Err err = read_all(&r, identity, array, n_arrays, whole);
+  for (size_t i = 0; r.shard && i < json_array_size(r.manifest.shards); i++) shard_close(&r.shard[i]);
+  free(r.shard);
+  if (!err && state) *state = json_incref(r.manifest.state);
+  manifest_free(&r.manifest);
+  return err;
+}
+
+Err checkpoint_load_latest(const char *folder, const char *identity, const CheckpointArray *array, int64_t n_arrays, int64_t *step,
+                           json_t **state) {
+  *step = -1;
+  int64_t *steps, n;
+  char path[PATH_BYTES], first[512] = "";
+  TRY(checkpoint_steps(folder, &steps, &n));
+  Err err = ERR_OK;
+  for (int64_t i = n - 1; i >= 0; i--) {
+    TRY_OUT(checkpoint_path(path, folder, steps[i]));
+    Err bad = checkpoint_load(path, identity, array, n_arrays, true, state);
+    if (!bad) {
+      *step = steps[i];
+      break;
+    }
+    if (bad == ERR_CONFIG || bad == ERR_MEMORY) {
+      err = bad;
+      goto out;
+    }
+    if (!first[0]) snprintf(first, sizeof first, "%s", err_text());
+    log_warn("checkpoint refused: %s", err_text());
+  }
+  CHECK_OUT(*step >= 0 || n == 0, ERR_FORMAT, "%s: none of its %lld checkpoints is good; the newest: %s", folder, (long long)n, first);
+out:
+  free(steps);
+  return err;
+}
+
+Err checkpoint_put_real(json_t *state, const char *key, double value) {
+  char text[40];
+  snprintf(text, sizeof text, "%a", value);
+  CHECK(json_object_set_new(state, key, json_string(text)) == 0, ERR_MEMORY, "no memory for \"%s\" of a checkpoint", key);
+  return ERR_OK;
+}
+
+Err checkpoint_get_real(const json_t *state, const char *key, const char *where, double *value) {
+  const char *text;
+  char *end;
+  TRY(json_text(state, key, where, &text));
+  *value = strtod(text, &end);
+  CHECK(*text && !*end, ERR_FORMAT, "%s: \"%s\" is \"%.40s\", not a number", where, key, text);
+  return ERR_OK;
+}

@@ -1,0 +1,317 @@
+// Writing checkpoints: staged at the step's end, written by a thread of its own.
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "train/checkpoint_file.h"
+
+enum { ARRAY_ALIGN = 64, COPY_GRAIN = 1 << 16, WRITER_NICE = 5 };
+static const size_t shard_bytes_default = (size_t)1 << 30;
+
+struct Checkpointer {
+  CheckpointOptions o;
+  size_t bytes;        // of the staged state
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool busy, stop, unread;  // unread: `report` is of a write nobody has asked about
+  int64_t step, protected_step;
+  json_t *state;       // of the write under way; owned
+  CheckpointReport report;
+};
+
+static size_t staged_bytes(const CheckpointArray *a) { return (array_bytes(a) + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN; }
+
+size_t checkpoint_staging_bytes(const CheckpointArray *array, int64_t n_arrays) {
+  size_t bytes = 0;
+  for (int64_t i = 0; i < n_arrays; i++) bytes += staged_bytes(&array[i]);
+  return bytes;
+}
+
+// ---- the state, copied
+
+static size_t overlap(size_t begin, size_t end, size_t low, size_t high, size_t *from) {
+  *from = begin > low ? begin : low;
+  size_t to = end < high ? end : high;
+  return to > *from ? to - *from : 0;
+}
+
+// Copies bytes [begin, end) of the staged state, and zeros between arrays: the file's bytes follow from the state alone.
+static void copy_part(void *arg, int thread, int n_threads) {
+  Checkpointer *c = arg;
+  int64_t first, last;
+  pool_range((int64_t)c->bytes, COPY_GRAIN, thread, n_threads, &first, &last);
+  size_t at = 0, begin = (size_t)first, end = (size_t)last, from;
+  char *out = c->o.staging;
+  for (int64_t i = 0; i < c->o.n_arrays && at < end; i++) {
+    const CheckpointArray *a = &c->o.array[i];
+    size_t bytes = array_bytes(a), room = staged_bytes(a), n = overlap(begin, end, at, at + bytes, &from);
+    if (n) memcpy(out + from, (const char *)a->data + (from - at), n);
+    n = overlap(begin, end, at + bytes, at + room, &from);
+    if (n) memset(out + from, 0, n);
+    at += room;
+  }
+}
+
+// ---- the files
+
+static json_t *hex_json(uint64_t v) {
+  char hex[HEX64_BYTES];
+  hex64(v, hex);
+  return json_string(hex);
+}
+
+// Where bytes [at, at + bytes) of the staged state lie, cut at the borders of shards.
+static json_t *parts_json(const Checkpointer *c, size_t at, size_t bytes) {
+  json_t *parts = json_array();
+  size_t shard_bytes = c->o.shard_bytes;
+  for (size_t end = at + bytes, n; at < end; at += n) {
+    size_t offset = at % shard_bytes;
+    n = end - at < shard_bytes - offset ? end - at : shard_bytes - offset;
+    json_array_append_new(parts, json_pack("[I, I, I, o]", (json_int_t)(at / shard_bytes), (json_int_t)offset, (json_int_t)n,
+                                           hex_json(hash64((const char *)c->o.staging + at, n, 0))));
+  }
+  return parts;
+}
+
+static json_t *arrays_json(const Checkpointer *c) {
+  json_t *all = json_object();
+  size_t at = 0;
+  for (int64_t i = 0; i < c->o.n_arrays; i++) {
+    const CheckpointArray *a = &c->o.array[i];
+    json_t *shape = json_array();
+    for (int d = 0; d < a->n_dims; d++) json_array_append_new(shape, json_integer(a->dim[d]));
+    json_object_set_new(all, a->name, json_pack("{s:s, s:o, s:o}", "dtype", st_type_name(a->type), "shape", shape, "parts",
+                                                parts_json(c, at, array_bytes(a))));
+    at += staged_bytes(a);
+  }
+  return all;
+}
+
+static Err write_shards(const Checkpointer *c, const char *folder, uint64_t stamp, json_t *shards) {
+  for (size_t at = 0, i = 0; at < c->bytes; at += c->o.shard_bytes, i++) {
+    size_t n = c->bytes - at < c->o.shard_bytes ? c->bytes - at : c->o.shard_bytes;
+    char name[SHARD_NAME_BYTES], path[PATH_BYTES];
+    uint64_t hash;
+    shard_name((int64_t)i, name);
+    TRY(path_join(path, folder, name));
+    TRY(shard_write(path, (int64_t)i, stamp, (const char *)c->o.staging + at, n, &hash));
+    json_array_append_new(shards, json_pack("{s:s, s:I, s:o}", "file", name, "bytes", (json_int_t)n, "hash", hex_json(hash)));
+  }
+  return ERR_OK;
+}
+
+static Err write_folder(const Checkpointer *c, const char *folder) {
+  uint64_t stamp = hash64(c->o.identity, strlen(c->o.identity), (uint64_t)c->step);
+  json_t *shards = json_array(), *root = NULL;
+  Err err = ERR_OK;
+  CHECK_OUT(shards, ERR_MEMORY, "%s: no memory", folder);
+  TRY_OUT(folder_make(folder));
+  TRY_OUT(write_shards(c, folder, stamp, shards));
+  root = json_pack("{s:s, s:i, s:s, s:I, s:o, s:s, s:s, s:o, s:O, s:O, s:o}", "kind", "pleiad checkpoint", "format", CHECKPOINT_VERSION,
+                   "version", c->o.version, "step", (json_int_t)c->step, "stamp", hex_json(stamp), "identity", c->o.identity, "config",
+                   c->o.config, "config_hash", hex_json(hash64(c->o.config, strlen(c->o.config), 0)), "state", c->state, "shards", shards,
+                   "arrays", arrays_json(c));
+  CHECK_OUT(root, ERR_ARG, "%s: the manifest cannot be made (a text is not UTF-8, or no memory)", folder);
+  TRY_OUT(manifest_write(root, folder));
+  TRY_OUT(folder_sync(folder));
+out:
+  json_decref(shards);
+  json_decref(root);
+  return err;
+}
+
+// Puts `temp` in the place of `path`. If there is one already (a bad one that the run fell back from), the two change places in one move, so
+// that at every moment one of them is there.
+static Err put_in_place(const char *temp, const char *path) {
+  if (rename(temp, path) == 0) return ERR_OK;
+  CHECK(errno == ENOTEMPTY || errno == EEXIST, ERR_IO, "%s: cannot be put in place: %s", path, strerror(errno));
+  if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_EXCHANGE) == 0) return folder_remove(temp);
+  TRY(folder_remove(path));  // a file system without exchange
+  CHECK(rename(temp, path) == 0, ERR_IO, "%s: cannot be put in place: %s", path, strerror(errno));
+  return ERR_OK;
+}
+
+// Only after the newest is in place. What cannot be removed costs space, not the run.
+static void remove_old(const Checkpointer *c, int64_t protected_step) {
+  int64_t *steps, n;
+  char path[PATH_BYTES];
+  if (checkpoint_steps(c->o.folder, &steps, &n) != ERR_OK) return;
+  int64_t newer = 0;
+  for (int64_t i = n - 1; i >= 0; i--) {
+    if (steps[i] > c->step) continue;  // of a run that was ahead of the one resumed; not ours to judge
+    bool keep = newer++ < c->o.keep_last || (c->o.keep_every > 0 && steps[i] % c->o.keep_every == 0) || steps[i] == protected_step;
+    if (keep || checkpoint_path(path, c->o.folder, steps[i]) != ERR_OK) continue;
+    if (folder_remove(path) != ERR_OK) log_warn("an old checkpoint stays: %s", err_text());
+  }
+  free(steps);
+}
+
+static Err write_checkpoint(const Checkpointer *c, int64_t protected_step) {
+  char path[PATH_BYTES], temp[PATH_BYTES];
+  TRY(checkpoint_path(path, c->o.folder, c->step));
+  TRY(checkpoint_path(temp, c->o.folder, c->step));
+  size_t n = strlen(temp);
+  CHECK(n + 5 < PATH_BYTES, ERR_ARG, "%.100s...: a path too long", temp);
+  memcpy(temp + n, ".tmp", 5);
+  Err err = ERR_OK;
+  TRY_OUT(folder_remove(temp));
+  TRY_OUT(write_folder(c, temp));
+  TRY_OUT(put_in_place(temp, path));
+  TRY_OUT(folder_sync(c->o.folder));
+  remove_old(c, protected_step);
+  return ERR_OK;
+out:;
+  ErrInfo info;
+  err_take(&info);  // removing sets an error of its own
+  (void)folder_remove(temp);
+  (void)err_give(&info);
+  return err;
+}
+
+// ---- the thread
+
+// It came from a thread that may be bound to one core, which it would then share with the training step.
+static void leave_core(void) {
+  cpu_set_t all;
+  memset(&all, 0xff, sizeof all);
+  (void)pthread_setaffinity_np(pthread_self(), sizeof all, &all);
+  (void)setpriority(PRIO_PROCESS, (id_t)gettid(), WRITER_NICE);
+}
+
+static void *writer(void *arg) {
+  Checkpointer *c = arg;
+  leave_core();
+  pthread_mutex_lock(&c->lock);
+  for (;;) {
+    while (!c->busy && !c->stop) pthread_cond_wait(&c->changed, &c->lock);
+    if (!c->busy) break;
+    int64_t protected_step = c->protected_step;
+    pthread_mutex_unlock(&c->lock);
+    double start_s = clock_s();
+    Err err = write_checkpoint(c, protected_step);
+    pthread_mutex_lock(&c->lock);
+    c->report.write_s = clock_s() - start_s;
+    c->report.error = (ErrInfo){0};
+    if (err) err_take(&c->report.error);
+    c->report.bytes = err ? 0 : c->bytes;
+    c->unread = true;
+    c->busy = false;
+    json_decref(c->state);
+    c->state = NULL;
+    pthread_cond_broadcast(&c->changed);
+  }
+  pthread_mutex_unlock(&c->lock);
+  return NULL;
+}
+
+// What a kill left behind.
+static Err remove_left_over(const char *folder) {
+  char **names, path[PATH_BYTES];
+  size_t n;
+  TRY(folder_list(folder, &names, &n));
+  Err err = ERR_OK;
+  for (size_t i = 0; i < n && !err; i++) {
+    size_t length = strlen(names[i]);
+    if (strncmp(names[i], "step-", 5) != 0 || length < 9 || strcmp(names[i] + length - 4, ".tmp") != 0) continue;
+    err = path_join(path, folder, names[i]);
+    if (!err) err = folder_remove(path);
+  }
+  names_free(names, n);
+  return err;
+}
+
+Err checkpoint_open(Checkpointer **out, const CheckpointOptions *options) {
+  *out = NULL;
+  TRY(folder_make(options->folder));
+  TRY(remove_left_over(options->folder));
+  Checkpointer *c = calloc(1, sizeof *c);
+  CHECK(c, ERR_MEMORY, "%s: no memory for the checkpoint writer", options->folder);
+  c->o = *options;
+  if (c->o.shard_bytes == 0) c->o.shard_bytes = shard_bytes_default;
+  if (c->o.keep_last < 1) c->o.keep_last = 1;
+  c->bytes = checkpoint_staging_bytes(c->o.array, c->o.n_arrays);
+  c->protected_step = -1;
+  pthread_mutex_init(&c->lock, NULL);
+  pthread_cond_init(&c->changed, NULL);
+  int cause = pthread_create(&c->thread, NULL, writer, c);
+  if (cause) {
+    free(c);
+    FAIL(ERR_MEMORY, "%s: no thread for the checkpoint writer: %s", options->folder, strerror(cause));
+  }
+  *out = c;
+  return ERR_OK;
+}
+
+// The error of the last write if nobody has had it; the lock is held.
+static Err unread_error(Checkpointer *c) {
+  if (!c->unread) return ERR_OK;
+  c->unread = false;
+  return c->report.error.kind ? err_give(&c->report.error) : ERR_OK;
+}
+
+Err checkpoint_save(Checkpointer *c, int64_t step, const json_t *state) {
+  double start_s = clock_s();
+  json_t *copy = json_deep_copy(state);
+  CHECK(copy, ERR_MEMORY, "%s: no memory for the state of a checkpoint", c->o.folder);
+  pthread_mutex_lock(&c->lock);
+  while (c->busy) pthread_cond_wait(&c->changed, &c->lock);
+  Err before = unread_error(c);
+  pthread_mutex_unlock(&c->lock);
+  if (c->o.pool)
+    pool_run(c->o.pool, copy_part, c);
+  else
+    copy_part(c, 0, 1);
+  pthread_mutex_lock(&c->lock);
+  c->step = step;
+  c->state = copy;
+  c->report = (CheckpointReport){.step = step, .stall_s = clock_s() - start_s};
+  c->busy = true;
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
+  return before;
+}
+
+bool checkpoint_finished(Checkpointer *c, CheckpointReport *report) {
+  pthread_mutex_lock(&c->lock);
+  bool ready = c->unread && !c->busy;
+  if (ready) *report = c->report;
+  if (ready) c->unread = false;
+  pthread_mutex_unlock(&c->lock);
+  return ready;
+}
+
+void checkpoint_wait(Checkpointer *c) {
+  pthread_mutex_lock(&c->lock);
+  while (c->busy) pthread_cond_wait(&c->changed, &c->lock);
+  pthread_mutex_unlock(&c->lock);
+}
+
+void checkpoint_protect(Checkpointer *c, int64_t step) {
+  pthread_mutex_lock(&c->lock);
+  c->protected_step = step;
+  pthread_mutex_unlock(&c->lock);
+}
+
+Err checkpoint_close(Checkpointer *c) {
+  if (!c) return ERR_OK;
+  pthread_mutex_lock(&c->lock);
+  c->stop = true;
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
+  pthread_join(c->thread, NULL);
+  Err err = unread_error(c);
+  pthread_mutex_destroy(&c->lock);
+  pthread_cond_destroy(&c->changed);
+  free(c);
+  return err;
+}
