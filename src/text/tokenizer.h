@@ -1,7 +1,8 @@
 // Text to token ids and back, by the model's own files.
 //
-// A Tokenizer is read once and never changes: any number of threads may share it, each with a TokenizerWork of its own. Ids of special
-// tokens come from the files, never from code. Ids equal those of the reference libraries (SentencePiece, Hugging Face tokenizers).
+// A Tokenizer is read once and never changes: any number of threads may share it, each with a TokenizerWork of its own. Ids of
+// special tokens come from the files, never from code. Ids equal those of the reference libraries (SentencePiece, Hugging Face
+// tokenizers).
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
@@ -27,13 +28,13 @@ void ids_free(Ids *ids);
 void bytes_free(Bytes *b);
 
 // Opens a SentencePiece .model, a Hugging Face tokenizer.json, or a folder that holds one of them (tokenizer.json, else
-// tokenizer.model; the special tokens of tokenizer_config.json and generation_config.json beside them are read too). What the file is,
-// is decided by its bytes, not its name.
+// tokenizer.model; the special tokens of tokenizer_config.json and generation_config.json beside them are read too). What the
+// file is, is decided by its bytes, not its name.
 Err tokenizer_open(Tokenizer **t, const char *path);
 void tokenizer_close(Tokenizer *t);
 const char *tokenizer_kind(const Tokenizer *t);  // "sentencepiece bpe", "sentencepiece unigram", "huggingface bpe", ...
 
-int64_t tokenizer_vocab(const Tokenizer *t);     // ids are 0 .. vocab - 1
+int64_t tokenizer_vocab(const Tokenizer *t);  // ids are 0 .. vocab - 1
 // -1 where the files name none.
 int32_t tokenizer_bos(const Tokenizer *t);
 int32_t tokenizer_eos(const Tokenizer *t);
@@ -53,12 +54,17 @@ Err tokenizer_set_specials(Tokenizer *t, const char *const *names, const int32_t
 Err tokenizer_work_open(TokenizerWork **w, const Tokenizer *t);
 void tokenizer_work_close(TokenizerWork *w);
 
-// Appends the ids of text[0, size) (any bytes; broken UTF-8 becomes U+FFFD, one a byte) to *out. Time and memory are linear in `size`.
+// Appends the ids of text[0, size) (any bytes; broken UTF-8 becomes U+FFFD, one a byte) to *out. Time and memory are linear in
+// `size`.
 Err tokenizer_encode(const Tokenizer *t, TokenizerWork *w, const char *text, size_t size, SpecialPolicy special, Ids *out);
 // As above, with what the model's post-processor adds (bos, eos, template).
-Err tokenizer_encode_special(const Tokenizer *t, TokenizerWork *w, const char *text, size_t size, SpecialPolicy special, Ids *out);
-// Appends the text of the ids. keep_special: the names of special tokens are written, else left out. An id out of range: ERR_ARG
-// names it and its place.
+Err tokenizer_encode_special(const Tokenizer *t, TokenizerWork *w, const char *text, size_t size, SpecialPolicy special,
+                             Ids *out);
+// Appends the text as the model's own normaliser leaves it, before it is cut (spaces are U+2581). ERR_ARG unless t is a
+// SentencePiece model.
+Err tokenizer_normalize(const Tokenizer *t, const char *text, size_t size, Bytes *out);
+// Appends the text of the ids. keep_special: the names of special tokens are written, else left out. An id out of range:
+// ERR_ARG names it and its place.
 Err tokenizer_decode(const Tokenizer *t, TokenizerWork *w, const int32_t *id, int64_t count, bool keep_special, Bytes *out);
 
 #endif

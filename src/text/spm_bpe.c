@@ -1,0 +1,288 @@
+#include "text/spm_bpe.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+
+// ---- characters
+
+static Err cell_of_code(Bpe *b, uint32_t code, uint32_t *blocks, uint32_t *capacity, uint32_t **cell) {
+  uint16_t *page = &b->page[code >> 6];
+  if (*page == 0) {
+    if (*blocks == *capacity) {
+      *capacity *= 2;
+      uint32_t *grown = realloc(b->cell, (size_t)*capacity * 64 * sizeof *grown);
+      CHECK(grown, ERR_MEMORY, "no memory for a table of characters");
+      b->cell = grown;
+    }
+    for (uint32_t i = 0; i < 64; i++) b->cell[*blocks * 64 + i] = BPE_NONE;
+    *page = (uint16_t)(*blocks)++;
+  }
+  *cell = &b->cell[(uint32_t)*page * 64 + (code & 63)];
+  return ERR_OK;
+}
+
+static size_t char_count(SpmText t) {
+  size_t n = 0;
+  for (size_t i = 0; i < t.size; i++) n += (t.data[i] & 0xc0) != 0x80;
+  return n;
+}
+
+static bool mergeable(const SpmPiece *p) { return (p->type == SPM_NORMAL || p->type == SPM_UNUSED) && char_count(p->text) > 1; }
+
+static Err add_symbol(Bpe *b, uint32_t *capacity, SpmText text) {
+  CHECK(b->symbol_count < BPE_NONE, ERR_FORMAT, "the model has more than %u pieces and characters", BPE_NONE);
+  if (b->symbol_count == *capacity) {
+    *capacity = *capacity ? *capacity * 2 : 4096;
+    SpmText *grown = realloc(b->text, *capacity * sizeof *grown);
+    CHECK(grown, ERR_MEMORY, "no memory for %u symbols", *capacity);
+    b->text = grown;
+  }
+  b->text[b->symbol_count++] = text;
+  return ERR_OK;
+}
+
+// Every character of every piece gets a symbol, after those of the pieces.
+static Err add_characters(Bpe *b, uint32_t *capacity) {
+  uint32_t blocks = 1, block_capacity = 64;
+  b->page = calloc(CODE_PAGES, sizeof *b->page);
+  b->cell = malloc((size_t)block_capacity * 64 * sizeof *b->cell);
+  CHECK(b->page && b->cell, ERR_MEMORY, "no memory for a table of characters");
+  for (uint32_t i = 0; i < 64; i++) b->cell[i] = BPE_NONE;
+  for (int64_t id = 0; id < b->pieces->count; id++) {
+    const SpmPiece *p = &b->pieces->piece[id];
+    bool reserved = p->type == SPM_CONTROL || p->type == SPM_UNKNOWN || p->type == SPM_BYTE;
+    if (reserved && char_count(p->text) > 1) continue;
+    for (size_t i = 0, n; i < p->text.size; i += n) {
+      uint32_t code = 0, *cell = NULL;
+      n = utf8_char(p->text.data + i, p->text.size - i, &code);
+      TRY(cell_of_code(b, code, &blocks, &block_capacity, &cell));
+      if ((*cell & ~BPE_USER) == BPE_NONE) {
+        *cell = b->symbol_count | (*cell & BPE_USER);
+        TRY(add_symbol(b, capacity, (SpmText){p->text.data + i, n}));
+      }
+      if (i == 0 && p->type == SPM_USER_DEFINED) *cell |= BPE_USER;
+    }
+  }
+  return ERR_OK;
+}
+
+// ---- pieces by score
+
+typedef struct {
+  float score;
+  int32_t id;
+} Scored;
+
+static int by_score(const void *a, const void *b) {
+  const Scored *x = a, *y = b;
+  if (x->score != y->score) return x->score > y->score ? -1 : 1;
+  return (x->id > y->id) - (x->id < y->id);
+}
+
+static Err rank_symbols(Bpe *b, const Scored *order) {
+  bool ties = false;
+  for (uint32_t s = 1; s < b->merged_count; s++) ties |= order[s].score == order[s - 1].score;
+  if (!ties) return ERR_OK;
+  b->rank = malloc(b->symbol_count * sizeof *b->rank);
+  CHECK(b->rank, ERR_MEMORY, "no memory for the ranks of %u symbols", b->symbol_count);
+  for (uint32_t s = 0; s < b->symbol_count; s++)
+    b->rank[s] = s == 0 || s >= b->merged_count ? s : b->rank[s - 1] + (order[s].score != order[s - 1].score);
+  return ERR_OK;
+}
+
+static Err mark_unused(Bpe *b, const Scored *order) {
+  bool any = false;
+  for (uint32_t s = 0; s < b->merged_count; s++) any |= b->pieces->piece[order[s].id].type == SPM_UNUSED;
+  if (!any) return ERR_OK;
+  b->unused = calloc(b->symbol_count, sizeof *b->unused);
+  CHECK(b->unused, ERR_MEMORY, "no memory for %u symbols", b->symbol_count);
+  for (uint32_t s = 0; s < b->merged_count; s++) b->unused[s] = b->pieces->piece[order[s].id].type == SPM_UNUSED;
+  return ERR_OK;
+}
+
+// ---- pairs and neighbours
+
+static uint32_t symbol_of(const Bpe *b, const uint32_t *of_id, const char *text, size_t size) {
+  size_t length;
+  uint32_t cell = bpe_cell(b, text, size, &length) & ~BPE_USER;
+  if (length == size) return cell;
+  int32_t id = strmap_get(&b->pieces->normal, text, size, -1);
+  return id < 0 ? BPE_NONE : of_id[id];
+}
+
+typedef struct {
+  uint64_t *item;
+  size_t count, capacity;
+} Pairs;
+
+static Err pairs_push(Pairs *p, uint64_t item) {
+  if (p->count == p->capacity) {
+    size_t capacity = p->capacity ? p->capacity * 2 : 65536;
+    uint64_t *grown = realloc(p->item, capacity * sizeof *grown);
+    CHECK(grown, ERR_MEMORY, "no memory for %zu pairs of pieces", capacity);
+    p->item = grown;
+    p->capacity = capacity;
+  }
+  p->item[p->count++] = item;
+  return ERR_OK;
+}
+
+// All ways to put each piece together from two symbols, and all characters that stand side by side.
+static Err gather(const Bpe *b, const uint32_t *of_id, Pairs *joins, Pairs *neighbours) {
+  for (uint32_t s = 0; s < b->merged_count; s++) {
+    SpmText t = b->text[s];
+    uint32_t before = BPE_NONE;
+    for (size_t i = 0, n; i < t.size; i += n) {
+      uint32_t c = bpe_cell(b, t.data + i, t.size - i, &n) & ~BPE_USER;
+      if (i) TRY(pairs_push(neighbours, (uint64_t)before << 32 | c));
+      before = c;
+      if (!i) continue;
+      uint32_t left = symbol_of(b, of_id, t.data, i);
+      uint32_t right = left == BPE_NONE ? BPE_NONE : symbol_of(b, of_id, t.data + i, t.size - i);
+      if (right != BPE_NONE) TRY(pairs_push(joins, (uint64_t)left << 42 | (uint64_t)right << 21 | s));
+    }
+  }
+  return ERR_OK;
+}
+
+static Err index_pairs(Bpe *b, const Pairs *joins, const Pairs *neighbours) {
+  b->pair_slots = joins->count + joins->count / 2 + 16;
+  b->pair = malloc(b->pair_slots * sizeof *b->pair);
+  int bits = 10;
+  while (bits < 26 && (uint64_t)1 << bits < 8 * (uint64_t)neighbours->count) bits++;
+  b->together_shift = 64 - bits;
+  b->together = calloc((size_t)1 << (bits - 6), sizeof *b->together);
+  CHECK(b->pair && b->together, ERR_MEMORY, "no memory for %zu pairs of pieces", joins->count);
+  memset(b->pair, 0xff, b->pair_slots * sizeof *b->pair);
+  for (size_t k = 0; k < joins->count; k++) {
+    uint64_t i = bpe_pair_slot(b, joins->item[k] >> 21);
+    while (b->pair[i] != UINT64_MAX) i = i + 1 == b->pair_slots ? 0 : i + 1;
+    b->pair[i] = joins->item[k];
+  }
+  for (size_t k = 0; k < neighbours->count; k++) {
+    uint32_t bit = bpe_together_bit(b, (uint32_t)(neighbours->item[k] >> 32), (uint32_t)neighbours->item[k]);
+    b->together[bit >> 6] |= (uint64_t)1 << (bit & 63);
+  }
+  return ERR_OK;
+}
+
+static Err build_trie(Bpe *b) {
+  TrieKey *key = malloc((b->merged_count + 1) * sizeof *key);
+  CHECK(key, ERR_MEMORY, "no memory for %u pieces", b->merged_count);
+  for (uint32_t s = 0; s < b->merged_count; s++) {
+    key[s] = (TrieKey){b->text[s].data, b->text[s].size, (int32_t)bpe_rank(b, s)};
+    if (key[s].size > b->longest) b->longest = key[s].size;
+  }
+  Err err = trie_build(&b->trie, key, b->merged_count);
+  free(key);
+  return err;
+}
+
+// ---- whole pieces
+
+static uint64_t whole_key(const char *text, size_t size, uint64_t word[2]) {
+  uint64_t hash;
+  if (size <= 16) {
+    memcpy(word, text, 16);
+    if (size < 8) word[0] &= ((uint64_t)1 << 8 * size) - 1, word[1] = 0;
+    else if (size < 16) word[1] &= ((uint64_t)1 << 8 * (size - 8)) - 1;
+    hash = (word[0] ^ (word[1] * 0xbf58476d1ce4e5b9u)) * 0x9e3779b97f4a7c15u;
+  } else {
+    word[0] = hash = hash64(text, size, 0);
+    word[1] = 0;
+  }
+  return hash ^ hash >> 32;
+}
+
+BpeWhole *bpe_whole(const Bpe *b, const char *text, size_t size) {
+  uint64_t word[2], mask = b->whole_slots - 1;
+  for (uint64_t i = whole_key(text, size, word) & mask;; i = (i + 1) & mask) {
+    BpeWhole *w = &b->whole[i];
+    if (w->size == 0) return w;
+    if (w->size != size || w->word[0] != word[0] || w->word[1] != word[1]) continue;
+    if (size <= 16 || memcmp(b->text[w->symbol].data, text, size) == 0) return w;
+  }
+}
+
+static Err index_whole(Bpe *b) {
+  b->whole_slots = 16;
+  while (b->whole_slots < 2 * (uint64_t)b->merged_count) b->whole_slots *= 2;
+  b->whole = calloc(b->whole_slots, sizeof *b->whole);
+  CHECK(b->whole, ERR_MEMORY, "no memory for a table of %u pieces", b->merged_count);
+  for (uint32_t s = 0; s < b->merged_count && !b->unused; s++) {
+    SpmText t = b->text[s];
+    uint32_t symbol[BPE_SHORT];
+    int n = 0;
+    size_t i = 0, length;
+    for (; i < t.size && n < BPE_SHORT; i += length) symbol[n++] = bpe_cell(b, t.data + i, t.size - i, &length) & ~BPE_USER;
+    if (i < t.size || n < 3 || bpe_join_short(b, symbol, n) > 1) continue;
+    BpeWhole *w = bpe_whole(b, t.data, t.size);
+    *w = (BpeWhole){.symbol = s, .size = (uint32_t)t.size};
+    (void)whole_key(t.data, t.size, w->word);
+  }
+  return ERR_OK;
+}
+
+// ---- all of it
+
+static Err sort_pieces(const Bpe *b, bool merges, Scored **order, uint32_t *count) {
+  *count = 0;
+  *order = malloc((size_t)b->pieces->count * sizeof **order);
+  CHECK(*order, ERR_MEMORY, "no memory for %lld pieces", (long long)b->pieces->count);
+  for (int32_t id = 0; merges && id < b->pieces->count; id++)
+    if (mergeable(&b->pieces->piece[id])) (*order)[(*count)++] = (Scored){b->pieces->piece[id].score, id};
+  qsort(*order, *count, sizeof **order, by_score);
+  return ERR_OK;
+}
+
+static Err build(Bpe *b, const Scored *order, uint32_t *of_id, Pairs *joins, Pairs *neighbours) {
+  uint32_t capacity = 0;
+  for (int64_t id = 0; id < b->pieces->count; id++) of_id[id] = BPE_NONE;
+  for (uint32_t s = 0; s < b->merged_count; s++) {
+    of_id[order[s].id] = s;
+    TRY(add_symbol(b, &capacity, b->pieces->piece[order[s].id].text));
+  }
+  TRY(add_characters(b, &capacity));
+  b->emit = malloc(b->symbol_count * sizeof *b->emit);
+  CHECK(b->emit, ERR_MEMORY, "no memory for %u symbols", b->symbol_count);
+  for (uint32_t s = 0; s < b->symbol_count; s++) b->emit[s] = spm_pieces_emit(b->pieces, b->text[s].data, b->text[s].size);
+  TRY(rank_symbols(b, order));
+  TRY(mark_unused(b, order));
+  TRY(gather(b, of_id, joins, neighbours));
+  TRY(index_pairs(b, joins, neighbours));
+  TRY(build_trie(b));
+  return index_whole(b);
+}
+
+Err bpe_init(Bpe *b, const SpmPieces *pieces, bool merges) {
+  *b = (Bpe){.pieces = pieces};
+  Scored *order = NULL;
+  Pairs joins = {0}, neighbours = {0};
+  uint32_t *of_id = malloc((size_t)pieces->count * sizeof *of_id);
+  Err err = ERR_OK;
+  CHECK_OUT(of_id, ERR_MEMORY, "no memory for %lld pieces", (long long)pieces->count);
+  TRY_OUT(sort_pieces(b, merges, &order, &b->merged_count));
+  TRY_OUT(build(b, order, of_id, &joins, &neighbours));
+out:
+  free(order);
+  free(of_id);
+  free(joins.item);
+  free(neighbours.item);
+  if (err) bpe_free(b);
+  return err;
+}
+
+void bpe_free(Bpe *b) {
+  free(b->text);
+  free(b->emit);
+  free(b->rank);
+  free(b->unused);
+  free(b->page);
+  free(b->cell);
+  free(b->pair);
+  free(b->together);
+  free(b->whole);
+  trie_free(&b->trie);
+  *b = (Bpe){0};
+}

@@ -1,0 +1,137 @@
+// Byte-pair encoding as SentencePiece does it: of all neighbours whose join is a piece, the pair with the best score (the
+// leftmost of equals) is joined, until there is none.
+//
+// Exactly that result, in linear time, by locality:
+// - Between two characters that stand side by side in no piece nothing is ever joined, so the text falls into short segments
+// there.
+// - A segment that is a piece which encodes to itself is one look-up; others are joined in a small array.
+// - A long segment is joined in a window whose right end is open. What lies beyond may reach into it only where a piece of the
+//   vocabulary really begins in the text and only when its rank comes up; everything left of the furthest such reach is final,
+//   and the next window begins there. Memory is that of a window.
+#ifndef TEXT_SPM_BPE_H
+#define TEXT_SPM_BPE_H
+
+#include "text/spm_model.h"
+#include "text/utf8.h"
+
+enum {
+  CODE_PAGES = 0x110000 / 64,
+  BPE_WINDOW = 2048,  // characters of a long segment taken at once
+  BPE_SHORT = 32,     // characters of a segment joined in a small array
+};
+
+// A piece of three or more characters that encodes to itself. Up to 16 bytes it is here whole, else by hash.
+typedef struct {
+  uint64_t word[2];
+  uint32_t symbol, size;  // size 0: free
+} BpeWhole;
+
+typedef struct {
+  const SpmPieces *pieces;  // borrowed
+  // Symbols: pieces of two or more characters in the order of their score, then characters.
+  uint32_t symbol_count;
+  uint32_t merged_count;
+  SpmText *text;   // of a symbol
+  int32_t *emit;   // of a symbol, see spm_pieces_emit
+  uint32_t *rank;  // of a symbol; NULL: no two scores are equal and the symbol is its rank
+  bool *unused;    // of a symbol; NULL: none is
+  // Characters: page[code / 64] counts blocks of 64 cells; a cell is the symbol, with BPE_USER if a user-defined piece begins
+  // with it.
+  uint16_t *page;
+  uint32_t *cell;
+  // Pairs: left symbol, right symbol, joined symbol in 21 bits each.
+  uint64_t *pair;
+  uint64_t pair_slots;
+  // Bits of neighbours that stand together in some piece. Two pairs may share a bit: then a cut is missed, which costs time
+  // only.
+  uint64_t *together;
+  int together_shift;
+  BpeWhole *whole;
+  uint64_t whole_slots;  // a power of two
+  Trie trie;             // all pieces of two or more characters; value: rank
+  size_t longest;        // bytes of the longest of them
+} Bpe;
+
+#define BPE_USER 0x80000000u
+#define BPE_NONE 0x001fffffu  // no symbol; also the symbol of characters that no piece holds
+
+// merges false: only characters (a char model).
+Err bpe_init(Bpe *b, const SpmPieces *pieces, bool merges);
+void bpe_free(Bpe *b);
+
+typedef struct BpeWork BpeWork;
+Err bpe_work_open(BpeWork **w);
+void bpe_work_close(BpeWork *w);
+
+// Encodes normalised text[0, size), readable for 16 bytes more; *used bytes of it are done, the rest must be given again with
+// more behind it. `last`: nothing comes behind, all is done.
+Err bpe_encode(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
+
+// ---- shared by the files of the encoder
+
+static inline uint32_t bpe_rank(const Bpe *b, uint32_t symbol) { return b->rank ? b->rank[symbol] : symbol; }
+
+// Where the search for a pair, left << 21 | right, begins.
+static inline uint64_t bpe_pair_slot(const Bpe *b, uint64_t key) {
+  key *= 0x9e3779b97f4a7c15u;
+  key = (key ^ key >> 29) * 0xbf58476d1ce4e5b9u;
+  return (key >> 32) * b->pair_slots >> 32;
+}
+
+// What left and right join to, BPE_NONE if they do not.
+static inline uint32_t bpe_join(const Bpe *b, uint32_t left, uint32_t right) {
+  uint64_t key = (uint64_t)left << 21 | right;
+  uint64_t i = bpe_pair_slot(b, key);
+  for (;;) {
+    uint64_t slot = b->pair[i];
+    if (slot == UINT64_MAX) return BPE_NONE;
+    if (slot >> 21 == key) return (uint32_t)(slot & 0x1fffff);
+    if (++i == b->pair_slots) i = 0;
+  }
+}
+
+static inline uint32_t bpe_together_bit(const Bpe *b, uint32_t left, uint32_t right) {
+  return (uint32_t)((left * 0x9e3779b97f4a7c15u + right) * 0xbf58476d1ce4e5b9u >> b->together_shift);
+}
+
+static inline bool bpe_together(const Bpe *b, uint32_t left, uint32_t right) {
+  uint32_t bit = bpe_together_bit(b, left, right);
+  return b->together[bit >> 6] >> (bit & 63) & 1;
+}
+
+// The cell of the character at s[0, size), size > 0, and its length. Bytes that are no character are one of the announced
+// length, which no piece holds.
+static inline uint32_t bpe_cell(const Bpe *b, const char *s, size_t size, size_t *length) {
+  uint32_t code;
+  size_t n = utf8_char(s, size, &code);
+  if (n == 0) {
+    n = utf8_announced(*s);
+    *length = n < size ? n : size;
+    return BPE_NONE;
+  }
+  *length = n;
+  return b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
+}
+
+// The slot of a text in the table of whole pieces, or the free one where it belongs. text: readable for 16 bytes.
+BpeWhole *bpe_whole(const Bpe *b, const char *text, size_t size);
+
+// Joins the symbols s[0, n) in place, n <= BPE_SHORT; returns how many are left.
+int bpe_join_short(const Bpe *b, uint32_t *s, int n);
+
+// The joining of many symbols.
+typedef struct {
+  uint32_t *symbol, *at;  // of the characters gathered, and their places in the text; one more place: the end
+  uint32_t *previous, *next, *join;
+  uint64_t *heap;     // rank and place of pairs, the least first; some are stale
+  uint64_t *made_of;  // with unused pieces: left and right of the latest pair seen for each symbol
+  uint32_t heap_count, capacity;
+} BpeWindow;
+
+Err bpe_window_reserve(BpeWindow *w, uint32_t count);
+void bpe_window_free(BpeWindow *w);
+// Joins the characters [0, n) of the window; the joined symbols are then the list 0, next[0], ... up to UINT32_MAX. Returns how
+// many of the characters are final: all, unless `open`: then text[0, size) has more behind the n characters.
+uint32_t bpe_join_window(const Bpe *b, BpeWindow *w, uint32_t n, bool open, const char *text, size_t size);
+
+#endif
