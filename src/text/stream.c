@@ -1,0 +1,84 @@
+#include "text/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Context before the window's new ids: enough that no rule of a decoder (joined bytes, the dropped leading space) sees a false start.
+enum { CONTEXT_IDS = 8, CHARACTER_BYTES_MAX = 4 };
+
+Err text_stream_open(TextStream *s, const Tokenizer *t, bool keep_special) {
+  *s = (TextStream){.tokenizer = t, .keep_special = keep_special};
+  return tokenizer_work_open(&s->work, t);
+}
+
+void text_stream_close(TextStream *s) {
+  tokenizer_work_close(s->work);
+  ids_free(&s->ids);
+  bytes_free(&s->before);
+  bytes_free(&s->after);
+  *s = (TextStream){0};
+}
+
+static Err ids_push(Ids *ids, int32_t id) {
+  if (ids->count == ids->capacity) {
+    int64_t capacity = ids->capacity ? 2 * ids->capacity : 64;
+    int32_t *grown = realloc(ids->id, (size_t)capacity * sizeof *grown);
+    CHECK(grown, ERR_MEMORY, "no memory for %lld ids", (long long)capacity);
+    ids->id = grown;
+    ids->capacity = capacity;
+  }
+  ids->id[ids->count++] = id;
+  return ERR_OK;
+}
+
+static Err bytes_append(Bytes *b, const char *data, size_t size) {
+  if (b->size + size > b->capacity) {
+    size_t capacity = 2 * (b->size + size) + 64;
+    char *grown = realloc(b->data, capacity);
+    CHECK(grown, ERR_MEMORY, "no memory for %zu bytes of text", capacity);
+    b->data = grown;
+    b->capacity = capacity;
+  }
+  if (size) memcpy(b->data + b->size, data, size);
+  b->size += size;
+  return ERR_OK;
+}
+
+Err text_stream_start(TextStream *s, const int32_t *ids, int64_t count) {
+  s->ids.count = 0;
+  for (int64_t i = count > CONTEXT_IDS ? count - CONTEXT_IDS : 0; i < count; i++) TRY(ids_push(&s->ids, ids[i]));
+  s->done = s->ids.count;
+  return ERR_OK;
+}
+
+static Err decode(TextStream *s, int64_t count, Bytes *out) {
+  out->size = 0;
+  return tokenizer_decode(s->tokenizer, s->work, s->ids.id, count, s->keep_special, out);
+}
+
+// Whether the last character may still change: a decoder shows an unfinished one as U+FFFD.
+static bool unfinished(const Bytes *b) { return b->size >= 3 && memcmp(b->data + b->size - 3, "\xEF\xBF\xBD", 3) == 0; }
+
+static Err give(TextStream *s, Bytes *out) {
+  TRY(decode(s, s->done, &s->before));
+  if (s->after.size > s->before.size) TRY(bytes_append(out, s->after.data + s->before.size, s->after.size - s->before.size));
+  // Keep a short context, so that the cost of the next token does not grow.
+  int64_t drop = s->ids.count > CONTEXT_IDS ? s->ids.count - CONTEXT_IDS : 0;
+  memmove(s->ids.id, s->ids.id + drop, (size_t)(s->ids.count - drop) * sizeof *s->ids.id);
+  s->ids.count -= drop;
+  s->done = s->ids.count;
+  return ERR_OK;
+}
+
+Err text_stream_push(TextStream *s, int32_t id, Bytes *out) {
+  TRY(ids_push(&s->ids, id));
+  TRY(decode(s, s->ids.count, &s->after));
+  if (unfinished(&s->after) && s->ids.count - s->done < CHARACTER_BYTES_MAX) return ERR_OK;
+  return give(s, out);
+}
+
+Err text_stream_end(TextStream *s, Bytes *out) {
+  if (s->done == s->ids.count) return ERR_OK;
+  TRY(decode(s, s->ids.count, &s->after));
+  return give(s, out);
+}

@@ -1,0 +1,39 @@
+// Small models with random weights and awkward sizes, for tests of model/, infer/ and train/.
+#ifndef TESTS_MODEL_SMALL_MODEL_H
+#define TESTS_MODEL_SMALL_MODEL_H
+
+#include "model/model.h"
+
+enum { SMALL_VOCAB = 97, SMALL_ROWS_MAX = 512 };
+
+typedef enum { SMALL_GQA, SMALL_MLA_MOE_MTP, SMALL_MLA_DIRECT, SMALL_KINDS } SmallKind;
+
+typedef struct {
+  Model *model;
+  Dev dev;
+  Dtype type;
+  Arena weights, grads, other;
+  int32_t ids[SMALL_ROWS_MAX], labels[SMALL_ROWS_MAX], position[SMALL_ROWS_MAX], doc_start[SMALL_ROWS_MAX];
+  float mask[SMALL_ROWS_MAX];
+  MicroBatch mb;  // over the arrays above
+} SmallModel;
+
+ModelConfig small_config(SmallKind kind);
+// Random weights, ids, labels and mask; B * T <= SMALL_ROWS_MAX.
+void small_open(SmallModel *s, SmallKind kind, Dtype type, int threads, int64_t B, int64_t T);
+void small_close(SmallModel *s);
+
+// The arenas of one forward and backward, measured then taken.
+typedef struct {
+  Run run;
+  Arena kept, temp;
+  BlockSaved *saved;
+  Stream stream;
+  Losses losses;
+} SmallRun;
+void small_run_open(SmallRun *r, SmallModel *s, bool training, Move move);
+void small_run_close(SmallRun *r);
+// Forward, and with training backward by the moves of `move` (MOVE_BACKWARD, or MOVE_BACKWARD_INPUT: input, then weights).
+void small_step(SmallRun *r, SmallModel *s, Move move);
+
+#endif

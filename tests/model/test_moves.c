@@ -1,0 +1,89 @@
+// The promises of a step: what was measured is what is taken, late weight gradients and thread counts change no bit, gradients accumulate, and
+// they are the slopes of the loss.
+#include <math.h>
+#include <stdlib.h>
+
+#include "model/small_model.h"
+#include "test.h"
+
+static void gradients_of(SmallKind kind, Dtype type, int threads, Move move, float **grads, size_t *bytes, Losses *losses) {
+  SmallModel s;
+  SmallRun r;
+  small_open(&s, kind, type, threads, 3, 37);
+  small_run_open(&r, &s, true, move);
+  size_t kept = r.kept.size, temp = r.temp.size;
+  small_step(&r, &s, move);
+  ASSERT(r.kept.peak <= kept && r.temp.peak <= temp);
+  *bytes = s.grads.used;
+  *grads = malloc(*bytes);
+  memcpy(*grads, s.grads.base, *bytes);
+  *losses = r.losses;
+  small_run_close(&r);
+  small_close(&s);
+}
+
+TEST(late_weights_and_threads_change_no_bit) {
+  for (int kind = 0; kind < SMALL_KINDS; kind++)
+    for (int type = DT_F32; type <= DT_BF16; type++) {
+      float *want, *got;
+      size_t bytes, n;
+      Losses a, b;
+      gradients_of((SmallKind)kind, (Dtype)type, 1, MOVE_BACKWARD, &want, &bytes, &a);
+      for (int variant = 0; variant < 3; variant++) {
+        gradients_of((SmallKind)kind, (Dtype)type, variant == 0 ? 1 : variant == 1 ? 2 : 7, variant == 0 ? MOVE_BACKWARD_INPUT : MOVE_BACKWARD,
+                     &got, &n, &b);
+        ASSERT_INT(n, bytes);
+        ASSERT_MSG(memcmp(got, want, bytes) == 0, "kind %d type %d variant %d: gradients differ", kind, type, variant);
+        ASSERT(memcmp(&a, &b, sizeof a) == 0);
+        free(got);
+      }
+      free(want);
+    }
+}
+
+static double total_loss(SmallModel *s, SmallRun *r) {
+  small_step(r, s, MOVE_BACKWARD);
+  return r->losses.lm + s->model->config.mtp.loss * r->losses.mtp + r->losses.aux + r->losses.z;
+}
+
+// Along the gradient's own direction the loss must fall at the rate of its norm.
+TEST(gradient_is_the_slope_of_the_loss) {
+  for (int kind = 0; kind < SMALL_KINDS; kind++) {
+    SmallModel s;
+    SmallRun r, eval;
+    small_open(&s, (SmallKind)kind, DT_F32, 2, 2, 19);
+    s.model->block[s.model->config.model.layers + 1].z_loss = 1e-3;
+    small_run_open(&r, &s, true, MOVE_BACKWARD);
+    small_run_open(&eval, &s, true, MOVE_BACKWARD);
+    small_step(&r, &s, MOVE_BACKWARD);
+    size_t n = s.grads.used / sizeof(float);
+    float *g = malloc(s.grads.used), *w = (float *)(void *)s.weights.base;
+    double norm2 = 0;
+    memcpy(g, s.grads.base, s.grads.used);
+    ASSERT(s.weights.used >= s.grads.used);
+    // Weights and gradients lie in the same order but for the balance biases: go by the list.
+    for (int64_t i = 0; i < s.model->params.count; i++) {
+      const Param *p = &s.model->params.param[i];
+      for (int64_t j = 0; p->g && j < p->n; j++) norm2 += (double)p->g[j] * (double)p->g[j];
+    }
+    double step = 1e-3 / sqrt(norm2), loss[2];
+    float *copy = malloc(s.weights.used);
+    memcpy(copy, w, s.weights.used);
+    for (int side = 0; side < 2; side++) {
+      memcpy(w, copy, s.weights.used);
+      for (int64_t i = 0; i < s.model->params.count; i++) {
+        const Param *p = &s.model->params.param[i];
+        const float *p_g = p->g ? g + (p->g - (float *)(void *)s.grads.base) : NULL;
+        for (int64_t j = 0; p_g && j < p->n; j++) p->w[j] += (float)((side ? step : -step) * (double)p_g[j]);
+      }
+      loss[side] = total_loss(&s, &eval);
+    }
+    double slope = (loss[1] - loss[0]) / (2 * step);
+    ASSERT_MSG(fabs(slope / norm2 - 1) < 5e-3, "kind %d: slope %.6g, gradient %.6g (%zu values)", kind, slope, norm2, n);
+    free(copy);
+    free(g);
+    small_run_close(&r);
+    small_run_close(&eval);
+    small_close(&s);
+  }
+}
