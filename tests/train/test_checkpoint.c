@@ -394,8 +394,8 @@ SLOW_TEST(fifty_kills_never_lose_the_last_good_checkpoint) {
     while (read(pipe_fd[0], &step, sizeof step) == sizeof step) said = step;
     close(pipe_fd[0]);
     if (said < newest) said = newest;
-    if (step < 0) step = 0;  // killed before there was any
     ASSERT_OK(checkpoint_load_latest(test_folder(), identity, f.array, N_ARRAYS, &step, NULL));
+    if (step < 0) step = 0;  // killed before there was any
     ASSERT_MSG(step == said || step == said + 1, "kill %d: said %lld, found %lld", kill_n, (long long)said, (long long)step);
     if (step > 0) ASSERT(state_is(f.state, step));
     newest = step;
