@@ -10,36 +10,18 @@
 // ---- the description, as Python writes it
 static void put_letter(FILE *f, utf8proc_int32_t c) {
   switch (c) {
-    case '"':
-      fputs("\\\"", f);
-      return;
-    case '\\':
-      fputs("\\\\", f);
-      return;
-    case '\n':
-      fputs("\\n", f);
-      return;
-    case '\r':
-      fputs("\\r", f);
-      return;
-    case '\t':
-      fputs("\\t", f);
-      return;
-    case '\b':
-      fputs("\\b", f);
-      return;
-    case '\f':
-      fputs("\\f", f);
-      return;
-    default:
-      break;
+    case '"': fputs("\\\"", f); return;
+    case '\\': fputs("\\\\", f); return;
+    case '\n': fputs("\\n", f); return;
+    case '\r': fputs("\\r", f); return;
+    case '\t': fputs("\\t", f); return;
+    case '\b': fputs("\\b", f); return;
+    case '\f': fputs("\\f", f); return;
+    default: break;
   }
-  if (c >= ' ' && c <= '~')
-    fputc(c, f);
-  else if (c < 0x10000)
-    fprintf(f, "\\u%04x", (unsigned)c);
-  else
-    fprintf(f, "\\u%04x\\u%04x", (unsigned)(0xD800 + ((c - 0x10000) >> 10)), (unsigned)(0xDC00 + ((c - 0x10000) & 0x3FF)));
+  if (c >= ' ' && c <= '~') fputc(c, f);
+  else if (c < 0x10000) fprintf(f, "\\u%04x", (unsigned)c);
+  else fprintf(f, "\\u%04x\\u%04x", (unsigned)(0xD800 + ((c - 0x10000) >> 10)), (unsigned)(0xDC00 + ((c - 0x10000) & 0x3FF)));
 }
 
 static void put_text(FILE *f, const char *text) {
@@ -77,10 +59,8 @@ static void put_matrix(FILE *f, const Split *s) {
       continue;
     }
     fputs("        [\n            ", f);
-    if (i == 0)
-      fputc('0', f);  // the first edge is Python's integer 0
-    else
-      put_real(f, s->begin[i]);
+    if (i == 0) fputc('0', f);  // the first edge is Python's integer 0
+    else put_real(f, s->begin[i]);
     fputs(",\n            ", f);
     put_real(f, s->end[i]);
     fprintf(f, "\n        ]%s\n", comma);
@@ -98,10 +78,8 @@ Err gpt_cache_describe(const char *prefix, const char *split, SplitPart part, co
   CHECK(f, ERR_MEMORY, "no memory to describe %s", prefix);
   fputs("{\n    \"class\": \"GPTDataset\",\n    \"dataset_path\": ", f);
   put_text(f, prefix);
-  if (option->samples == ONE_EPOCH)
-    fputs(",\n    \"num_samples\": null", f);
-  else
-    fprintf(f, ",\n    \"num_samples\": %lld", (long long)option->samples);
+  if (option->samples == ONE_EPOCH) fputs(",\n    \"num_samples\": null", f);
+  else fprintf(f, ",\n    \"num_samples\": %lld", (long long)option->samples);
   fprintf(f, ",\n    \"index_split\": \"%s\",\n    \"random_seed\": %u,\n    \"sequence_length\": %lld,\n    \"split\": ",
           split_name(part), option->seed, (long long)option->T);
   put_text(f, split);

@@ -133,21 +133,14 @@ static int64_t id_at(const uint8_t *p, TokenType type) {
   memcpy(&v, p, token_type_bytes(type));
   double real = type == TOKENS_F32 ? (double)v.f32 : v.f64;
   switch (type) {
-    case TOKENS_U8:
-      return *p;
-    case TOKENS_I8:
-      return (int8_t)*p;
-    case TOKENS_I16:
-      return v.i16;
-    case TOKENS_I32:
-      return v.i32;
-    case TOKENS_I64:
-      return v.i64;
-    case TOKENS_U16:
-      return v.u16;
+    case TOKENS_U8: return *p;
+    case TOKENS_I8: return (int8_t)*p;
+    case TOKENS_I16: return v.i16;
+    case TOKENS_I32: return v.i32;
+    case TOKENS_I64: return v.i64;
+    case TOKENS_U16: return v.u16;
     case TOKENS_F32:
-    case TOKENS_F64:
-      return real >= 0 && real <= INT32_MAX && real == (double)(int64_t)real ? (int64_t)real : -1;
+    case TOKENS_F64: return real >= 0 && real <= INT32_MAX && real == (double)(int64_t)real ? (int64_t)real : -1;
   }
   return -1;
 }

@@ -85,16 +85,11 @@ Err indexed_create(IndexedWriter *w, const char *prefix, TokenType type, const I
 
 static bool fits(int32_t id, TokenType type) {
   switch (type) {
-    case TOKENS_U8:
-      return id >= 0 && id <= UINT8_MAX;
-    case TOKENS_I8:
-      return id >= INT8_MIN && id <= INT8_MAX;
-    case TOKENS_I16:
-      return id >= INT16_MIN && id <= INT16_MAX;
-    case TOKENS_U16:
-      return id >= 0 && id <= UINT16_MAX;
-    default:
-      return true;
+    case TOKENS_U8: return id >= 0 && id <= UINT8_MAX;
+    case TOKENS_I8: return id >= INT8_MIN && id <= INT8_MAX;
+    case TOKENS_I16: return id >= INT16_MIN && id <= INT16_MAX;
+    case TOKENS_U16: return id >= 0 && id <= UINT16_MAX;
+    default: return true;
   }
 }
 

@@ -19,18 +19,10 @@ static void mix(Md5 *m, const uint8_t block[64]) {
     uint32_t f;
     int at;
     switch (i / 16) {
-      case 0:
-        f = (b & c) | (~b & d), at = i;
-        break;
-      case 1:
-        f = (d & b) | (~d & c), at = (5 * i + 1) % 16;
-        break;
-      case 2:
-        f = b ^ c ^ d, at = (3 * i + 5) % 16;
-        break;
-      default:
-        f = c ^ (b | ~d), at = 7 * i % 16;
-        break;
+      case 0: f = (b & c) | (~b & d), at = i; break;
+      case 1: f = (d & b) | (~d & c), at = (5 * i + 1) % 16; break;
+      case 2: f = b ^ c ^ d, at = (3 * i + 5) % 16; break;
+      default: f = c ^ (b | ~d), at = 7 * i % 16; break;
     }
     f += a + m->sine[i] + word[at];
     a = d;
