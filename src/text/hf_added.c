@@ -148,6 +148,7 @@ void hf_added_next(const Hf *hf, const HfTrie *trie, bool skip_special, const ch
     if (skip_special && a->special) continue;
     if (a->single_word && (word_before(text, start) || word_after(text, size, stop))) continue;
     *from = stop;
+    if (a->lstrip && start < taken) start = taken;
     while (a->lstrip && start > taken) {
       size_t back = utf8_back(text, start), next = back;
       if (!unicode_is_space(utf8_next(text, &next))) break;
@@ -159,6 +160,7 @@ void hf_added_next(const Hf *hf, const HfTrie *trie, bool skip_special, const ch
       if (!unicode_is_space(utf8_next(text, &next))) break;
       stop = next;
     }
+    if (start >= stop) continue;  // its own letters were spaces, which the token before has stripped
     *added = found;
     *begin = start;
     *end = stop;

@@ -8,8 +8,9 @@
 #include "text/tokenizer_backend.h"
 #include "text/unicode.h"
 
-// Steps of one match, above which a pattern is called catastrophic; JIT stack for deep backtracking.
-enum { MATCH_LIMIT = 50000000, STACK_BYTES = 32 << 10, STACK_BYTES_MAX = 16 << 20, GROUPS_MAX = 200, PATTERN_BYTES_MAX = 1 << 16 };
+// Steps of one match above which a pattern is called catastrophic: a constant, and some for each byte of the text, since a run of
+// spaces may be as long as it. The stack is for deep backtracking.
+enum { MATCH_STEPS = 10000000, MATCH_STEPS_BYTE = 8, STACK_BYTES = 32 << 10, STACK_BYTES_MAX = 16 << 20, GROUPS_MAX = 200, PATTERN_BYTES_MAX = 1 << 16 };
 
 struct HfRegex {
   pcre2_code *code;
@@ -21,6 +22,7 @@ struct HfMatch {
   pcre2_match_data *data;
   pcre2_match_context *context;
   pcre2_jit_stack *stack;
+  size_t limit_for;  // the size of text that the context's limit is set for
 };
 
 // ---- from Oniguruma's dialect to PCRE2's
@@ -30,6 +32,7 @@ struct HfMatch {
   "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"         \
   "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 #define WORDS "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+#define ALONE "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"  // are letters of a word to Oniguruma's \w, but not to its [\w]
 
 typedef struct {
   const char *in;
@@ -56,12 +59,12 @@ static Err put_escape(Rewrite *w, bool in_class) {
   const char *open = in_class ? "" : "[", *close = in_class ? "" : "]", *set = NULL;
   if (c == 's') set = SPACES;
   if (c == 'S') set = NOT_SPACES;
-  if (c == 'w') set = WORDS;
+  if (c == 'w') set = in_class ? WORDS : WORDS ALONE;
   if (c == 'h') set = "0-9a-fA-F";
   if (c == 'W' || c == 'H') {
     CHECK(!in_class, ERR_FORMAT, "%s: \\%c within [...] is not supported, position %zu in the pattern", w->where, c, w->at);
     open = "[^";
-    set = c == 'W' ? WORDS : "0-9a-fA-F";
+    set = c == 'W' ? WORDS ALONE : "0-9a-fA-F";
   }
   if (!set) {  // \p{...}, \x{...}, \u1234, \n, \., \\ ...
     size_t n = 2;
@@ -217,7 +220,7 @@ Err hf_match_open(HfMatch **out) {
     hf_match_close(m);
     FAIL(ERR_MEMORY, "no memory for matching regular expressions");
   }
-  pcre2_set_match_limit(m->context, MATCH_LIMIT);
+  pcre2_set_match_limit(m->context, MATCH_STEPS);
   pcre2_jit_stack_assign(m->context, NULL, m->stack);
   *out = m;
   return ERR_OK;
@@ -233,6 +236,11 @@ void hf_match_close(HfMatch *m) {
 
 Err hf_regex_next(const HfRegex *r, HfMatch *m, const char *text, size_t size, HfScan *s, bool *found, size_t *begin, size_t *end) {
   *found = false;
+  if (size > m->limit_for) {
+    uint64_t steps = MATCH_STEPS + MATCH_STEPS_BYTE * (uint64_t)size;
+    pcre2_set_match_limit(m->context, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
+    m->limit_for = size;
+  }
   while (s->from <= size) {
     int n = r->jit ? pcre2_jit_match(r->code, (PCRE2_SPTR)text, size, s->from, 0, m->data, m->context)
                    : pcre2_match(r->code, (PCRE2_SPTR)text, size, s->from, PCRE2_NO_UTF_CHECK, m->data, m->context);
