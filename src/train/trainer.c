@@ -227,11 +227,11 @@ static Err measure(Trainer *t, size_t bytes[MEMORY_SCRATCH]) {
 }
 
 Err trainer_open(Trainer *t, const TrainerOptions *option) {
-  *t = (Trainer){.option = *option, .program_bytes = memory_process_bytes()};
+  *t = (Trainer){.option = *option};
   size_t bytes[MEMORY_SCRATCH];
   Err err = measure(t, bytes);
   release(t);
-  *t = (Trainer){.option = *option, .program_bytes = t->program_bytes};
+  *t = (Trainer){.option = *option};
   TRY(err);
   TRY_OUT(dev_open(&t->dev, option->threads));
   for (int i = 0; i < MEMORY_SCRATCH; i++)

@@ -61,7 +61,7 @@ typedef struct {
   void *staging;
   Batch batch;                  // room for batch_rows; set B and T, fill, then step
   Schedule schedule;            // of the step at hand
-  size_t program_bytes;         // what the program had before the arenas
+  size_t program_bytes;         // what the program has besides the arenas (trainer_count_program)
   double phase_s[PHASES];       // summed; the caller sets them to 0
   // of the step at hand
   const Batch *now;
@@ -80,6 +80,8 @@ void trainer_reset(Trainer *t, uint64_t seed);
 // After the weights came from elsewhere.
 void trainer_loaded(Trainer *t);
 
+// Counts what the process has besides the arenas; when everything is open, before the first step.
+void trainer_count_program(Trainer *t);
 // Bytes announced, by line; the sum is what the process should need.
 void trainer_memory(const Trainer *t, size_t bytes[MEMORY_LINES]);
 // Bytes of the process that belong to no file, now (0 where the system does not say). Allocates nothing.

@@ -1,0 +1,228 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "train/run.h"
+
+static CheckpointOptions options_of(TrainRun *r, const char *folder, const CheckpointArray *array, int64_t n) {
+  const RunConfig *c = r->config;
+  return (CheckpointOptions){.folder = folder, .identity = r->identity, .config = r->text, .version = version_text(), .array = array, .n_arrays = n,
+                             .staging = r->trainer.staging, .pool = r->trainer.dev.pool, .keep_last = c->checkpoint.keep_last,
+                             .keep_every = c->checkpoint.keep_every};
+}
+
+Err checkpoints_open(TrainRun *r) {
+  TRY(path_join(r->checkpoints, r->folder, "checkpoints"));
+  TRY(run_identity(&r->config->model, &r->identity));
+  TRY(run_config_text(r->config, r->folder, &r->text));
+  CheckpointOptions o = options_of(r, r->checkpoints, r->trainer.array, r->trainer.n_arrays);
+  return checkpoint_open(&r->checkpointer, &o);
+}
+
+// ---- the small state, exact
+static Err put_reals(json_t *state, const char *key, const double *x, int64_t n) {
+  json_t *list = json_object();
+  CHECK(list && json_object_set_new(state, key, list) == 0, ERR_MEMORY, "no memory for the state of the run");
+  for (int64_t i = 0; i < n; i++) {
+    char index[24];
+    snprintf(index, sizeof index, "%lld", (long long)i);
+    TRY(checkpoint_put_real(list, index, x[i]));
+  }
+  return ERR_OK;
+}
+
+static Err get_reals(const json_t *state, const char *key, const char *where, double *x, int64_t n) {
+  const json_t *list = json_object_get(state, key);
+  CHECK(json_is_object(list), ERR_FORMAT, "%s: its state has no list \"%s\"", where, key);
+  for (int64_t i = 0; i < n; i++) {
+    char index[24];
+    snprintf(index, sizeof index, "%lld", (long long)i);
+    TRY(checkpoint_get_real(list, index, where, &x[i]));
+  }
+  return ERR_OK;
+}
+
+static Err state_pack(const TrainRun *r, json_t **out) {
+  const RunState *s = &r->state;
+  json_t *j = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "step", (json_int_t)s->step, "tokens", (json_int_t)s->tokens, "updates",
+                        (json_int_t)r->trainer.optimizer.step, "guard_count", (json_int_t)s->guard.count, "guard_nans",
+                        (json_int_t)s->guard.nans, "guard_spikes", (json_int_t)s->guard.spikes, "guard_skipped",
+                        (json_int_t)s->guard.skipped, "best_step", (json_int_t)s->best_step);
+  CHECK(j, ERR_MEMORY, "no memory for the state of the run");
+  *out = j;
+  int64_t window = r->config->guard.window;
+  TRY(put_reals(j, "guard_norms", s->guard.norm, s->guard.count < window ? s->guard.count : window));
+  TRY(checkpoint_put_real(j, "best_loss", s->best_loss));
+  json_t *cursors = json_array();
+  CHECK(cursors && json_object_set_new(j, "cursors", cursors) == 0, ERR_MEMORY, "no memory for the state of the run");
+  for (int i = 0; i < r->plan.n_sources; i++)
+    CHECK(json_array_append_new(cursors, json_integer((json_int_t)r->feed.cursor[i])) == 0, ERR_MEMORY, "no memory for the state of the run");
+  return ERR_OK;
+}
+
+static Err cursors_unpack(TrainRun *r, const json_t *state, const char *where) {
+  const json_t *cursors = json_object_get(state, "cursors");
+  CHECK(json_is_array(cursors) && json_array_size(cursors) <= STAGES_MAX, ERR_FORMAT, "%s: its state has no list \"cursors\"", where);
+  for (size_t i = 0; i < json_array_size(cursors); i++) {
+    int64_t cursor = (int64_t)json_integer_value(json_array_get(cursors, i));
+    CHECK(cursor >= 0, ERR_FORMAT, "%s: a data cursor is %lld", where, (long long)cursor);
+    r->feed.cursor[i] = cursor;
+  }
+  return ERR_OK;
+}
+
+static Err state_unpack(TrainRun *r, const json_t *j, const char *where) {
+  RunState *s = &r->state;
+  TRY(json_int(j, "step", where, &s->step));
+  TRY(json_int(j, "tokens", where, &s->tokens));
+  TRY(json_int(j, "updates", where, &r->trainer.optimizer.step));
+  TRY(json_int(j, "guard_count", where, &s->guard.count));
+  TRY(json_int(j, "guard_nans", where, &s->guard.nans));
+  TRY(json_int(j, "guard_spikes", where, &s->guard.spikes));
+  TRY(json_int(j, "guard_skipped", where, &s->guard.skipped));
+  TRY(json_int(j, "best_step", where, &s->best_step));
+  TRY(checkpoint_get_real(j, "best_loss", where, &s->best_loss));
+  int64_t window = r->config->guard.window, had = (int64_t)json_object_size(json_object_get(j, "guard_norms"));
+  bool same = had == (s->guard.count < window ? s->guard.count : window);
+  if (!same) s->guard.count = 0;  // another window than the checkpoint's: it fills anew
+  else TRY(get_reals(j, "guard_norms", where, s->guard.norm, had));
+  return cursors_unpack(r, j, where);
+}
+
+// Says in which lines the run file differs from the checkpoint's.
+static void say_changes(const char *was, const char *is) {
+  while (*was && *is) {
+    size_t a = strcspn(was, "\n"), b = strcspn(is, "\n");
+    if (a != b || memcmp(was, is, a) != 0)
+      log_warn("the run file changed since the checkpoint: \"%.*s\" is now \"%.*s\"", (int)a, was + strspn(was, " "), (int)b, is + strspn(is, " "));
+    was += a + (was[a] == '\n');
+    is += b + (is[b] == '\n');
+  }
+}
+
+static void compare_config(const TrainRun *r, int64_t step) {
+  char path[PATH_BYTES];
+  CheckpointInfo info = {0};
+  if (checkpoint_path(path, r->checkpoints, step) || checkpoint_info(path, &info)) return;
+  if (info.config && strcmp(info.config, r->text) != 0) say_changes(info.config, r->text);
+  checkpoint_info_free(&info);
+}
+
+Err checkpoints_resume(TrainRun *r) {
+  Trainer *t = &r->trainer;
+  int64_t step = -1;
+  json_t *state = NULL;
+  TRY(checkpoint_load_latest(r->checkpoints, r->identity, t->array, t->n_arrays, &step, &state));
+  if (step < 0) return ERR_OK;
+  Err err = state_unpack(r, state, r->checkpoints);
+  json_decref(state);
+  TRY(err);
+  trainer_loaded(t);
+  compare_config(r, step);
+  if (r->config->checkpoint.best && r->state.best_step >= 0) checkpoint_protect(r->checkpointer, r->state.best_step);
+  log_info("going on from %s/step-%lld", r->checkpoints, (long long)step);
+  return ERR_OK;
+}
+
+Err checkpoints_save(TrainRun *r) {
+  double begin = clock_s();
+  json_t *state = NULL;
+  Err err = state_pack(r, &state);
+  if (!err) err = checkpoint_save(r->checkpointer, r->state.step, state);
+  json_decref(state);
+  r->trainer.phase_s[PHASE_CHECKPOINT] += clock_s() - begin;
+  if (err != ERR_IO) return err;
+  progress_clear(&r->progress);
+  log_warn("%s; the run goes on", err_text());  // a full disk costs checkpoints, not the run
+  return ERR_OK;
+}
+
+void checkpoints_report(TrainRun *r) {
+  CheckpointReport report;
+  while (checkpoint_finished(r->checkpointer, &report)) {
+    progress_clear(&r->progress);
+    if (report.error.kind != ERR_OK) log_warn("checkpoint of step %lld: %s; the run goes on", (long long)report.step, report.error.text);
+    else log_info("checkpoint of step %lld: %.1f MB, written in %.2f s, held up training %.0f ms", (long long)report.step,
+                  (double)report.bytes * 1e-6, report.write_s, report.stall_s * 1e3);
+  }
+}
+
+Err checkpoints_close(TrainRun *r) {
+  Err err = ERR_OK;
+  if (r->checkpointer) {
+    checkpoint_wait(r->checkpointer);
+    checkpoints_report(r);
+    err = checkpoint_close(r->checkpointer);
+  }
+  r->checkpointer = NULL;
+  free(r->identity);
+  free(r->text);
+  r->identity = r->text = NULL;
+  return err;
+}
+
+// ---- the mean of the last checkpoints
+
+// Sums the weights of the checkpoints in the gradients' memory, which is idle at the end, then divides.
+static Err average_weights(TrainRun *r, const CheckpointArray *array, int64_t n, const int64_t *steps, int64_t count) {
+  const ParamList *list = &r->trainer.model.params;
+  for (int64_t k = 0; k < count; k++) {
+    char path[PATH_BYTES];
+    TRY(checkpoint_path(path, r->checkpoints, steps[k]));
+    TRY(checkpoint_load(path, r->identity, array, n, false, NULL));
+    for (int64_t i = 0; i < list->count; i++) {
+      const Param *p = &list->param[i];
+      if (p->g)
+        for (int64_t e = 0; e < p->n; e++) p->g[e] = (k ? p->g[e] : 0) + p->w[e];
+    }
+  }
+  for (int64_t i = 0; i < list->count; i++) {  // the routers' biases stay the newest's
+    const Param *p = &list->param[i];
+    if (p->g)
+      for (int64_t e = 0; e < p->n; e++) p->w[e] = p->g[e] / (float)count;
+  }
+  return ERR_OK;
+}
+
+static Err write_average(TrainRun *r, const CheckpointArray *array, int64_t n) {
+  char folder[PATH_BYTES];
+  TRY(path_join(folder, r->folder, "averaged"));
+  CheckpointOptions o = options_of(r, folder, array, n);
+  o.keep_last = 1;
+  Checkpointer *c;
+  json_t *state = json_object();
+  CHECK(state, ERR_MEMORY, "no memory for the averaged checkpoint");
+  Err err = checkpoint_open(&c, &o);
+  if (!err) {
+    err = checkpoint_save(c, r->state.step, state);
+    Err closed = checkpoint_close(c);
+    if (!err) err = closed;
+  }
+  json_decref(state);
+  return err;
+}
+
+Err checkpoints_average(TrainRun *r, int64_t count) {
+  int64_t *steps = NULL, found = 0, n = 0;
+  CheckpointArray *array = calloc((size_t)r->trainer.n_arrays, sizeof *array);
+  Err err = ERR_OK;
+  CHECK_OUT(array, ERR_MEMORY, "no memory to average checkpoints");
+  for (int64_t i = 0; i < r->trainer.n_arrays; i++)
+    if (strncmp(r->trainer.array[i].name, "model/", 6) == 0) array[n++] = r->trainer.array[i];
+  checkpoint_wait(r->checkpointer);
+  TRY_OUT(checkpoint_steps(r->checkpoints, &steps, &found));
+  if (count > found) log_warn("only %lld checkpoints are there to average, not %lld", (long long)found, (long long)count);
+  if (count > found) count = found;
+  if (count == 0) goto out;
+  TRY_OUT(average_weights(r, array, n, steps + found - count, count));
+  trainer_loaded(&r->trainer);
+  TRY_OUT(write_average(r, array, n));
+  log_info("averaged the weights of the last %lld checkpoints into %s/averaged", (long long)count, r->folder);
+out:
+  free(steps);
+  free(array);
+  return err;
+}
