@@ -56,15 +56,23 @@ void err_print(FILE *to, int trace);  // "error: message", and where it passed i
 void err_take(ErrInfo *out);          // moves this thread's error into *out
 Err err_give(const ErrInfo *in);      // makes *in this thread's error and returns its kind
 
-#define FAIL(kind, ...) return err_set((kind), __func__, __FILE__, __LINE__, __VA_ARGS__)
+// They return the kind itself, not what a function hands back, so that compilers and analysers see that it is an error.
+#define FAIL(kind, ...)                                               \
+  do {                                                                \
+    (void)err_set((kind), __func__, __FILE__, __LINE__, __VA_ARGS__); \
+    return (kind);                                                    \
+  } while (0)
 #define CHECK(ok, kind, ...)            \
   do {                                  \
     if (!(ok)) FAIL(kind, __VA_ARGS__); \
   } while (0)
-#define TRY(call)                                                   \
-  do {                                                              \
-    Err err_ = (call);                                              \
-    if (err_) return err_frame(err_, __func__, __FILE__, __LINE__); \
+#define TRY(call)                                          \
+  do {                                                     \
+    Err err_ = (call);                                     \
+    if (err_) {                                            \
+      (void)err_frame(err_, __func__, __FILE__, __LINE__); \
+      return err_;                                         \
+    }                                                      \
   } while (0)
 // TRY for a function that must clean up: sets `err` and goes to the label `out`.
 #define TRY_OUT(call)                                     \
@@ -74,10 +82,11 @@ Err err_give(const ErrInfo *in);      // makes *in this thread's error and retur
       goto out;                                           \
     }                                                     \
   } while (0)
-#define FAIL_OUT(kind, ...)                                           \
-  do {                                                                \
-    err = err_set((kind), __func__, __FILE__, __LINE__, __VA_ARGS__); \
-    goto out;                                                         \
+#define FAIL_OUT(kind, ...)                                        \
+  do {                                                             \
+    err = (kind);                                                  \
+    (void)err_set(err, __func__, __FILE__, __LINE__, __VA_ARGS__); \
+    goto out;                                                      \
   } while (0)
 #define CHECK_OUT(ok, kind, ...)            \
   do {                                      \

@@ -1,4 +1,5 @@
 // Writing aside: nobody ever sees half a file under its real name.
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -50,6 +51,7 @@ static Err flush(FileWriter *w) {
 }
 
 Err file_write(FileWriter *w, const void *data, size_t size) {
+  assert(w->buffer && "written before file_create or after its end");
   if (size > BUFFER_BYTES - w->buffered) TRY(flush(w));
   if (size >= BUFFER_BYTES) {
     TRY(write_out(w, data, size));

@@ -99,7 +99,7 @@ static void generalise(const char *key, char *out, size_t size) {
 
 Err key_unknown(const Options *o, const char *key, const char *where, const char *const *others) {
   Names known = {0};
-  char general[256];
+  char general[256] = "";
   generalise(key, general, sizeof general);
   for (int i = 0; i < o->n_parts; i++) names_gather(&known, "", o->part[i].fields);
   for (; others && *others; others++) names_add(&known, "", *others + 2, strlen(*others) - 2);

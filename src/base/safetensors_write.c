@@ -44,8 +44,8 @@ Err safetensors_declare(SafeTensorsWriter *w, const char *name, StType type, int
 static json_t *tensor_json(const StTensor *t, size_t begin) {
   json_t *shape = json_array();
   for (int i = 0; i < t->n_dims; i++) json_array_append_new(shape, json_integer(t->dim[i]));
-  return json_pack("{s:s, s:o, s:[I, I]}", "dtype", st_type_name(t->type), "shape", shape, "data_offsets", (json_int_t)begin,
-                   (json_int_t)(begin + t->size));
+  json_int_t first = (json_int_t)begin, end = first + (json_int_t)t->size;
+  return json_pack("{s:s, s:o, s:[I, I]}", "dtype", st_type_name(t->type), "shape", shape, "data_offsets", first, end);
 }
 
 // The header's JSON text (free() it), or why it cannot be.

@@ -80,7 +80,7 @@ static Err args(int argc, const char **given, int *left) {
   static const char *const others[] = {"--json", "--out", NULL};
   Options o = bound();
   char *argv[16] = {NULL};
-  for (int i = 0; i < argc; i++) argv[i] = strdup(given[i]);
+  for (int i = 0; i < argc; i++) argv[i] = (char *)(uintptr_t)given[i];
   *left = argc;
   Err err = options_args(&o, left, argv, others);
   for (int i = 0; i < argc && !err; i++) given[i] = i < *left ? argv[i] : NULL;
