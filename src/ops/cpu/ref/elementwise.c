@@ -1,10 +1,6 @@
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
-
-typedef struct {
-  Mat y, a, b;
-  int64_t N, D;
-} Elementwise;
 
 // The elements are divided as one run of N D, so that a single wide row has work for every thread.
 

@@ -1,11 +1,6 @@
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
-
-typedef struct {
-  Mat y, table;
-  const int32_t *ids;
-  int64_t N, D;
-} Embedding;
 
 // y_n = table_{ids_n}
 static void forward_part(void *arg, int thread, int n_threads) {

@@ -1,15 +1,8 @@
 #include <math.h>
 
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
-
-typedef struct {
-  Mat dlogits, nll, lse, logits;
-  const int32_t *label;
-  const float *mask;
-  int64_t N, V;
-  double scale, z;
-} CrossEntropy;
 
 // lse = m + log sum_v exp(l_v - m), m = max l;  nll = mask (lse - l_label)
 // dl_v = mask scale ((1 + 2 z lse) exp(l_v - lse) - [v = label]), 0 where masked

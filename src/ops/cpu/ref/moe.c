@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
 
@@ -21,12 +22,6 @@ void ref_moe_sort(Dev *dev, int32_t *offset, int32_t *row_token, int32_t *row_sl
   }
 }
 
-typedef struct {
-  Mat y, add, rows;
-  const int32_t *slot_row;
-  int64_t N, k, D;
-} Combine;
-
 // y_n = add_n + sum_s rows_{slot_row[n,s]}, s in order
 static void combine_part(void *arg, int thread, int n_threads) {
   const Combine *c = arg;
@@ -42,7 +37,7 @@ static void combine_part(void *arg, int thread, int n_threads) {
 }
 
 void ref_moe_combine(Dev *dev, Mat y, Mat add, Mat rows, const int32_t *slot_row, int64_t N, int64_t k, int64_t D) {
-  ops_run(dev, combine_part, &(Combine){y, add, rows, slot_row, N, k, D}, N * k * D);
+  ops_run(dev, combine_part, &(Combine){dev, y, add, rows, slot_row, N, k, D}, N * k * D);
 }
 
 typedef struct {

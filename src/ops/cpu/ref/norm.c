@@ -1,13 +1,8 @@
 #include <math.h>
 
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
-
-typedef struct {
-  Mat y, rstd, x, w, add, dy;
-  int64_t N, D;
-  double eps;
-} Norm;
 
 // rstd = 1 / sqrt(sum_d x_d^2 / D + eps);  y_d = w_d x_d rstd
 static void forward_part(void *arg, int thread, int n_threads) {

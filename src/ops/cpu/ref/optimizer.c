@@ -1,39 +1,33 @@
 #include <math.h>
 
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
-
-enum { BLOCK = 4096, ROUND = 1 << 16 };  // elements a block; blocks a round, whose sums lie in scratch
-
-typedef struct {
-  const float *x;
-  double *sums;
-  int64_t n, first, blocks;  // this round's blocks
-} Squares;
 
 static void squares_part(void *arg, int thread, int n_threads) {
   const Squares *s = arg;
   int64_t begin, end;
   pool_range(s->blocks, 1, thread, n_threads, &begin, &end);
   for (int64_t b = begin; b < end; b++) {
-    int64_t i = (s->first + b) * BLOCK, stop = i + BLOCK < s->n ? i + BLOCK : s->n;
+    int64_t i = (s->first + b) * SQUARES_BLOCK, stop = i + SQUARES_BLOCK < s->n ? i + SQUARES_BLOCK : s->n;
     double sum = 0;
     for (; i < stop; i++) sum += (double)s->x[i] * (double)s->x[i];
     s->sums[b] = sum;
   }
 }
 
-// sum = sum over blocks, in order, of (sum of x^2 within the block)
-void ref_sum_squares(Dev *dev, double *sum, const float *x, int64_t n) {
-  double *sums = dev_scratch(dev, 0, ROUND * sizeof *sums), total = 0;
-  int64_t blocks = (n + BLOCK - 1) / BLOCK;
-  for (int64_t first = 0; first < blocks; first += ROUND) {
-    int64_t count = blocks - first < ROUND ? blocks - first : ROUND;
-    ops_run(dev, squares_part, &(Squares){x, sums, n, first, count}, count * BLOCK);
+void squares_run(Dev *dev, PoolFn *part, double *sum, const float *x, int64_t n) {
+  double *sums = dev_scratch(dev, 0, SQUARES_ROUND * sizeof *sums), total = 0;
+  int64_t blocks = (n + SQUARES_BLOCK - 1) / SQUARES_BLOCK;
+  for (int64_t first = 0; first < blocks; first += SQUARES_ROUND) {
+    int64_t count = blocks - first < SQUARES_ROUND ? blocks - first : SQUARES_ROUND;
+    ops_run(dev, part, &(Squares){x, sums, n, first, count}, count * SQUARES_BLOCK);
     for (int64_t b = 0; b < count; b++) total += sums[b];
   }
   *sum = total;
 }
+
+void ref_sum_squares(Dev *dev, double *sum, const float *x, int64_t n) { squares_run(dev, squares_part, sum, x, n); }
 
 // g = grad_scale g;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr (m / c1 / (sqrt(v / c2) + eps) + decay p)
 static void adamw_part(void *arg, int thread, int n_threads) {

@@ -1,12 +1,6 @@
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
-
-typedef struct {
-  Mat x, cos, sin;
-  const int32_t *position;
-  int64_t N, H, stride, d;
-  bool pairs, inverse;
-} Rope;
 
 // (a, b) -> (a cos - b sin, a sin + b cos)
 static void rope_part(void *arg, int thread, int n_threads) {

@@ -1,13 +1,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
-
-typedef struct {
-  const Dev *dev;
-  const RouterArgs *r;
-} Router;
 
 // s_e = sigmoid(l_e), or exp(l_e - max l) / sum_j exp(l_j - max l)
 static void scores(const RouterArgs *r, int64_t n, double *s) {
@@ -46,28 +42,32 @@ static void limit_groups(const RouterArgs *r, double *choice, double *group, boo
     if (!taken[e / size]) choice[e] = -INFINITY;
 }
 
+void router_choose(const RouterArgs *r, double *choice, void *working, int32_t *ids) {
+  double *group = working;
+  bool *taken = (bool *)(group + r->n_group);
+  if (r->n_group > 1) limit_groups(r, choice, group, taken);
+  memset(taken, 0, (size_t)r->E);
+  for (int64_t slot = 0; slot < r->k; slot++) {
+    ids[slot] = (int32_t)best(choice, r->E, taken);
+    taken[ids[slot]] = true;
+  }
+}
+
 // weight_c = scaling s_c / (sum over the chosen of s + norm_eps)
 static void choose_part(void *arg, int thread, int n_threads) {
   const Router *p = arg;
   const RouterArgs *r = p->r;
-  double *s = dev_scratch(p->dev, thread, (size_t)r->E * (3 * sizeof(double) + 1)), *choice = s + r->E, *group = choice + r->E;
-  bool *taken = (bool *)(group + r->E);
+  double *s = dev_scratch(p->dev, thread, (size_t)r->E * 4 * sizeof(double)), *choice = s + r->E, *working = choice + r->E;
   int64_t begin, end;
   pool_range(r->N, 1, thread, n_threads, &begin, &end);
   for (int64_t n = begin; n < end; n++) {
+    int32_t *ids = r->ids + n * r->k;
     scores(r, n, s);
     for (int64_t e = 0; e < r->E; e++) choice[e] = s[e] + (r->bias ? (double)r->bias[e] : 0);
-    if (r->n_group > 1) limit_groups(r, choice, group, taken);
-    memset(taken, 0, (size_t)r->E);
-    double sum = 0;
-    for (int64_t slot = 0; slot < r->k; slot++) {
-      int64_t e = best(choice, r->E, taken);
-      taken[e] = true;
-      r->ids[n * r->k + slot] = (int32_t)e;
-      sum += s[e];
-    }
-    for (int64_t slot = 0; slot < r->k; slot++)
-      put(r->weights, n, slot, r->scaling * s[r->ids[n * r->k + slot]] / (r->normalise ? sum + r->norm_eps : 1));
+    router_choose(r, choice, working, ids);
+    double sum = r->norm_eps;
+    for (int64_t slot = 0; slot < r->k; slot++) sum += s[ids[slot]];
+    for (int64_t slot = 0; slot < r->k; slot++) put(r->weights, n, slot, r->scaling * s[ids[slot]] / (r->normalise ? sum : 1));
   }
 }
 

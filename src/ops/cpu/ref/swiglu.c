@@ -1,12 +1,8 @@
 #include <math.h>
 
+#include "ops/cpu/args.h"
 #include "ops/cpu/level.h"
 #include "ops/cpu/ref/value.h"
-
-typedef struct {
-  Mat y, dgate, dup, dweight, gate, up, weight;
-  int64_t N, F;
-} Swiglu;
 
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
