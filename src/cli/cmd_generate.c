@@ -1,0 +1,186 @@
+// pleiad generate: continues a text.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/opened.h"
+#include "infer/generate.h"
+
+static const char help[] =
+    "usage: pleiad generate --model PATH --prompt TEXT [options]\n"
+    "\n"
+    "Continues a text, token by token. PATH is a run's folder, a checkpoint in it, or a Hugging Face folder.\n"
+    "\n"
+    "  --prompt TEXT          what to continue; without it, standard input\n"
+    "  --max-new N            tokens to make (200)\n"
+    "  --stop TEXT            end before this text; may be given several times\n"
+    "  --special parse|text   whether names of special tokens in the prompt mean the tokens (parse) or their letters (text, the default)\n"
+    "  --bos                  begin with the model's begin-of-text token\n"
+    "  --mla expanded|latent  how MLA remembers: expanded (log-probabilities as in training, to the bit) or latent (less memory)\n"
+    "  --context N            room for prompt and answer (the model's length)\n"
+    "  --logprobs             print each token with its log-probability instead of the text\n"
+    "  --tokenizer F, --dtype fp32|bf16, --threads N, --json\n"
+    "\n"
+    "How the next token is chosen:\n";
+
+enum { STOPS_MAX = 16, PROMPT_BYTES_MAX = 64 << 20 };
+
+typedef struct {
+  OpenOptions open;
+  const char *prompt, *special, *mla, *stop[STOPS_MAX + 1];
+  int64_t max_new, context;
+  bool bos, logprobs, json;
+  SamplerConfig sampler;
+} Request;
+
+static Err take_stops(Request *r, int *argc, char **argv) {
+  for (int n = 0;; n++) {
+    const char *stop = NULL;
+    TRY(cli_value(argc, argv, "--stop", &stop));
+    if (!stop) return ERR_OK;
+    CHECK(n < STOPS_MAX, ERR_ARG, "more than %d --stop texts", STOPS_MAX);
+    r->stop[n] = stop;
+  }
+}
+
+static Err take_request(Request *r, int *argc, char **argv) {
+  *r = (Request){.special = "text", .mla = "expanded"};
+  const char *max_new = "200", *context = "0";
+  Options o = {0};
+  options_bind(&o, sampler_fields, &r->sampler);
+  options_defaults(&o);
+  TRY(open_options(&r->open, argc, argv));
+  TRY(cli_value(argc, argv, "--prompt", &r->prompt));
+  TRY(cli_value(argc, argv, "--special", &r->special));
+  TRY(cli_value(argc, argv, "--mla", &r->mla));
+  TRY(cli_value(argc, argv, "--max-new", &max_new));
+  TRY(cli_value(argc, argv, "--context", &context));
+  TRY(take_stops(r, argc, argv));
+  r->bos = cli_flag(argc, argv, "--bos");
+  r->logprobs = cli_flag(argc, argv, "--logprobs");
+  r->json = cli_flag(argc, argv, "--json");
+  r->max_new = atoll(max_new);
+  r->context = r->open.positions = atoll(context);
+  CHECK(r->max_new >= 0 && r->context >= 0, ERR_ARG, "--max-new %s, --context %s: want numbers from 0 on", max_new, context);
+  CHECK(strcmp(r->special, "text") == 0 || strcmp(r->special, "parse") == 0, ERR_ARG, "--special %s: want parse or text", r->special);
+  CHECK(strcmp(r->mla, "expanded") == 0 || strcmp(r->mla, "latent") == 0, ERR_ARG, "--mla %s: want expanded or latent", r->mla);
+  TRY(options_args(&o, argc, argv, NULL));
+  return cli_no_more(*argc, argv, NULL);
+}
+
+static Err encode_prompt(const Request *r, const Opened *m, Ids *ids) {
+  Err err = ERR_OK;
+  TokenizerWork *work = NULL;
+  char *owned = NULL;
+  size_t size = r->prompt ? strlen(r->prompt) : 0;
+  const char *text = r->prompt;
+  if (!text) {
+    TRY(file_read("/dev/stdin", PROMPT_BYTES_MAX, &owned, &size));
+    text = owned;
+  }
+  int32_t bos = tokenizer_bos(m->tokenizer);
+  CHECK_OUT(!r->bos || bos >= 0, ERR_ARG, "--bos: this tokenizer names no begin-of-text token");
+  TRY_OUT(tokenizer_work_open(&work, m->tokenizer));
+  TRY_OUT(tokenizer_encode(m->tokenizer, work, text, size, strcmp(r->special, "parse") == 0 ? SPECIAL_PARSE : SPECIAL_TEXT, ids));
+  if (r->bos || ids->count == 0) {
+    // An empty prompt begins where a document begins.
+    int32_t first = r->bos || tokenizer_eos(m->tokenizer) < 0 ? bos : tokenizer_eos(m->tokenizer);
+    CHECK_OUT(first >= 0, ERR_ARG, "an empty prompt, and the tokenizer names no token to begin with");
+    int32_t *grown = realloc(ids->id, (size_t)(ids->count + 1) * sizeof *grown);
+    CHECK_OUT(grown, ERR_MEMORY, "no memory for the prompt");
+    memmove(grown + 1, grown, (size_t)ids->count * sizeof *grown);
+    grown[0] = first;
+    ids->id = grown;
+    ids->capacity = ++ids->count;
+  }
+out:
+  tokenizer_work_close(work);
+  free(owned);
+  return err;
+}
+
+typedef struct {
+  const Tokenizer *tokenizer;
+  bool logprobs, quiet;
+  Bytes text;
+} Printer;
+
+static bool print_text(void *context, const char *text, size_t size, int32_t id, float logprob) {
+  Printer *p = context;
+  if (p->logprobs && !p->quiet) printf("%8d  %10.6f  %s\n", id, (double)logprob, tokenizer_piece(p->tokenizer, id));
+  if (p->quiet) {
+    char *grown = realloc(p->text.data, p->text.size + size + 1);
+    if (!grown) return false;
+    memcpy(grown + p->text.size, text, size);
+    p->text.data = grown;
+    p->text.size += size;
+  } else if (!p->logprobs) {
+    fwrite(text, 1, size, stdout);
+    fflush(stdout);
+  }
+  return !ferror(stdout);
+}
+
+static void print_result(const Request *r, const Session *s, const Printer *p, const GenerateResult *g) {
+  if (!r->json) {
+    if (!r->logprobs) putchar('\n');
+    fflush(stdout);
+    if (isatty(2))
+      fprintf(stderr, "prompt: %lld tokens, %.1f/s; new: %lld tokens, %.1f/s; ended by %s\n", (long long)g->n_prompt,
+              (double)g->n_prompt / g->prompt_s, (long long)g->n_new, g->n_new ? (double)g->n_new / g->new_s : 0, stop_reason_names[g->stop]);
+    return;
+  }
+  json_t *ids = json_array(), *logprobs = json_array();
+  for (int64_t i = g->n_prompt; i < s->kv.length; i++) {
+    json_array_append_new(ids, json_integer(s->ids[i]));
+    json_array_append_new(logprobs, json_real((double)s->logprob[i]));
+  }
+  json_t *out = json_pack("{s:s#, s:o, s:o, s:s, s:I, s:f, s:f}", "text", p->text.data ? p->text.data : "", p->text.size, "ids", ids, "logprobs", logprobs, "stop",
+                          stop_reason_names[g->stop], "prompt_tokens", (json_int_t)g->n_prompt, "prompt_s", g->prompt_s, "new_s", g->new_s);
+  char *text = out ? json_dumps(out, JSON_COMPACT) : NULL;
+  if (text) puts(text);
+  free(text);
+  json_decref(out);
+}
+
+Err cmd_generate(int argc, char **argv) {
+  if (cli_help(argc, argv, help)) {
+    Options o = {0};
+    SamplerConfig c;
+    options_bind(&o, sampler_fields, &c);
+    options_help(&o, stdout);
+    return ERR_OK;
+  }
+  Request r;
+  TRY(take_request(&r, &argc, argv));
+  Err err = ERR_OK;
+  Opened m;
+  Engine e = {0};
+  Session s = {0};
+  Ids ids = {0};
+  Printer p = {.logprobs = r.logprobs, .quiet = r.json};
+  GenerateResult result;
+  TRY_OUT(opened_open(&m, &r.open));
+  CHECK_OUT(m.tokenizer, ERR_ARG, "%s names no tokenizer; give --tokenizer F", r.open.path);
+  p.tokenizer = m.tokenizer;
+  TRY_OUT(encode_prompt(&r, &m, &ids));
+  int64_t context = r.context ? r.context : ids.count + r.max_new;
+  if (context > m.model.rotary.positions) context = m.model.rotary.positions;
+  TRY_OUT(engine_open(&e, &m.model, &m.dev, m.type, (EngineOptions){.rows_max = 256, .latent = strcmp(r.mla, "latent") == 0}));
+  TRY_OUT(session_open(&s, &e, context));
+  int32_t eos = tokenizer_eos(m.tokenizer);
+  GenerateOptions o = {.max_new = r.max_new, .stop_ids = &eos, .n_stop_ids = eos >= 0, .stop_texts = r.stop, .sampler = r.sampler,
+                       .on_text = print_text, .context = &p};
+  TRY_OUT(generate(&s, m.tokenizer, ids.id, ids.count, false, &o, &result));
+  print_result(&r, &s, &p, &result);
+out:
+  session_close(&s);
+  engine_close(&e);
+  ids_free(&ids);
+  free(p.text.data);
+  opened_close(&m);
+  return err;
+}

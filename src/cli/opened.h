@@ -1,0 +1,33 @@
+// A model opened for reading, from whatever a user names: a run's folder, a checkpoint in it, or a Hugging Face folder.
+#ifndef CLI_OPENED_H
+#define CLI_OPENED_H
+
+#include "base/file.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+typedef struct {
+  Dev dev;
+  Model model;
+  Dtype type;
+  Arena weights, other;
+  Tokenizer *tokenizer;      // NULL if none is known
+  char from[PATH_BYTES];     // the checkpoint or folder that was read
+  int64_t step;              // -1 where there is none
+} Opened;
+
+typedef struct {
+  const char *path;
+  const char *tokenizer;     // NULL: the one that the run or the folder names
+  const char *dtype;         // "fp32", "bf16"; NULL: as it was trained or stored
+  int threads;               // 0: one a core
+  int64_t positions;         // longest sequence; 0: what the model allows
+} OpenOptions;
+
+// Takes --model PATH, --tokenizer F, --dtype T, --threads N out of argv. ERR_ARG without --model.
+Err open_options(OpenOptions *o, int *argc, char **argv);
+// *m must stay where it is until opened_close, which is safe after an error.
+Err opened_open(Opened *m, const OpenOptions *o);
+void opened_close(Opened *m);
+
+#endif
