@@ -64,7 +64,7 @@ static Err work_reserve(UnigramWork *w, size_t size) {
 }
 
 static inline void offer(UnigramStep *to, double score, int32_t id, size_t length) {
-  if (to->length && !(score > (double)to->score)) return;
+  if (to->length && !((float)score > to->score)) return;  // rounded first: what only the double tells apart is a tie
   *to = (UnigramStep){.score = (float)score, .id = id, .length = (uint32_t)length};
 }
 
