@@ -12,3 +12,5 @@ static void run(GoldenCount golden(const char *)) {
 
 TEST(gpt_order_is_megatrons) { run(golden_data_gpt); }
 TEST(blend_order_is_megatrons) { run(golden_data_blend); }
+TEST(token_files_are_megatrons_bytes) { run(golden_data_indexed); }
+TEST(broken_files_are_refused) { run(golden_data_bad); }

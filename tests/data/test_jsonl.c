@@ -7,15 +7,16 @@ static Strings out;
 
 static Err parse(const char *line) { return jsonl_text(line, strlen(line), "text", &out); }
 
-#define ASSERT_STRING(i, want)                                                 \
-  do {                                                                         \
-    size_t start_ = (i) ? out.end[(i) - 1] : 0, n_ = out.end[i] - start_;      \
-    ASSERT_INT(n_, strlen(want));                                              \
-    ASSERT(memcmp(out.data + start_, want, n_) == 0);                          \
+#define ASSERT_STRING(i, want)                                          \
+  do {                                                                  \
+    size_t start_ = (i) ? out.end[(i)-1] : 0, n_ = out.end[i] - start_; \
+    ASSERT_INT(n_, strlen(want));                                       \
+    ASSERT(memcmp(out.data + start_, want, n_) == 0);                   \
   } while (0)
 
 TEST(a_text_is_found_among_other_keys) {
-  ASSERT_OK(parse("{\"id\": {\"text\": [1, {\"text\": \"no\"}]}, \"text\": \"yes\", \"z\": [[], {}, [{}], true, false, null, -0.5e+10]}"));
+  ASSERT_OK(parse(
+      "{\"id\": {\"text\": [1, {\"text\": \"no\"}]}, \"text\": \"yes\", \"z\": [[], {}, [{}], true, false, null, -0.5e+10]}"));
   ASSERT_INT(out.count, 1);
   ASSERT_STRING(0, "yes");
   ASSERT_OK(parse("  \t{ \"text\" :\"spaces\" } \r"));
