@@ -215,7 +215,7 @@ static Err read_root(Hf *hf, const json_t *root, const char *path) {
   return err;
 }
 
-Err hf_open(const TokenizerBackend **backend, void **model, const char *path, const void *data, size_t size) {
+Err hf_tokenizer_open(const TokenizerBackend **backend, void **model, const char *path, const void *data, size_t size) {
   static const TokenizerBackend table = {
       .kind = kind,
       .vocab = vocab,

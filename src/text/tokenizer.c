@@ -61,7 +61,7 @@ static bool is_json(const FileMap *f) {
 static Err open_file(Tokenizer *t, const char *path) {
   FileMap f;
   TRY(file_map(&f, path));
-  Err err = (is_json(&f) ? hf_open : spm_open)(&t->backend, &t->model, path, f.data, f.size);
+  Err err = (is_json(&f) ? hf_tokenizer_open : spm_open)(&t->backend, &t->model, path, f.data, f.size);
   file_unmap(&f);
   if (err) return err_frame(err, __func__, __FILE__, __LINE__);
   t->backend->ends(t->model, &t->bos, &t->eos, &t->pad);

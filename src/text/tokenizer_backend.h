@@ -36,7 +36,7 @@ typedef struct {
 // Each makes a model of the bytes [data, data + size); nothing of them is kept. `path` is for messages. On an error *model is
 // NULL.
 Err spm_open(const TokenizerBackend **backend, void **model, const char *path, const void *data, size_t size);
-Err hf_open(const TokenizerBackend **backend, void **model, const char *path, const void *data, size_t size);
+Err hf_tokenizer_open(const TokenizerBackend **backend, void **model, const char *path, const void *data, size_t size);
 
 // Room for `more` elements after the present ones. ERR_MEMORY names the size.
 Err ids_reserve(Ids *ids, int64_t more);
