@@ -3,92 +3,18 @@
 #include <stdlib.h>
 
 #include "base/half.h"
-#include "ops/ops.h"
+#include "levels.h"
 #include "test.h"
-
-enum { GUARD = 0x5a, GUARD_BYTES = 256 };
-
-static Dev open_level(int isa, int n_threads) {
-  Dev d;
-  setenv("PLEIAD_ISA", isa_names[isa], 1);
-  ASSERT_OK(dev_open(&d, n_threads));
-  return d;
-}
-
-static int best_level(void) {
-  Dev d;
-  unsetenv("PLEIAD_ISA");
-  ASSERT_OK(dev_open(&d, 1));
-  int isa = (int)d.isa;
-  dev_close(&d);
-  return isa;
-}
-
-// Levels with kernels of their own on this machine.
-#define EACH_LEVEL(isa) for (int isa = ISA_AVX512, best_ = best_level(); isa <= best_; isa++)
-
-static void *block(size_t bytes) {
-  char *p = aligned_alloc(64, (bytes + 2 * GUARD_BYTES + 63) / 64 * 64);
-  memset(p, GUARD, bytes + 2 * GUARD_BYTES);
-  return p + GUARD_BYTES;
-}
-
-static Mat matrix(int64_t rows, int64_t cols, Dtype type) {
-  int64_t ld = cols + 3;
-  return mat_of(block((size_t)(rows * ld) * dtype_bytes(type)), ld, type);
-}
-
-static double value(Mat m, int64_t i, int64_t j) {
-  if (m.type == DT_F32) return ((float *)m.data)[i * m.ld + j];
-  return bf16_to_f32(((Bf16 *)m.data)[i * m.ld + j]);
-}
-
-static uint32_t state = 1;
-static float random_value(void) {
-  state = state * 1664525u + 1013904223u;
-  return (float)(state >> 8) / (float)(1 << 23) - 1;
-}
-
-static Mat random_matrix(int64_t rows, int64_t cols, Dtype type) {
-  Mat m = matrix(rows, cols, type);
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < cols; j++) {
-      float x = random_value();
-      if (type == DT_F32)
-        ((float *)m.data)[i * m.ld + j] = x;
-      else
-        ((Bf16 *)m.data)[i * m.ld + j] = bf16_from_f32(x);
-    }
-  return m;
-}
-
-// Guard bytes before, after, and between the rows are as they were.
-static void check_guards(Mat m, int64_t rows, int64_t cols) {
-  size_t size = dtype_bytes(m.type);
-  const unsigned char *p = m.data;
-  for (size_t i = 1; i <= GUARD_BYTES; i++) ASSERT(*(p - i) == GUARD);
-  for (int64_t i = 0; i < rows; i++)
-    for (size_t j = (size_t)cols * size; j < (size_t)m.ld * size; j++) ASSERT(p[(size_t)(i * m.ld) * size + j] == GUARD);
-  for (size_t i = 0; i < GUARD_BYTES; i++) ASSERT(p[(size_t)(rows * m.ld) * size + i] == GUARD);
-}
-
-static double rounding(Dtype t) { return t == DT_F32 ? ldexp(1, -24) : ldexp(1, -9); }
 
 static void compare(Mat got, Mat want, int64_t rows, int64_t cols, int64_t K, const char *what) {
   // Sums of K products of up to 1 differ by their roundings; then, near a tie, by one step of C's type.
   double sums = 4 * sqrt((double)K + 1) * rounding(DT_F32) * sqrt((double)K + 1);
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < cols; j++) {
-      double g = value(got, i, j), w = value(want, i, j);
+      double g = matrix_get(got, i, j), w = matrix_get(want, i, j);
       double within = sums + 4 * rounding(got.type) * fabs(w);
       ASSERT_MSG(fabs(g - w) <= within, "%s: [%d,%d] is %.9g, want %.9g within %g", what, (int)i, (int)j, g, w, within);
     }
-}
-
-static void same_row(Mat a, int64_t i, Mat b, int64_t j, int64_t cols, const char *what) {
-  size_t size = dtype_bytes(a.type);
-  const char *p = (const char *)a.data + (size_t)(i * a.ld) * size, *q = (const char *)b.data + (size_t)(j * b.ld) * size;
-  ASSERT_MSG(memcmp(p, q, (size_t)cols * size) == 0, "%s: row %d differs", what, (int)i);
 }
 
 static const int64_t sizes[][3] = {{1, 1, 1}, {1, 40, 33},  {5, 16, 7},      {14, 32, 64},   {15, 33, 65},  {29, 100, 129},
@@ -105,7 +31,7 @@ static void check_form(Dev *d, Dev *ref, int64_t M, int64_t N, int64_t K, Form f
   Mat a = f.a_t ? random_matrix(K, M, f.a) : random_matrix(many, K, f.a);
   Mat b = f.b_t ? random_matrix(N, K, f.b) : random_matrix(K, N, f.b);
   Mat add = random_matrix(M, N, f.c), bias = random_matrix(1, N, DT_F32), c = matrix(M, N, f.c), want = matrix(M, N, f.c);
-  int32_t *row = block((size_t)M * 4);
+  int32_t *row = guarded((size_t)M * 4);
   for (int64_t i = 0; i < M; i++) row[i] = (int32_t)((i * 7 + 3) % many);
   GemmArgs g = {.M = M,
                 .N = N,
@@ -126,7 +52,7 @@ static void check_form(Dev *d, Dev *ref, int64_t M, int64_t N, int64_t K, Form f
   }
   void *packed = NULL;
   if (f.packed) {
-    packed = block(gemm_packed_bytes(d, N, K, f.b));
+    packed = guarded(gemm_packed_bytes(d, N, K, f.b));
     d->op->gemm_pack(d, packed, b, f.b_t, N, K);
     g.b_packed = packed;
     g.b = mat_of(NULL, 0, f.b);
@@ -138,11 +64,11 @@ static void check_form(Dev *d, Dev *ref, int64_t M, int64_t N, int64_t K, Form f
            f.bias, f.gather, f.packed);
   compare(c, want, M, N, K, what);
   check_guards(c, M, N);
-  if (packed) ASSERT(((unsigned char *)packed)[gemm_packed_bytes(d, N, K, f.b)] == GUARD);
+  if (packed) ASSERT(((unsigned char *)packed)[gemm_packed_bytes(d, N, K, f.b)] == GUARD_BYTE);
 }
 
 static void check_level(int isa, int n_threads, Form f) {
-  Dev ref = open_level(ISA_REF, 1), d = open_level(isa, n_threads);
+  Dev ref = level_open(ISA_REF, 1), d = level_open(isa, n_threads);
   for (int i = 0; i < N_SIZES; i++) check_form(&d, &ref, sizes[i][0], sizes[i][1], sizes[i][2], f);
   dev_close(&d);
   dev_close(&ref);
@@ -188,15 +114,15 @@ TEST(gemm_gather_and_pack) {
 static void check_company(int isa, Dtype type) {
   const int64_t M = 333, N = 150, K = 1031;
   Mat a = random_matrix(M, K, type), b = random_matrix(N, K, type), c = matrix(M, N, DT_F32), one = matrix(M, N, DT_F32);
-  Dev d = open_level(isa, 1);
+  Dev d = level_open(isa, 1);
   GemmArgs all = {.M = M, .N = N, .K = K, .c = c, .a = a, .b = b, .b_t = true, .add = mat_none(), .bias = mat_none()},
            few = all;
   d.op->gemm(&d, &all);
-  void *packed = block(gemm_packed_bytes(&d, N, K, type));
+  void *packed = guarded(gemm_packed_bytes(&d, N, K, type));
   d.op->gemm_pack(&d, packed, b, true, N, K);
   dev_close(&d);
   for (int n_threads = 1; n_threads <= 7; n_threads += 3) {
-    d = open_level(isa, n_threads);
+    d = level_open(isa, n_threads);
     few.c = one;
     few.M = M;
     d.op->gemm(&d, &few);
@@ -236,11 +162,11 @@ TEST(gemm_f32_same_bits_at_every_level) {
   for (int64_t i = 0; i < M; i++)
     for (int64_t j = 0; j < N; j++) {
       float sum = 0;
-      for (int64_t k = 0; k < K; k++) sum = fmaf((float)value(a, i, k), (float)value(b, k, j), sum);
+      for (int64_t k = 0; k < K; k++) sum = fmaf((float)matrix_get(a, i, k), (float)matrix_get(b, k, j), sum);
       ((float *)first.data)[i * first.ld + j] = sum;
     }
   EACH_LEVEL(isa) {
-    Dev d = open_level(isa, 2);
+    Dev d = level_open(isa, 2);
     d.op->gemm(&d, &(GemmArgs){.M = M, .N = N, .K = K, .c = c, .a = a, .b = b, .add = mat_none(), .bias = mat_none()});
     for (int64_t i = 0; i < M; i++) same_row(c, i, first, i, N, isa_names[isa]);
     dev_close(&d);
@@ -249,7 +175,7 @@ TEST(gemm_f32_same_bits_at_every_level) {
 
 TEST(gemm_passes_nan_and_inf) {
   EACH_LEVEL(isa) for (int type = DT_F32; type <= DT_BF16; type++) {
-    Dev d = open_level(isa, 1);
+    Dev d = level_open(isa, 1);
     Mat a = random_matrix(20, 50, type), b = random_matrix(50, 40, type), c = matrix(20, 40, type);
     GemmArgs g = {.M = 20, .N = 40, .K = 50, .c = c, .a = a, .b = b, .add = mat_none(), .bias = mat_none()};
     float odd[2] = {NAN, INFINITY};
@@ -261,9 +187,9 @@ TEST(gemm_passes_nan_and_inf) {
     }
     d.op->gemm(&d, &g);
     for (int64_t j = 0; j < 40; j++) {
-      ASSERT(isnan(value(c, 0, j)));
-      ASSERT(isinf(value(c, 3, j)));
-      ASSERT(isfinite(value(c, 1, j)));
+      ASSERT(isnan(matrix_get(c, 0, j)));
+      ASSERT(isinf(matrix_get(c, 3, j)));
+      ASSERT(isfinite(matrix_get(c, 1, j)));
     }
     dev_close(&d);
   }
@@ -290,11 +216,11 @@ static void check_grouped(int isa, int n_threads, Dtype type, bool b_t, bool gat
                        .b = b,
                        .b_stride = (b_t ? N : K) * b.ld,
                        .b_t = b_t};
-  Dev ref = open_level(ISA_REF, 1), d = open_level(isa, n_threads);
+  Dev ref = level_open(ISA_REF, 1), d = level_open(isa, n_threads);
   ref.op->gemm_grouped(&ref, &g);
   if (packed) {
     size_t bytes = gemm_packed_bytes(&d, N, K, type);
-    char *p = block(GROUPS * bytes);
+    char *p = guarded(GROUPS * bytes);
     for (int i = 0; i < GROUPS; i++) d.op->gemm_pack(&d, p + (size_t)i * bytes, mat_at(b, i * (b_t ? N : K), 0), b_t, N, K);
     g.b_packed = p;
   }
@@ -334,7 +260,7 @@ static void check_grouped_weight(int isa, int n_threads, Dtype type, bool gather
                          .b = b,
                          .a_row = gather_a ? row : NULL,
                          .b_row = gather_b ? row : NULL};
-  Dev ref = open_level(ISA_REF, 1), d = open_level(isa, n_threads);
+  Dev ref = level_open(ISA_REF, 1), d = level_open(isa, n_threads);
   ref.op->gemm_grouped_weight(&ref, &g);
   g.c = c;
   d.op->gemm_grouped_weight(&d, &g);
@@ -358,7 +284,7 @@ TEST(gemm_grouped_same_bits_on_any_thread_count) {
     for (int n_threads = 1; n_threads <= 7; n_threads += 2) {
       int to = n_threads > 1;
       memset(dw[to].data, 0, (size_t)(GROUPS * M * dw[to].ld) * 4);
-      Dev d = open_level(isa, n_threads);
+      Dev d = level_open(isa, n_threads);
       d.op->gemm_grouped(&d, &(GroupedGemmArgs){.groups = GROUPS,
                                                 .N = N,
                                                 .K = K,

@@ -17,7 +17,7 @@ static const GemmKernel *const bf16_kernels[ISA_LEVELS] = {
 #endif
 };
 
-static const GemmKernel *gemm_kernel(const Dev *d, Dtype type) {
+const GemmKernel *gemm_kernel(const Dev *d, Dtype type) {
   return type == DT_BF16 && bf16_kernels[d->bf16] ? bf16_kernels[d->bf16] : f32_kernels[d->isa];
 }
 

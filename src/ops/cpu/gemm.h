@@ -43,7 +43,7 @@ typedef struct {
   // A panel of B in pairs along k, as gemm_pack leaves bf16, to this kernel's fp32 panel; NULL in a bf16 kernel.
   void (*widen)(float *to, const void *pairs, int64_t n_k);
   // out [rows, nr] (rows of ld floats) = (init or 0) + the first `rows` <= mr lines of panel a times panel b, over n_k k's.
-  // init: rows of nr floats. Only ceil(cols / 16) * 16 columns need be computed.
+  // init: rows of nr floats. Columns from `cols` on may be left out.
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   void (*store)(const GemmStore *s);
 } GemmKernel;
@@ -57,6 +57,9 @@ enum {
   GEMM_PANEL_PAD = 64,  // keeps panels off multiples of 4 KiB
   GEMM_SCRATCH_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD) + (GEMM_ROWS + 32) * GEMM_COLS * 4 + GEMM_TILE_MAX * 4 + 4096,
 };
+
+// The kernel that computes with operands of `type` on this device.
+const GemmKernel *gemm_kernel(const Dev *d, Dtype type);
 
 // Sets the four matrix products to those of this file, with the kernels of `isa`.
 void gemm_ops_set(Ops *o, Isa isa);

@@ -1,6 +1,6 @@
 #include "ops/cpu/avx512/gemm_pack.h"
 
-#include "ops/cpu/avx512/avx512.h"
+#include "ops/cpu/avx512/simd.h"
 
 // A unit is 32 bits of a panel: one fp32, or a pair of bf16. What is read to make one:
 typedef enum { UNIT_F32, UNIT_WIDENED, UNIT_PAIR } Unit;
@@ -11,8 +11,8 @@ static inline Unit unit_of(const GemmPack *p) {
 
 // 16 units of a line from its element `from` on, of which `n` elements exist.
 static inline __attribute__((always_inline)) __m512i load_units(Unit unit, const void *from, int64_t n) {
-  if (unit == UNIT_F32) return _mm512_maskz_loadu_epi32(lanes_mask(n), from);
-  if (unit == UNIT_WIDENED) return bf16_widen_bits(_mm256_maskz_loadu_epi16(lanes_mask(n), from));
+  if (unit == UNIT_F32) return _mm512_maskz_loadu_epi32(vmask_first(n), from);
+  if (unit == UNIT_WIDENED) return bf16_widen_bits(_mm256_maskz_loadu_epi16(vmask_first(n), from));
   return _mm512_maskz_loadu_epi16(n >= 32 ? 0xffffffffu : (1u << n) - 1, from);
 }
 
@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) void transpose16(__m512i r[16]) {
 static inline __attribute__((always_inline)) void across16(Unit unit, char *to, const GemmPack *p, int64_t line,
                                                            int64_t n_lines, int64_t wide) {
   const int64_t ku = unit == UNIT_PAIR ? 2 : 1, units = (p->n_k + ku - 1) / ku, element = unit == UNIT_F32 ? 4 : 2;
-  const __mmask16 mask = lanes_mask(wide);
+  const Vmask mask = vmask_first(wide);
   const char *from[16];
   for (int64_t i = 0; i < 16; i++) {
     int64_t l = line + (i < n_lines ? i : 0), row = n_lines == 0 ? 0 : p->row ? p->row[l] : l;
@@ -112,10 +112,10 @@ static inline const char *along_row(const GemmPack *p, int64_t k, int64_t elemen
 // Units of 16 lines of row k (and k + 1 for pairs), of which n lines exist.
 static inline __attribute__((always_inline)) __m512i along_units(Unit unit, const char *row, const char *next, int64_t line,
                                                                  int64_t n) {
-  if (unit == UNIT_F32) return _mm512_maskz_loadu_epi32(lanes_mask(n), row + line * 4);
-  __m256i lo = _mm256_maskz_loadu_epi16(lanes_mask(n), row + line * 2);
+  if (unit == UNIT_F32) return _mm512_maskz_loadu_epi32(vmask_first(n), row + line * 4);
+  __m256i lo = _mm256_maskz_loadu_epi16(vmask_first(n), row + line * 2);
   if (unit == UNIT_WIDENED) return bf16_widen_bits(lo);
-  __m256i hi = next ? _mm256_maskz_loadu_epi16(lanes_mask(n), next + line * 2) : _mm256_setzero_si256();
+  __m256i hi = next ? _mm256_maskz_loadu_epi16(vmask_first(n), next + line * 2) : _mm256_setzero_si256();
   return _mm512_or_si512(_mm512_cvtepu16_epi32(lo), bf16_widen_bits(hi));
 }
 
@@ -131,7 +131,7 @@ static inline __attribute__((always_inline)) void along(Unit unit, const GemmPac
       for (int64_t i = 0; i < p->width; i += 16) {
         char *out = p->to + (size_t)(l / p->width) * p->panel_bytes + (k0 / ku * p->width + i) * 4;
         const int64_t n = p->n_lines - l - i;
-        const __mmask16 mask = lanes_mask(p->width - i);
+        const Vmask mask = vmask_first(p->width - i);
         for (int64_t k = 0; k < k1 - k0; k += ku, out += p->width * 4)
           _mm512_mask_storeu_epi32(out, mask, along_units(unit, row[k], row[k + 1], l + i, n));
       }
@@ -164,23 +164,23 @@ void gemm_widen_avx512(float *to, const void *pairs, int64_t n_k) {
   }
 }
 
-static inline __m512 load_row(Mat m, int64_t i, int64_t j, __mmask16 mask) {
-  if (m.type == DT_F32) return _mm512_maskz_loadu_ps(mask, (const float *)m.data + i * m.ld + j);
-  return bf16_widen(_mm256_maskz_loadu_epi16(mask, (const Bf16 *)m.data + i * m.ld + j));
+static inline Vf load_row(Mat m, int64_t i, int64_t j, int64_t n) {
+  if (m.type == DT_F32) return vf_load_first((const float *)m.data + i * m.ld + j, n);
+  return vf_load_bf16_first((const Bf16 *)m.data + i * m.ld + j, n);
 }
 
 void gemm_store_avx512(const GemmStore *s) {
   for (int64_t j = 0; j < s->cols; j += 16) {
-    __mmask16 mask = lanes_mask(s->cols - j);
-    __m512 bias = s->bias ? _mm512_maskz_loadu_ps(mask, s->bias + j) : _mm512_setzero_ps();
+    const int64_t n = s->cols - j;
+    Vf bias = s->bias ? vf_load_first(s->bias + j, n) : vf_set(0);
     for (int64_t i = 0; i < s->rows; i++) {
-      __m512 x = _mm512_maskz_loadu_ps(mask, s->tile + i * s->ld + j);
-      if (s->bias) x = _mm512_add_ps(x, bias);
-      if (s->add.data) x = _mm512_add_ps(x, load_row(s->add, i, j, mask));
+      Vf x = vf_load_first(s->tile + i * s->ld + j, n);
+      if (s->bias) x = vf_add(x, bias);
+      if (s->add.data) x = vf_add(x, load_row(s->add, i, j, n));
       if (s->c.type == DT_F32)
-        _mm512_mask_storeu_ps((float *)s->c.data + i * s->c.ld + j, mask, x);
+        vf_store_first((float *)s->c.data + i * s->c.ld + j, x, n);
       else
-        _mm256_mask_storeu_epi16((Bf16 *)s->c.data + i * s->c.ld + j, mask, bf16_narrow(x));
+        vf_store_bf16_first((Bf16 *)s->c.data + i * s->c.ld + j, x, n);
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "ops/cpu/gemm.h"
+#include "ops/cpu/attention.h"
 #include "ops/cpu/level.h"
 
 void ops_init_avx512_bf16(Ops *o) { gemm_ops_set(o, ISA_AVX512_BF16); }

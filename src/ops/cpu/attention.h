@@ -1,0 +1,129 @@
+// Attention on the processor, once for every instruction set: the products by the tiles of GemmKernel, the rest by an
+// AttentionKernel.
+//
+// Scores are kept transposed: a row a key, a lane a query (of any head that shares the keys), so that running maximum, sum and
+// rescaling need no sums across lanes and every lane is on its own. Keys come in tiles of 128 at multiples of 128. A lane's
+// result is a fixed sequence of operations on the keys it sees: keys it does not see enter as exact zeros, whichever other
+// lanes wanted them. So decoding one query gives the bits that it had among thousands, on any thread count. With bf16 dots,
+// probabilities are rounded to bf16 before they meet the values.
+//
+// Backward goes twice over the scores: by queries for dq, by keys for dk, dv, dk_shared (queries in rising order in each head,
+// heads in order); it needs no memory that grows with the length.
+#ifndef OPS_CPU_ATTENTION_H
+#define OPS_CPU_ATTENTION_H
+
+#include "ops/cpu/gemm.h"
+
+// How a tile of probabilities is written: fp32 rows; bf16 pairs of neighbouring keys [keys/2][nr][2]; bf16 rows.
+typedef enum { PROB_F32, PROB_PAIRS, PROB_BF16 } ProbForm;
+
+// A tile of scores: rows [begin, end) of s [128][nr], row j is key key0 + j. begin is a multiple of 4, end of 2 with
+// PROB_PAIRS. The first `lanes` of nr are wanted, at least.
+typedef struct {
+  int64_t begin, end, lanes;
+  int32_t key0;
+  bool masked;                  // not every lane sees every row: see first, last
+  const int32_t *first, *last;  // [nr] keys each lane sees, inclusive
+  float scale;
+  float *s;
+  ProbForm form;
+  void *p;           // out: probabilities (fp32: may be s)
+  float *max, *sum;  // forward [nr], running
+  float *out;        // forward [Dv][nr], rescaled when the maximum rises
+  int64_t Dv;
+  float *dp;             // backward: dout . v, as s
+  const float *lse, *d;  // backward [nr]; d = dout . out
+  void *ds;              // backward, out: scale p (dp - d) (fp32: may be dp)
+} ScoreTile;
+
+typedef struct {
+  // p = exp(scale s - max), sum and out follow.
+  void (*softmax)(const ScoreTile *t);
+  // p = exp(scale s - lse), ds. p is not written when NULL.
+  void (*gradient)(const ScoreTile *t);
+  // out [Dv][nr] /= sum; a lane that saw nothing becomes 0.
+  void (*finish)(float *out, const float *sum, int64_t Dv);
+  // d[i] = a[i,:] . b[i,:], n columns
+  void (*dot)(float *d, Mat a, Mat b, int64_t rows, int64_t n);
+} AttentionKernel;
+
+extern const AttentionKernel attention_avx2, attention_avx512;
+
+enum { ATTENTION_KEYS = 128, ATTENTION_BLOCKS = 16, ATTENTION_D_MAX = 1024, ATTENTION_NR_MAX = 32 };
+
+// A call, and what all its threads share.
+typedef struct {
+  Dev *dev;
+  const AttentionArgs *a;
+  const GemmKernel *g;
+  const AttentionKernel *k;
+  int64_t Dk, group;  // key width, heads that share a key head
+  int64_t chunk;      // queries of an item
+  int64_t chunks;     // items of a (sequence, key head)
+  bool backward;
+} AttentionJob;
+
+// Working space, taken in order.
+typedef struct {
+  char *at, *end;
+} AttentionSpace;
+void *attention_take(AttentionSpace *s, int64_t bytes);
+AttentionSpace attention_space(const AttentionJob *job, int thread);
+
+// Panels of mr lines of the keys of one tile (which = 128 or fewer keys), cut evenly; of Dv or Dk lines likewise.
+typedef struct {
+  char *data;
+  size_t panel_bytes;
+  int64_t lines, panels;
+} LinePanels;
+static inline int64_t panel_line(const LinePanels *p, int64_t i) { return p->lines * i / p->panels; }
+
+// The packed element's bytes, (k, line).
+static inline int64_t element_bytes(const AttentionJob *job) { return job->g->ku == 1 ? 4 : 2; }
+LinePanels panels_take(const AttentionJob *job, AttentionSpace *s, int64_t lines, int64_t n_k);
+// Keys (own and shared) or values of n keys from t0 on, lines = keys.
+void panels_pack_keys(const AttentionJob *job, LinePanels *p, int64_t b, int64_t g, int64_t t0, int64_t n);
+void panels_pack_values(const AttentionJob *job, LinePanels *p, int64_t b, int64_t g, int64_t t0, int64_t n);
+// Columns [0, lines) of m's rows [row, row + n), lines = columns.
+void panels_pack_columns(const AttentionJob *job, LinePanels *p, Mat m, int64_t row, int64_t n);
+// s [keys][nr] rows of the panels that meet [begin, end) = panels . block
+void panels_times(const AttentionJob *job, const LinePanels *p, int64_t n_k, const void *block, int64_t lanes, int64_t begin,
+                  int64_t end, float *s);
+// out [lines][nr] += panels [k from..to) . block
+void panels_add(const AttentionJob *job, const LinePanels *p, int64_t from, int64_t to, const void *block, int64_t lanes,
+                float *out);
+
+// The lanes of one block of queries: lane x of item's chunk is query x % n of head x / n.
+typedef struct {
+  char *q, *dout;                    // packed [D][nr]
+  float *out, *max, *sum, *lse, *d;  // out: the sum that this pass makes, [D][nr]
+  int32_t *first, *last;
+  int64_t lanes, x0, low, high;  // keys that any lane sees, inclusive
+} QueryBlock;
+
+typedef struct {
+  int64_t b, g, i0, n;  // n queries from i0 on
+  int64_t low, high;    // keys that any of them sees, inclusive
+} QueryItem;
+
+void query_item(const AttentionJob *job, int64_t index, QueryItem *item);
+void query_block_pack(const AttentionJob *job, const QueryItem *item, const QueryBlock *block, Mat m, int64_t stride, int64_t D,
+                      void *to, void *room);
+void query_block_see(const AttentionJob *job, const QueryItem *item, QueryBlock *block);
+// Writes out [D][nr] to the lanes' rows of m, head h at column h * stride.
+void query_block_write(const AttentionJob *job, const QueryItem *item, const QueryBlock *block, Mat m, int64_t stride,
+                       int64_t D, float *room);
+// Sets begin, end, masked of a tile at t0 for this block; false: it sees nothing of it.
+bool query_block_clip(const QueryBlock *block, int64_t t0, ScoreTile *t);
+
+// The items of [0, n) whose cost falls to this thread, in runs of equal cost.
+void attention_share(const AttentionJob *job, int64_t n, int64_t (*cost)(const AttentionJob *job, int64_t index), int thread,
+                     int n_threads, int64_t *begin, int64_t *end);
+int64_t query_item_cost(const AttentionJob *job, int64_t index);
+AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool backward);
+
+void attention_forward_cpu(Dev *dev, const AttentionArgs *a);
+void attention_backward_cpu(Dev *dev, const AttentionArgs *a);
+void attention_ops_set(Ops *o, Isa isa);
+
+#endif

@@ -1,0 +1,77 @@
+// Vectors of 16 floats. cpu/avx2/simd.h gives the same names for 8, so that code over either is written once (a .inc file that
+// each folder includes).
+#ifndef OPS_CPU_AVX512_SIMD_H
+#define OPS_CPU_AVX512_SIMD_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "base/half.h"
+
+enum { V_LANES = 16 };
+typedef __m512 Vf;
+typedef __m512i Vi;
+typedef __mmask16 Vmask;
+
+static inline Vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, Vf x) { _mm512_storeu_ps(p, x); }
+static inline Vf vf_set(float x) { return _mm512_set1_ps(x); }
+static inline Vf vf_add(Vf a, Vf b) { return _mm512_add_ps(a, b); }
+static inline Vf vf_sub(Vf a, Vf b) { return _mm512_sub_ps(a, b); }
+static inline Vf vf_mul(Vf a, Vf b) { return _mm512_mul_ps(a, b); }
+static inline Vf vf_div(Vf a, Vf b) { return _mm512_div_ps(a, b); }
+static inline Vf vf_fma(Vf a, Vf b, Vf c) { return _mm512_fmadd_ps(a, b, c); }
+static inline Vf vf_max(Vf a, Vf b) { return _mm512_max_ps(a, b); }  // b if either is NaN
+static inline Vf vf_min(Vf a, Vf b) { return _mm512_min_ps(a, b); }
+static inline float vf_sum(Vf x) { return _mm512_reduce_add_ps(x); }
+static inline Vmask vf_less(Vf a, Vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+static inline Vmask vf_equal(Vf a, Vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline Vf vf_where(Vmask m, Vf yes, Vf no) { return _mm512_mask_blend_ps(m, no, yes); }
+static inline Vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
+static inline Vi vi_set(int32_t x) { return _mm512_set1_epi32(x); }
+static inline Vmask vi_greater(Vi a, Vi b) { return _mm512_cmpgt_epi32_mask(a, b); }
+static inline Vmask vmask_or(Vmask a, Vmask b) { return (Vmask)(a | b); }
+
+// The first n (clamped to 0..16) lanes.
+static inline Vmask vmask_first(int64_t n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : (Vmask)((1u << n) - 1); }
+static inline Vf vf_load_first(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(vmask_first(n), p); }
+static inline void vf_store_first(float *p, Vf x, int64_t n) { _mm512_mask_storeu_ps(p, vmask_first(n), x); }
+
+static inline Vi bf16_widen_bits(__m256i h) { return _mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16); }
+static inline Vf vf_load_bf16_first(const Bf16 *p, int64_t n) {
+  return _mm512_castsi512_ps(bf16_widen_bits(_mm256_maskz_loadu_epi16(vmask_first(n), p)));
+}
+
+// Each lane's bf16 in its low half, rounded to nearest even as bf16_from_f32 does, NaN and subnormals too (the bf16 instruction
+// flushes those).
+static inline Vi vi_bf16(Vf x) {
+  __m512i u = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+  __m512i quiet = _mm512_or_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(0x40));
+  return _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
+}
+static inline void vf_store_bf16_first(Bf16 *p, Vf x, int64_t n) {
+  _mm256_mask_storeu_epi16(p, vmask_first(n), _mm512_cvtepi32_epi16(vi_bf16(x)));
+}
+// (low, high) pairs of bf16, as the pair dot wants them.
+static inline void vf_store_bf16_pairs(void *p, Vf low, Vf high) {
+  _mm512_storeu_si512(p, _mm512_or_si512(vi_bf16(low), _mm512_slli_epi32(vi_bf16(high), 16)));
+}
+
+// e^x within 1 ulp (tests/ops/test_simd.c); results under the smallest normal number are 0, which keeps subnormals out of what
+// follows. x = n ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 q(r), q of degree 4 fitted at Chebyshev's points.
+static inline Vf vf_exp(Vf x) {
+  const Vf low = vf_set(-87.336544f), high = vf_set(89.0f);
+  Vmask tiny = vf_less(x, low);
+  Vf y = vf_min(high, vf_max(low, x));  // NaN stays
+  Vf n = _mm512_roundscale_ps(vf_mul(y, vf_set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  Vf r = vf_fma(n, vf_set(-1.42860682e-6f), vf_fma(n, vf_set(-0.693145752f), y));
+  Vf q = vf_fma(r, vf_set(0.001392625083f), vf_set(0.008363232884f));
+  q = vf_fma(q, r, vf_set(0.04166655421f));
+  q = vf_fma(q, r, vf_set(0.1666657667f));
+  q = vf_fma(q, r, vf_set(0.5f));
+  Vf e = vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r));
+  return vf_where(tiny, vf_set(0), _mm512_scalef_ps(e, n));
+}
+
+#endif
