@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "model/hf_config.h"
+#include "model/hf_files.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
 
@@ -53,7 +55,7 @@ static Err load_arrays(const Opened *m, const char *path) {
   }
   Err err = checkpoint_load(path, NULL, array, list->count, false, NULL);
   free(array);
-  return err;
+  return err ? err : params_check_finite(list, path);
 }
 
 static Err open_checkpoint(Opened *m, const OpenOptions *o, const char *path) {
@@ -77,6 +79,16 @@ out:
   return err;
 }
 
+static Err open_hugging_face(Opened *m, const OpenOptions *o, const char *config_path) {
+  ModelConfig c;
+  TRY(hf_config_load(config_path, &c));
+  TRY(choose_type(m, o, DT_F32));
+  TRY(declare(m, &c, o));
+  TRY(hf_load(o->path, &c, &m->model.params, false));
+  snprintf(m->from, sizeof m->from, "%s", o->path);
+  return tokenizer_open(&m->tokenizer, o->tokenizer ? o->tokenizer : o->path);
+}
+
 // A checkpoint's own folder, or the newest in a folder of them.
 static Err find_checkpoint(char out[PATH_BYTES], const char *path) {
   char inner[PATH_BYTES];
@@ -96,12 +108,14 @@ static Err find_checkpoint(char out[PATH_BYTES], const char *path) {
 }
 
 Err opened_open(Opened *m, const OpenOptions *o) {
-  char checkpoint[PATH_BYTES];
+  char inner[PATH_BYTES];
   *m = (Opened){.step = -1};
   CHECK(file_is_folder(o->path), ERR_IO, "%s: not a folder; want a run's folder, a checkpoint, or a Hugging Face folder", o->path);
   TRY(dev_open(&m->dev, o->threads));
-  TRY(find_checkpoint(checkpoint, o->path));
-  return open_checkpoint(m, o, checkpoint);
+  TRY(path_join(inner, o->path, "config.json"));
+  if (file_exists(inner)) return open_hugging_face(m, o, inner);
+  TRY(find_checkpoint(inner, o->path));
+  return open_checkpoint(m, o, inner);
 }
 
 void opened_close(Opened *m) {
