@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static Err open_set(Dataset **d, const RunConfig *c, const char *blend, const char *key, const char *split, SplitPart part, int64_t T,
-                    int64_t samples, const char *cache, const char *where) {
+Err feed_open_set(Dataset **d, const RunConfig *c, const char *blend, const char *key, const char *split, SplitPart part, int64_t T,
+                  int64_t samples, const char *cache, const char *where) {
   Blend *b = malloc(sizeof *b);
   DataSource *source = calloc(BLEND_SOURCES_MAX, sizeof *source);
   Err err = ERR_OK;
@@ -22,10 +22,6 @@ out:
   return err;
 }
 
-Err feed_open_valid(Dataset **d, const RunConfig *c, const char *blend, int64_t T, int64_t samples, const char *cache, const char *where) {
-  return open_set(d, c, blend, "data.valid", "1,0,0", SPLIT_TRAIN, T, samples, cache, where);
-}
-
 static Err open_valid(Feed *f, const RunConfig *c, const char *cache, const char *where) {
   int64_t micro = f->plan->stage[0].micro_batch, wanted = c->eval.batches * micro;
   f->valid_T = f->plan->stage[0].seq_length;
@@ -34,8 +30,8 @@ static Err open_valid(Feed *f, const RunConfig *c, const char *cache, const char
     if (g->seq_length > f->valid_T) f->valid_T = g->seq_length;
     if (g->micro_batch * c->eval.batches > wanted) wanted = g->micro_batch * c->eval.batches;
   }
-  if (*c->data.valid) TRY(feed_open_valid(&f->valid, c, c->data.valid, f->valid_T, wanted, cache, where));
-  else TRY(open_set(&f->valid, c, c->data.train, "data.train", c->data.split, SPLIT_VALID, f->valid_T, wanted, cache, where));
+  if (*c->data.valid) TRY(feed_open_set(&f->valid, c, c->data.valid, "data.valid", "1,0,0", SPLIT_TRAIN, f->valid_T, wanted, cache, where));
+  else TRY(feed_open_set(&f->valid, c, c->data.train, "data.train", c->data.split, SPLIT_VALID, f->valid_T, wanted, cache, where));
   f->valid_samples = dataset_samples(f->valid);
   return ERR_OK;
 }
@@ -45,7 +41,7 @@ Err feed_open(Feed *f, const RunConfig *c, const Plan *plan, const char *cache, 
   const char *split = *c->data.valid ? "1,0,0" : c->data.split;
   for (int i = 0; i < plan->n_sources; i++) {
     const PlanSource *s = &plan->source[i];
-    TRY(open_set(&f->source[i], c, s->blend, "data.train", split, SPLIT_TRAIN, s->seq_length, s->samples, cache, where));
+    TRY(feed_open_set(&f->source[i], c, s->blend, "data.train", split, SPLIT_TRAIN, s->seq_length, s->samples, cache, where));
   }
   return c->eval.every ? open_valid(f, c, cache, where) : ERR_OK;
 }

@@ -20,7 +20,8 @@ void feed_close(Feed *f);
 Err feed_batch(Feed *f, int64_t step, Batch *b);
 // Micro-batch `index` of the held-out data, B sequences; it starts again at its end.
 Err feed_valid(Feed *f, int64_t index, int64_t B, Batch *b);
-// The held-out data alone, of a blend, as `eval` reads it: every sample once when whole.
-Err feed_open_valid(Dataset **d, const RunConfig *c, const char *blend, int64_t T, int64_t samples, const char *cache, const char *where);
+// One data set of a blend as a run would open it: a part of a split, samples (or ONE_EPOCH) of T tokens. key: for messages.
+Err feed_open_set(Dataset **d, const RunConfig *c, const char *blend, const char *key, const char *split, SplitPart part, int64_t T,
+                  int64_t samples, const char *cache, const char *where);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "train/peak.h"
 #include "train/run.h"
+#include "train/token_bytes.h"
 
 static const double PEAK_BUDGET_S = 0.05;
 
@@ -65,6 +66,23 @@ static Err try_data(TrainRun *r) {
   return r->feed.valid ? feed_valid(&r->feed, 0, r->plan.stage[0].micro_batch, b) : ERR_OK;
 }
 
+static Err open_tokenizer(TrainRun *r) {
+  const RunConfig *c = r->config;
+  if (!*c->data.tokenizer) return ERR_OK;
+  Tokenizer *t;
+  TRY(tokenizer_open(&t, c->data.tokenizer));
+  Err err = ERR_OK;
+  int64_t vocab = c->model.model.vocab;
+  CHECK_OUT(tokenizer_vocab(t) <= vocab, ERR_CONFIG, "%s: data.tokenizer %s has %lld tokens, more than model.vocab %lld", r->where,
+            c->data.tokenizer, (long long)tokenizer_vocab(t), (long long)vocab);
+  r->token_bytes = calloc((size_t)vocab, sizeof *r->token_bytes);
+  CHECK_OUT(r->token_bytes, ERR_MEMORY, "no memory for a table of %lld tokens", (long long)vocab);
+  TRY_OUT(token_bytes(t, vocab, r->token_bytes));
+out:
+  tokenizer_close(t);
+  return err;
+}
+
 static Err open_run(TrainRun *r) {
   RunConfig *c = r->config;
   char cache[PATH_BYTES];
@@ -74,6 +92,7 @@ static Err open_run(TrainRun *r) {
   TRY(folder_make(r->folder));
   TRY(folder_lock(&r->lock, r->folder));
   TRY(path_join(cache, r->folder, "cache"));
+  TRY(open_tokenizer(r));
   TRY(feed_open(&r->feed, c, &r->plan, *c->data.cache ? c->data.cache : cache, r->where));
   TrainerOptions o = trainer_options(r);
   TRY(trainer_open(&r->trainer, &o));
@@ -96,7 +115,7 @@ static Err close_run(TrainRun *r) {
   Err logs = logs_close(r);
   trainer_close(&r->trainer);
   feed_close(&r->feed);
-  free(r->token_bytes_owned);
+  free(r->token_bytes);
   if (r->lock >= 0) folder_unlock(&r->lock);
   return err ? err : logs;
 }

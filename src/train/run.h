@@ -47,8 +47,7 @@ typedef struct {
   RunState state;
   Checkpointer *checkpointer;
   char *identity, *text;  // of the checkpoints
-  const int32_t *token_bytes;  // [vocab] bytes of each token, or NULL
-  int32_t *token_bytes_owned;
+  int32_t *token_bytes;        // [vocab] bytes of each token, or NULL without a tokenizer
   // logs
   Metrics metrics, experts;
   char *line, *experts_line;

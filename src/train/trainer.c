@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "train/score.h"
 
 const char *const phase_names[PHASES + 1] = {"data", "forward", "backward", "optimizer", "eval", "checkpoint", NULL};
 const char *const memory_names[MEMORY_LINES + 1] = {"weights", "gradients", "moments", "leaf sums", "copies and tables", "activations",
@@ -180,17 +181,7 @@ void trainer_skip(Trainer *t) { optimizer_skip(&t->optimizer); }
 
 double trainer_score(Trainer *t, const Batch *batch) {
   Run run = run_of(t, false);
-  t->now = batch;
-  t->micro_batch = batch->B;
-  t->scales = (MicroBatch){.loss_scale = 1, .mtp_scale = 0, .sequence_scale = 0};
-  MicroBatch mb = micro_batch_of(t, 0);
-  Losses losses = {0};
-  size_t kept = arena_mark(run.kept), temp = arena_mark(run.temp);
-  int64_t blocks = t->option.model->model.layers + 2;  // without multi-token prediction
-  model_forward(&t->model, &run, &mb, 0, blocks, &t->stream, t->saved, &losses);
-  arena_rewind(run.kept, kept);
-  arena_rewind(run.temp, temp);
-  return losses.lm;
+  return score_forward(&t->model, &run, batch, &t->stream, t->saved);
 }
 
 double trainer_total(const Trainer *t, const Losses *l) { return l->lm + t->option.model->mtp.loss * l->mtp + l->aux + l->z; }
