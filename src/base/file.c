@@ -60,9 +60,10 @@ Err file_read(const char *path, size_t limit_bytes, char **text, size_t *size) {
   Err err = ERR_OK;
   size_t used = 0, room = 0;
   char *buffer = NULL;
-  for (;;) {  // grows with what comes, not with what the size claims: pipes have none
+  for (;;) {  // grows with what comes: pipes and system files claim no size
     if (used == room) {
-      room = room ? 2 * room : S_ISREG(st.st_mode) && (size_t)st.st_size < limit_bytes ? (size_t)st.st_size + 1 : 65536;
+      bool known = S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < limit_bytes;
+      room = room ? 2 * room : known ? (size_t)st.st_size + 1 : 65536;
       char *grown = realloc(buffer, room + 1);
       CHECK_OUT(grown, ERR_MEMORY, "%s: no memory for %zu bytes", path, room);
       buffer = grown;

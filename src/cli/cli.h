@@ -12,6 +12,9 @@
 #include "cli/commands.inc"
 #undef COMMAND
 
+// Runs the command argv[0]. ERR_ARG, with the nearest known one, if there is none of that name.
+Err cli_run(int argc, char **argv);
+
 // Takes "name" out of argv if it is there.
 bool cli_flag(int *argc, char **argv, const char *name);
 // Takes "name VALUE" or "name=VALUE" out of argv; *value is left as it is if absent. ERR_ARG if the value is missing.

@@ -1,14 +1,51 @@
 #include <stdio.h>
+#include <string.h>
 
+#include "base/options.h"
 #include "cli/cli.h"
 
-Err cmd_help(int argc, char **argv) {
-  (void)argc, (void)argv;
-  printf(
-      "pleiad: text, training, measuring and talking with language models of many small experts\n\nusage: pleiad COMMAND "
-      "[--help]\n\n");
-#define COMMAND(name, about) printf("  %-12s %s\n", #name, about);
+static const struct {
+  const char *name, *about;
+  Err (*run)(int argc, char **argv);
+} commands[] = {
+#define COMMAND(name, about) {#name, about, cmd_##name},
 #include "cli/commands.inc"
 #undef COMMAND
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static Err find_command(const char *name, int *index) {
+  const char *names[N_COMMANDS + 1] = {NULL};
+  for (*index = 0; *index < N_COMMANDS; ++*index) {
+    if (strcmp(name, commands[*index].name) == 0) return ERR_OK;
+    names[*index] = commands[*index].name;
+  }
+  const char *near = name_nearest(name, names);
+  if (near) FAIL(ERR_ARG, "no command \"%s\"; did you mean %s?", name, near);
+  FAIL(ERR_ARG, "no command \"%s\"; see pleiad help", name);
+}
+
+Err cli_run(int argc, char **argv) {
+  int index;
+  TRY(find_command(argv[0], &index));
+  return commands[index].run(argc, argv);
+}
+
+Err cmd_help(int argc, char **argv) {
+  static char option[] = "--help";
+  if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0) {
+    char *of_command[] = {argv[1], option, NULL};
+    return cli_run(2, of_command);
+  }
+  printf(
+      "pleiad trains, measures and talks with language models made of many small experts.\n"
+      "\n"
+      "usage: pleiad COMMAND [options]      pleiad COMMAND --help says more\n"
+      "\n");
+  for (int i = 0; i < N_COMMANDS; i++) printf("  %-12s %s\n", commands[i].name, commands[i].about);
+  printf(
+      "\n"
+      "With --json a command ends with one JSON object on a line of its own. Exit code: 0 done, 1 failed, 2 called wrongly.\n"
+      "PLEIAD_LOG=quiet|warn|info|debug says how much is told on the way, PLEIAD_TRACE=1 where an error passed.\n");
   return ERR_OK;
 }

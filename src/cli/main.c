@@ -1,42 +1,36 @@
 // The program: finds the sub-command, prints what went wrong, chooses the exit code.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/options.h"
 #include "cli/cli.h"
 
-typedef struct {
-  const char *name;
-  Err (*run)(int argc, char **argv);
-} Command;
+// Started with a standard stream closed, the next file opened would take its number, and prints would go into that file. The
+// stand-in refuses: a result that nobody can receive is an error, not a success.
+static void keep_standard_streams(void) {
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)open("/dev/null", fd == 1 ? O_RDONLY : O_WRONLY);
+}
 
-static const Command commands[] = {
-#define COMMAND(name, about) {#name, cmd_##name},
-#include "cli/commands.inc"
-#undef COMMAND
-};
-enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
-
-static const char *names[N_COMMANDS + 1];
-
-static Err run(int argc, char **argv) {
-  const char *name = argc > 1 ? argv[1] : "help";
-  if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
-  for (int i = 0; i < N_COMMANDS; i++)
-    if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc > 1 ? argc - 1 : 1, argc > 1 ? argv + 1 : argv);
-  for (int i = 0; i < N_COMMANDS; i++) names[i] = commands[i].name;
-  const char *near = name_nearest(name, names);
-  if (near) FAIL(ERR_ARG, "no command \"%s\"; did you mean %s?", name, near);
-  FAIL(ERR_ARG, "no command \"%s\"; see pleiad help", name);
+static char *first_word(int argc, char **argv) {
+  static char help[] = "help", version[] = "version";
+  if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return help;
+  return strcmp(argv[1], "--version") == 0 ? version : argv[1];
 }
 
 int main(int argc, char **argv) {
-  Err err = run(argc, argv);
+  keep_standard_streams();
+  char *none[] = {first_word(argc, argv), NULL};
+  if (argc > 1) argv[1] = none[0];
+  Err err = argc > 1 ? cli_run(argc - 1, argv + 1) : cli_run(1, none);
   if (!err) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-    fprintf(stderr, "error: cannot write to standard output\n");
+    fprintf(stderr, "error: standard output: %s\n", errno ? strerror(errno) : "cannot be written");
     return 1;
   }
+  fflush(stdout);
   err_print(stderr, getenv("PLEIAD_TRACE") != NULL);
   return err == ERR_ARG ? 2 : 1;
 }
