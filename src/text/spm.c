@@ -87,7 +87,7 @@ static Err encode_normal(const Spm *m, SpmWork *w, bool last, size_t *used, SpmS
   size_t size = w->normal.size;
   switch (m->type) {
     case SPM_UNIGRAM: return unigram_encode(&m->unigram, &w->unigram, text, size, last, used, sink);
-    case SPM_WORD: return word_encode(&m->pieces, text, size, last, used, sink);
+    case SPM_WORD: word_encode(&m->pieces, text, size, last, used, sink); return ERR_OK;
     default: return bpe_encode(&m->bpe, w->bpe, text, size, last, used, sink);
   }
 }

@@ -70,24 +70,30 @@ static Err add_characters(Bpe *b, uint32_t *capacity) {
 // ---- pieces by score
 
 typedef struct {
-  float score;
+  int32_t order;  // of the score, -0 before +0: the reference compares bits
   int32_t id;
 } Scored;
 
+static int32_t score_order(float score) {
+  int32_t bits;
+  memcpy(&bits, &score, 4);
+  return bits < 0 ? bits ^ INT32_MAX : bits;
+}
+
 static int by_score(const void *a, const void *b) {
   const Scored *x = a, *y = b;
-  if (x->score != y->score) return x->score > y->score ? -1 : 1;
+  if (x->order != y->order) return x->order > y->order ? -1 : 1;
   return (x->id > y->id) - (x->id < y->id);
 }
 
 static Err rank_symbols(Bpe *b, const Scored *order) {
   bool ties = false;
-  for (uint32_t s = 1; s < b->merged_count; s++) ties |= order[s].score == order[s - 1].score;
+  for (uint32_t s = 1; s < b->merged_count; s++) ties |= order[s].order == order[s - 1].order;
   if (!ties) return ERR_OK;
   b->rank = malloc(b->symbol_count * sizeof *b->rank);
   CHECK(b->rank, ERR_MEMORY, "no memory for the ranks of %u symbols", b->symbol_count);
   for (uint32_t s = 0; s < b->symbol_count; s++)
-    b->rank[s] = s == 0 || s >= b->merged_count ? s : b->rank[s - 1] + (order[s].score != order[s - 1].score);
+    b->rank[s] = s == 0 || s >= b->merged_count ? s : b->rank[s - 1] + (order[s].order != order[s - 1].order);
   return ERR_OK;
 }
 
@@ -231,7 +237,7 @@ static Err sort_pieces(const Bpe *b, bool merges, Scored **order, uint32_t *coun
   *order = malloc((size_t)b->pieces->count * sizeof **order);
   CHECK(*order, ERR_MEMORY, "no memory for %lld pieces", (long long)b->pieces->count);
   for (int32_t id = 0; merges && id < b->pieces->count; id++)
-    if (mergeable(&b->pieces->piece[id])) (*order)[(*count)++] = (Scored){b->pieces->piece[id].score, id};
+    if (mergeable(&b->pieces->piece[id])) (*order)[(*count)++] = (Scored){score_order(b->pieces->piece[id].score), id};
   qsort(*order, *count, sizeof **order, by_score);
   return ERR_OK;
 }

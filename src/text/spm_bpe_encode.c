@@ -7,9 +7,7 @@
 
 struct BpeWork {
   BpeWindow window;
-  uint32_t limit;   // characters of a segment at which a window is taken
-  uint32_t *stack;  // for pieces that fall apart again
-  uint32_t stack_capacity;
+  uint32_t limit;  // characters of a segment at which a window is taken
 };
 
 Err bpe_work_open(BpeWork **out) {
@@ -28,7 +26,6 @@ Err bpe_work_open(BpeWork **out) {
 void bpe_work_close(BpeWork *w) {
   if (!w) return;
   bpe_window_free(&w->window);
-  free(w->stack);
   free(w);
 }
 
@@ -53,39 +50,42 @@ int bpe_join_short(const Bpe *b, uint32_t *s, int n) {
   return n;
 }
 
-static inline Err emit_symbol(const Bpe *b, SpmSink *sink, uint32_t symbol) {
-  int32_t emit = b->emit[symbol];
-  if (emit < 0) return spm_emit(sink, emit, b->text[symbol].data, b->text[symbol].size);
-  spm_emit_id(sink, emit);
-  return ERR_OK;
+static inline void emit_symbol(const Bpe *b, SpmSink *sink, uint32_t symbol) {
+  spm_emit(sink, b->emit[symbol], b->text[symbol].data, b->text[symbol].size);
 }
 
 // Writes the list of joined symbols.
-static Err emit_list(const Bpe *b, const BpeWindow *w, SpmSink *sink) {
-  for (uint32_t i = 0; i != UINT32_MAX; i = w->next[i]) TRY(emit_symbol(b, sink, w->symbol[i]));
-  return ERR_OK;
+static void emit_list(const Bpe *b, const BpeWindow *w, SpmSink *sink) {
+  for (uint32_t i = 0; i != UINT32_MAX; i = w->next[i]) emit_symbol(b, sink, w->symbol[i]);
 }
 
-// Writes a segment of n >= 1 characters, which ends at `end` and is cut off on both sides.
-static Err emit_segment(const Bpe *b, BpeWindow *w, uint32_t n, const char *text, size_t end, SpmSink *sink) {
+// Writes a segment of n characters, which ends at `end` and is cut off on both sides.
+static void emit_segment(const Bpe *b, BpeWindow *w, uint32_t n, const char *text, size_t end, SpmSink *sink) {
   uint32_t *s = w->symbol;
-  if (n == 1) return emit_symbol(b, sink, s[0]);
+  if (n == 0) return;
+  if (n == 1) {
+    emit_symbol(b, sink, s[0]);
+    return;
+  }
   if (n == 2) {
     uint32_t joined = bpe_join(b, s[0], s[1]);
-    if (joined != BPE_NONE) return emit_symbol(b, sink, joined);
-    TRY(emit_symbol(b, sink, s[0]));
-    return emit_symbol(b, sink, s[1]);
+    emit_symbol(b, sink, joined == BPE_NONE ? s[0] : joined);
+    if (joined == BPE_NONE) emit_symbol(b, sink, s[1]);
+    return;
   }
   const BpeWhole *whole = bpe_whole(b, text + w->at[0], end - w->at[0]);
-  if (whole->size) return emit_symbol(b, sink, whole->symbol);
+  if (whole->size) {
+    emit_symbol(b, sink, whole->symbol);
+    return;
+  }
   if (n > BPE_SHORT) {
     w->at[n] = (uint32_t)end;
     (void)bpe_join_window(b, w, n, false, text, end);
-    return emit_list(b, w, sink);
+    emit_list(b, w, sink);
+    return;
   }
   int count = bpe_join_short(b, s, (int)n);
-  for (int i = 0; i < count; i++) TRY(emit_symbol(b, sink, s[i]));
-  return ERR_OK;
+  for (int i = 0; i < count; i++) emit_symbol(b, sink, s[i]);
 }
 
 // Takes a window from the n characters gathered, which end at `end`, and writes what is final. Returns what is left of them in
@@ -95,7 +95,7 @@ static Err emit_window(const Bpe *b, BpeWork *work, uint32_t *n, const char *tex
   w->at[*n] = (uint32_t)end;
   // The joining overwrites the symbols, which are needed again where nothing, or not all, is final.
   uint32_t final = bpe_join_window(b, w, *n, true, text, size);
-  if (final) TRY(emit_list(b, w, sink));
+  if (final) emit_list(b, w, sink);
   work->limit = final ? BPE_WINDOW : 2 * *n;
   *n -= final;
   memmove(w->at, w->at + final, (*n + 1) * sizeof *w->at);
@@ -117,22 +117,22 @@ static Err encode_cut(const Bpe *b, BpeWork *work, const char *text, size_t size
       if (!last && size - at < longest) break;
       int32_t id = trie_longest(&b->pieces->user, text + at, size - at, &length);
       if (id >= 0) {
-        if (n) TRY(emit_segment(b, w, n, text, at, sink));
+        emit_segment(b, w, n, text, at, sink);
         n = 0;
-        TRY(spm_emit_user(sink, id));
+        spm_emit_id(sink, id);
         at += length;
         continue;
       }
       symbol = bpe_cell(b, text + at, size - at, &length) & ~BPE_USER;
     }
     if (n && !bpe_together(b, w->symbol[n - 1], symbol)) {
-      TRY(emit_segment(b, w, n, text, at, sink));
+      emit_segment(b, w, n, text, at, sink);
       n = 0;
     }
     if (symbol == BPE_NONE) {
-      if (n) TRY(emit_segment(b, w, n, text, at, sink));
+      emit_segment(b, w, n, text, at, sink);
       n = 0;
-      TRY(spm_emit(sink, EMIT_UNKNOWN, text + at, length));
+      spm_emit_unknown(sink, text + at, length);
       at += length;
       continue;
     }
@@ -144,7 +144,7 @@ static Err encode_cut(const Bpe *b, BpeWork *work, const char *text, size_t size
     w->at[n++] = (uint32_t)at;
     at += length;
   }
-  if (last && n) TRY(emit_segment(b, w, n, text, at, sink));
+  if (last) emit_segment(b, w, n, text, at, sink);
   work->limit = last ? BPE_WINDOW : work->limit;
   *used = last || !n ? at : w->at[0];
   return ERR_OK;
@@ -153,33 +153,29 @@ static Err encode_cut(const Bpe *b, BpeWork *work, const char *text, size_t size
 // ---- models with unused pieces: those may be made on the way, and fall apart again at the end into what the latest look at
 // them saw, anywhere in the text. So the whole text is one window.
 
-static Err push(BpeWork *work, uint32_t *count, uint32_t symbol) {
-  if (*count == work->stack_capacity) {
-    uint32_t capacity = work->stack_capacity ? 2 * work->stack_capacity : 64;
-    uint32_t *grown = realloc(work->stack, capacity * sizeof *grown);
-    CHECK(grown, ERR_MEMORY, "no memory to take a piece apart");
-    work->stack = grown;
-    work->stack_capacity = capacity;
-  }
-  work->stack[(*count)++] = symbol;
-  return ERR_OK;
-}
+// A symbol of the stack, and how deep it lies in the piece taken apart.
+typedef struct {
+  uint32_t symbol, depth;
+} Apart;
 
-static Err emit_apart(const Bpe *b, BpeWork *work, uint32_t symbol, SpmSink *sink) {
-  uint32_t count = 0;
-  TRY(push(work, &count, symbol));
+// The reference goes no deeper, and leaves the unused piece as it is.
+enum { DEPTH_MAX = 100 };
+
+// Depth first, so the stack holds at most one symbol of each depth, and two of the last.
+static void emit_apart(const Bpe *b, const BpeWindow *w, uint32_t symbol, SpmSink *sink) {
+  Apart stack[DEPTH_MAX + 3] = {{symbol, 0}};
+  int count = 1;
   while (count) {
-    uint32_t s = work->stack[--count];
-    // As PieceToId: a reserved piece of this text comes first and is not taken apart.
-    bool apart = b->unused[s] && b->emit[s] >= 0 && b->pieces->piece[b->emit[s]].type == SPM_UNUSED;
-    if (!apart) {
-      TRY(emit_symbol(b, sink, s));
-      continue;
+    Apart a = stack[--count];
+    if (!b->unused[a.symbol]) {
+      emit_symbol(b, sink, a.symbol);
+    } else if (a.depth > DEPTH_MAX) {
+      spm_emit_id(sink, spm_pieces_find(b->pieces, b->text[a.symbol].data, b->text[a.symbol].size));
+    } else {
+      stack[count++] = (Apart){(uint32_t)w->made_of[a.symbol], a.depth + 1};
+      stack[count++] = (Apart){(uint32_t)(w->made_of[a.symbol] >> 32), a.depth + 1};
     }
-    TRY(push(work, &count, (uint32_t)work->window.made_of[s]));
-    TRY(push(work, &count, (uint32_t)(work->window.made_of[s] >> 32)));
   }
-  return ERR_OK;
 }
 
 static Err encode_whole(const Bpe *b, BpeWork *work, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
@@ -207,9 +203,9 @@ static Err encode_whole(const Bpe *b, BpeWork *work, const char *text, size_t si
   (void)bpe_join_window(b, w, n, false, text, size);
   for (uint32_t i = 0; i != UINT32_MAX; i = w->next[i]) {
     uint32_t s = w->symbol[i];
-    if (s & FROZEN) TRY(spm_emit_user(sink, (int32_t)(s & ~FROZEN)));
-    else if (s == BPE_NONE) TRY(spm_emit(sink, EMIT_UNKNOWN, text + w->at[i], w->at[i + 1] - w->at[i]));
-    else TRY(emit_apart(b, work, s, sink));
+    if (s & FROZEN) spm_emit_id(sink, (int32_t)(s & ~FROZEN));
+    else if (s == BPE_NONE) spm_emit_unknown(sink, text + w->at[i], w->at[i + 1] - w->at[i]);
+    else emit_apart(b, w, s, sink);
   }
   return ERR_OK;
 }

@@ -18,8 +18,9 @@ static Err append_spaced(Bytes *out, SpmText t) {
 static Err text_of_piece(SpmDecoder *d, int32_t id, SpmText unk_surface) {
   const SpmPiece *p = &d->pieces->piece[id];
   int32_t known = spm_pieces_find(d->pieces, p->text.data, p->text.size);
-  d->kind[id] = (uint8_t)d->pieces->piece[known].type;
+  d->kind[id] = known < 0 ? SPM_UNKNOWN : (uint8_t)d->pieces->piece[known].type;
   d->begin[id] = d->texts.size;
+  if (known < 0) return bytes_append(&d->texts, p->text.data, p->text.size);  // a lone NUL stands for itself
   switch ((SpmPieceType)d->kind[id]) {
     case SPM_CONTROL: return ERR_OK;
     case SPM_UNKNOWN: return bytes_append(&d->texts, unk_surface.data, strnlen(unk_surface.data, unk_surface.size));

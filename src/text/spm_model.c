@@ -35,7 +35,11 @@ static int byte_of(const SpmPiece *p) {
 static bool is_normal(SpmPieceType t) { return t == SPM_NORMAL || t == SPM_USER_DEFINED || t == SPM_UNUSED; }
 
 static Err index_piece(SpmPieces *s, int32_t id, const char *path) {
-  const SpmPiece *p = &s->piece[id];
+  SpmPiece *p = &s->piece[id];
+  bool nul = p->text.size == 1 && p->text.data[0] == '\0';
+  if (nul && s->byte_fallback) p->type = SPM_UNUSED;  // converters put it in beside the byte piece <0x00>
+  if (nul && p->type == SPM_UNUSED) return ERR_OK;
+  CHECK(!memchr(p->text.data, 0, p->text.size), ERR_FORMAT, "%s: piece %d holds a NUL byte", path, id);
   StrMap *map = is_normal(p->type) ? &s->normal : &s->reserved;
   int64_t index;
   TRY(strmap_put(map, p->text.data, p->text.size, id, &index));
@@ -52,7 +56,6 @@ static Err index_piece(SpmPieces *s, int32_t id, const char *path) {
     s->byte_id[byte] = id;
   }
   if (p->type == SPM_USER_DEFINED) {
-    CHECK(!memchr(p->text.data, 0, p->text.size), ERR_FORMAT, "%s: user-defined piece %d holds a NUL byte", path, id);
     if (p->text.size > s->user_longest) s->user_longest = p->text.size;
   }
   return ERR_OK;
@@ -62,9 +65,6 @@ static Err index_user(SpmPieces *s) {
   size_t count = 0;
   for (int64_t i = 0; i < s->count; i++) count += s->piece[i].type == SPM_USER_DEFINED;
   if (!count) return ERR_OK;
-  for (int64_t i = 0; i < s->count; i++)
-    s->user_shadowed |=
-        s->piece[i].type == SPM_USER_DEFINED && strmap_get(&s->reserved, s->piece[i].text.data, s->piece[i].text.size, -1) >= 0;
   TrieKey *key = malloc(count * sizeof *key);
   CHECK(key, ERR_MEMORY, "no memory for %zu user-defined pieces", count);
   count = 0;
@@ -81,7 +81,12 @@ Err spm_pieces_init(SpmPieces *s, const SpmProto *proto, const char *path) {
   Err err = ERR_OK;
   TRY_OUT(copy_pieces(s, proto, path));
   for (int32_t i = 0; i < s->count; i++) TRY_OUT(index_piece(s, i, path));
-  CHECK_OUT(s->unk_id >= 0, ERR_FORMAT, "%s: the SentencePiece model has no unknown piece", path);
+  for (int64_t i = 0; proto->type == SPM_BPE && i < s->reserved.count; i++) {
+    const char *text = strmap_text(&s->reserved, i);
+    int32_t normal = strmap_get(&s->normal, text, s->reserved.item[i].size, -1);
+    CHECK_OUT(normal < 0, ERR_FORMAT, "%s: pieces %d and %d are both \"%s\"", path, s->reserved.item[i].value, normal, text);
+  }
+  CHECK_OUT(s->unk_id >= 0 || s->byte_fallback, ERR_FORMAT, "%s: the SentencePiece model has no unknown piece", path);
   for (int b = 0; b < 256 && s->byte_fallback; b++)
     CHECK_OUT(s->byte_id[b] >= 0, ERR_FORMAT, "%s: byte_fallback is set, but the byte piece <0x%02X> is missing", path,
               (unsigned)b);
@@ -106,13 +111,6 @@ int32_t spm_pieces_find(const SpmPieces *s, const char *text, size_t size) {
 }
 
 int32_t spm_pieces_emit(const SpmPieces *s, const char *text, size_t size) {
-  int32_t id = spm_pieces_find(s, text, size);
-  if (id < 0 || s->piece[id].type == SPM_UNKNOWN) return EMIT_UNKNOWN;
-  return s->piece[id].type == SPM_CONTROL ? EMIT_CONTROL : id;
-}
-
-Err spm_emit_control_error(const SpmPieces *s, const char *text, size_t size) {
-  (void)s;
-  FAIL(ERR_FORMAT, "the text holds \"%.*s\", which the model can only write as the control piece of that name", (int)size,
-       text);
+  int32_t id = strmap_get(&s->normal, text, size, -1);
+  return id < 0 || s->piece[id].type == SPM_UNUSED ? EMIT_UNKNOWN : id;
 }

@@ -10,8 +10,8 @@
 // Texts to encode must be readable for this many bytes past their end.
 enum { SPM_PADDING = 16 };
 
-// What a text segment of the model's own becomes, where it is no id.
-enum { EMIT_UNKNOWN = -1, EMIT_CONTROL = -2 };
+// What becomes of a text that no id stands for.
+enum { EMIT_UNKNOWN = -1 };
 
 typedef struct {
   char *texts;      // of all pieces, owned; NUL after each
@@ -22,7 +22,7 @@ typedef struct {
   Trie user;            // user-defined pieces, value = id
   size_t user_longest;  // bytes
   bool user_shadowed;   // some user-defined piece has the text of a reserved one
-  int32_t unk_id;
+  int32_t unk_id;       // -1: none, which only byte fallback allows
   bool byte_fallback;
   int32_t byte_id[256];
 } SpmPieces;
@@ -32,7 +32,8 @@ Err spm_pieces_init(SpmPieces *s, const SpmProto *proto, const char *path);
 void spm_pieces_free(SpmPieces *s);
 // The id of a text, -1 if it is no piece.
 int32_t spm_pieces_find(const SpmPieces *s, const char *text, size_t size);
-// What is written for a piece of text: an id, or EMIT_UNKNOWN or EMIT_CONTROL.
+// What is written for a text: the id of a normal or user-defined piece, else EMIT_UNKNOWN. Reserved and unused pieces never
+// come from text.
 int32_t spm_pieces_emit(const SpmPieces *s, const char *text, size_t size);
 
 // Where tokens go. Runs of unknown characters are one token, unless they become bytes.
@@ -41,9 +42,6 @@ typedef struct {
   Ids *ids;  // has room: the caller reserves as many ids as there are bytes to encode
   bool after_unknown;
 } SpmSink;
-
-// A control piece's own letters as a token: SentencePiece has no answer for it either.
-Err spm_emit_control_error(const SpmPieces *s, const char *text, size_t size);
 
 static inline void spm_emit_id(SpmSink *sink, int32_t id) {
   sink->ids->id[sink->ids->count++] = id;
@@ -60,20 +58,9 @@ static inline void spm_emit_unknown(SpmSink *sink, const char *text, size_t size
 }
 
 // Writes what spm_pieces_emit gave for the text.
-static inline Err spm_emit(SpmSink *sink, int32_t emit, const char *text, size_t size) {
+static inline void spm_emit(SpmSink *sink, int32_t emit, const char *text, size_t size) {
   if (emit >= 0) spm_emit_id(sink, emit);
-  else if (emit == EMIT_UNKNOWN) spm_emit_unknown(sink, text, size);
-  else return spm_emit_control_error(sink->pieces, text, size);
-  return ERR_OK;
-}
-
-// Writes a user-defined piece.
-static inline Err spm_emit_user(SpmSink *sink, int32_t id) {
-  const SpmPieces *s = sink->pieces;
-  SpmText text = s->piece[id].text;
-  if (s->user_shadowed) return spm_emit(sink, spm_pieces_emit(s, text.data, text.size), text.data, text.size);
-  spm_emit_id(sink, id);
-  return ERR_OK;
+  else spm_emit_unknown(sink, text, size);
 }
 
 #endif

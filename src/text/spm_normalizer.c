@@ -25,8 +25,11 @@ Err spm_normalizer_init(SpmNormalizer *n, const SpmNormalizerSpec *spec, const T
   size_t size = spec->charsmap.size;
   uint32_t trie_bytes = 0;
   if (size > 4) memcpy(&trie_bytes, spec->charsmap.data, 4);
-  CHECK(size > 4 && trie_bytes >= 4 && trie_bytes % 4 == 0 && trie_bytes < size - 4, ERR_FORMAT,
-        "%s: the normalizer's map has %zu bytes and says that its trie takes %u of them", path, size, trie_bytes);
+  CHECK(size > 4 && trie_bytes >= 1024 && trie_bytes % 1024 == 0 && trie_bytes < size - 4, ERR_FORMAT,
+        "%s: the normalizer's map has %zu bytes and says that its trie takes %u of them, wanted a multiple of 1024", path, size,
+        trie_bytes);
+  CHECK(spec->charsmap.data[size - 1] == '\0', ERR_FORMAT, "%s: the strings of the normalizer's map do not end with a NUL",
+        path);
   n->unit_count = trie_bytes / 4;
   n->strings_size = size - 4 - trie_bytes;
   n->unit = malloc(trie_bytes);
@@ -51,8 +54,8 @@ void spm_normalizer_free(SpmNormalizer *n) {
   *n = (SpmNormalizer){0};
 }
 
-// The longest rule that begins text[0, size): what it gives; *length 0 if there is none.
-static Err longest_rule(const SpmNormalizer *n, const char *text, size_t size, size_t *length, SpmText *gives) {
+// The longest rule that begins text[0, size): what it gives; *length 0 if there is none, or none that is in the strings.
+static void longest_rule(const SpmNormalizer *n, const char *text, size_t size, size_t *length, SpmText *gives) {
   *length = 0;
   uint32_t value = 0, at = unit_offset(n->unit[0]);
   for (size_t i = 0; i < size; i++) {
@@ -67,29 +70,25 @@ static Err longest_rule(const SpmNormalizer *n, const char *text, size_t size, s
     value = unit_value(n->unit[at]);
     *length = i + 1;
   }
-  if (!*length) return ERR_OK;
-  CHECK(value < n->strings_size, ERR_FORMAT, "the model's normalizer map points at byte %u of its strings, which end at %zu",
-        value, n->strings_size);
-  *gives = (SpmText){n->strings + value, strlen(n->strings + value)};
-  return ERR_OK;
+  if (value >= n->strings_size) *length = 0;
+  if (*length) *gives = (SpmText){n->strings + value, strlen(n->strings + value)};
 }
 
 // The next piece of the text and what it becomes before spaces are looked at.
-static Err next_part(const SpmNormalizer *n, const char *text, size_t size, size_t *length, SpmText *gives) {
+static void next_part(const SpmNormalizer *n, const char *text, size_t size, size_t *length, SpmText *gives) {
   if (n->rules[(uint8_t)text[0]]) {
     if (n->user && trie_longest(n->user, text, size, length) >= 0) {
       *gives = (SpmText){text, *length};
-      return ERR_OK;
+      return;
     }
     *length = 0;
-    if (n->unit) TRY(longest_rule(n, text, size, length, gives));
-    if (*length) return ERR_OK;
+    if (n->unit) longest_rule(n, text, size, length, gives);
+    if (*length) return;
   }
   uint32_t code;
   *length = utf8_char(text, size, &code);
   *gives = *length ? (SpmText){text, *length} : (SpmText){replacement, 3};
   if (!*length) *length = 1;
-  return ERR_OK;
 }
 
 static SpmText symbol_of(const SpmNormalizer *n) {
@@ -126,7 +125,7 @@ static Err begin(const SpmNormalizer *n, SpmNormalizing *s, const char *text, si
   while (n->remove_extra_whitespaces && s->at < size) {
     size_t length;
     SpmText part;
-    TRY(next_part(n, text + s->at, size - s->at, &length, &part));
+    next_part(n, text + s->at, size - s->at, &length, &part);
     if (part.size != 1 || part.data[0] != ' ') break;
     s->at += length;
   }
@@ -174,7 +173,7 @@ Err spm_normalize(const SpmNormalizer *n, SpmNormalizing *s, const char *text, s
     while (s->at < size && out->size - start < limit) {
       size_t length;
       SpmText part;
-      TRY(next_part(n, text + s->at, size - s->at, &length, &part));
+      next_part(n, text + s->at, size - s->at, &length, &part);
       s->at += length;
       while (s->after_space && part.size && part.data[0] == ' ') part = (SpmText){part.data + 1, part.size - 1};
       if (!part.size) continue;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 typedef struct {
   const char *path;
@@ -107,7 +107,7 @@ static Err parse_piece(SpmProto *p, Wire w) {
   CHECK(piece.text.size <= SPM_PIECE_BYTES_MAX, ERR_FORMAT,
         "%s: offset %zu: piece %lld has %zu bytes, at most %d are supported", w.path, offset, n, piece.text.size,
         SPM_PIECE_BYTES_MAX);
-  size_t valid = utf8_valid_until(piece.text.data, piece.text.size);
+  size_t valid = utf8_invalid_at(piece.text.data, piece.text.size);
   CHECK(valid == piece.text.size, ERR_FORMAT, "%s: offset %zu: piece %lld: invalid UTF-8 at byte %zu of the piece", w.path,
         offset, n, valid);
   CHECK(isfinite(piece.score), ERR_FORMAT, "%s: offset %zu: piece %lld has a score that is not finite", w.path, offset, n);

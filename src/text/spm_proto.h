@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 enum {
-  SPM_PIECE_BYTES_MAX = 4096,
+  SPM_PIECE_BYTES_MAX = 7999,
   SPM_PIECES_MAX = 1 << 20,
 };
 

@@ -6,15 +6,15 @@
 #include "text/utf8.h"
 
 static const float UNKNOWN_PENALTY = 10.0f;
+static const float SCORE_MAX = 100000.0f;  // beyond it the scores in flight are shifted back to zero
 
 Err unigram_init(Unigram *u, const SpmPieces *pieces) {
   *u = (Unigram){.pieces = pieces};
-  float least = FLT_MAX, greatest = FLT_MIN;  // FLT_MIN, not -FLT_MAX: as the reference has it
+  float least = FLT_MAX;
   size_t count = 0;
   for (int64_t i = 0; i < pieces->count; i++) {
     const SpmPiece *p = &pieces->piece[i];
     if (p->type == SPM_NORMAL && p->score < least) least = p->score;
-    if (p->type == SPM_NORMAL && p->score > greatest) greatest = p->score;
     count += p->type == SPM_NORMAL || p->type == SPM_USER_DEFINED;
   }
   u->unknown_score = least - UNKNOWN_PENALTY;
@@ -27,8 +27,8 @@ Err unigram_init(Unigram *u, const SpmPieces *pieces) {
   for (int32_t i = 0; i < pieces->count; i++) {
     const SpmPiece *p = &pieces->piece[i];
     if (p->type != SPM_NORMAL && p->type != SPM_USER_DEFINED) continue;
-    // A user-defined piece must always win: its length times the best score, less a little.
-    u->score[i] = p->type == SPM_NORMAL ? (double)p->score : (double)((float)p->text.size * greatest) - 0.1;
+    // A user-defined piece must win over its parts.
+    u->score[i] = p->type == SPM_NORMAL ? p->score : (float)(0.1 * (double)(p->text.size - 1));
     key[count++] = (TrieKey){p->text.data, p->text.size, i};
     if (p->text.size > u->longest) u->longest = p->text.size;
   }
@@ -63,9 +63,15 @@ static Err work_reserve(UnigramWork *w, size_t size) {
   return ERR_OK;
 }
 
-static inline void offer(UnigramStep *to, double score, int32_t id, size_t length) {
-  if (to->length && !((float)score > to->score)) return;  // rounded first: what only the double tells apart is a tie
-  *to = (UnigramStep){.score = (float)score, .id = id, .length = (uint32_t)length};
+static inline void offer(UnigramStep *to, float score, int32_t id, size_t length) {
+  if (to->length && !(score > to->score)) return;
+  *to = (UnigramStep){.score = score, .id = id, .length = (uint32_t)length};
+}
+
+static void shift_scores(UnigramWork *w, size_t at, size_t reach) {
+  float offset = w->step[at].score;
+  for (size_t i = at; i <= reach; i++)
+    if (i == at || w->step[i].length) w->step[i].score -= offset;
 }
 
 // Writes the best way from `begin` to `end`.
@@ -102,6 +108,7 @@ Err unigram_encode(const Unigram *u, UnigramWork *w, const char *text, size_t si
     if (!last && size - at < u->longest + 4) break;
     length = utf8_announced(text[at]);
     if (length > size - at) length = size - at;
+    if (w->step[at].score > SCORE_MAX || w->step[at].score < -SCORE_MAX) shift_scores(w, at, reach);
     float before = w->step[at].score;
     bool single = false;
     uint32_t s = 0;
@@ -110,11 +117,11 @@ Err unigram_encode(const Unigram *u, UnigramWork *w, const char *text, size_t si
       if (!s) break;
       int32_t id = node[s].value;
       if (id < 0) continue;
-      offer(&w->step[k], u->score[id] + (double)before, id, k - at);
+      offer(&w->step[k], u->score[id] + before, id, k - at);
       single |= k - at == length;
       if (k > reach) reach = k;
     }
-    if (!single) offer(&w->step[at + length], (double)(u->unknown_score + before), u->pieces->unk_id, length);
+    if (!single) offer(&w->step[at + length], u->unknown_score + before, u->pieces->unk_id, length);
     if (at + length > reach) reach = at + length;
   }
   if (last && begin < size) write_back(w, text, begin, size, sink);
@@ -122,7 +129,7 @@ Err unigram_encode(const Unigram *u, UnigramWork *w, const char *text, size_t si
   return ERR_OK;
 }
 
-Err word_encode(const SpmPieces *pieces, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
+void word_encode(const SpmPieces *pieces, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
   size_t begin = 0;
   *used = 0;
   for (size_t at = 0, length; at < size; at += length) {
@@ -130,13 +137,12 @@ Err word_encode(const SpmPieces *pieces, const char *text, size_t size, bool las
     if (length > size - at) length = size - at;
     bool space = length == 3 && memcmp(text + at, "\xe2\x96\x81", 3) == 0;
     if (!space || at == begin) continue;
-    TRY(spm_emit(sink, spm_pieces_emit(pieces, text + begin, at - begin), text + begin, at - begin));
+    spm_emit(sink, spm_pieces_emit(pieces, text + begin, at - begin), text + begin, at - begin);
     begin = at;
   }
   if (last && begin < size) {
-    TRY(spm_emit(sink, spm_pieces_emit(pieces, text + begin, size - begin), text + begin, size - begin));
+    spm_emit(sink, spm_pieces_emit(pieces, text + begin, size - begin), text + begin, size - begin);
     begin = size;
   }
   *used = begin;
-  return ERR_OK;
 }

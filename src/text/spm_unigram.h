@@ -10,7 +10,7 @@
 typedef struct {
   const SpmPieces *pieces;  // borrowed
   Trie trie;                // normal and user-defined pieces, value = id
-  double *score;            // by id
+  float *score;             // by id
   float unknown_score;
   size_t longest;  // bytes of the longest piece
 } Unigram;
@@ -38,6 +38,6 @@ void unigram_work_free(UnigramWork *w);
 Err unigram_encode(const Unigram *u, UnigramWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
 
 // Words begin with U+2581; a word that is no piece is unknown. As bpe_encode.
-Err word_encode(const SpmPieces *pieces, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
+void word_encode(const SpmPieces *pieces, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
 
 #endif

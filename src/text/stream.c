@@ -19,31 +19,6 @@ void text_stream_close(TextStream *s) {
   *s = (TextStream){0};
 }
 
-static Err ids_push(Ids *ids, int32_t id) {
-  if (ids->count == ids->capacity) {
-    int64_t capacity = ids->capacity ? 2 * ids->capacity : 64;
-    int32_t *grown = realloc(ids->id, (size_t)capacity * sizeof *grown);
-    CHECK(grown, ERR_MEMORY, "no memory for %lld ids", (long long)capacity);
-    ids->id = grown;
-    ids->capacity = capacity;
-  }
-  ids->id[ids->count++] = id;
-  return ERR_OK;
-}
-
-static Err bytes_append(Bytes *b, const char *data, size_t size) {
-  if (b->size + size > b->capacity) {
-    size_t capacity = 2 * (b->size + size) + 64;
-    char *grown = realloc(b->data, capacity);
-    CHECK(grown, ERR_MEMORY, "no memory for %zu bytes of text", capacity);
-    b->data = grown;
-    b->capacity = capacity;
-  }
-  if (size) memcpy(b->data + b->size, data, size);
-  b->size += size;
-  return ERR_OK;
-}
-
 Err text_stream_start(TextStream *s, const int32_t *ids, int64_t count) {
   s->ids.count = 0;
   for (int64_t i = count > CONTEXT_IDS ? count - CONTEXT_IDS : 0; i < count; i++) TRY(ids_push(&s->ids, ids[i]));

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -26,6 +27,20 @@ typedef struct {
 } Bytes;
 void ids_free(Ids *ids);
 void bytes_free(Bytes *b);
+// Room for `more` elements after the present ones. ERR_MEMORY names the size.
+Err ids_reserve(Ids *ids, int64_t more);
+Err bytes_reserve(Bytes *b, size_t more);
+static inline Err ids_push(Ids *ids, int32_t id) {
+  if (ids->count == ids->capacity) TRY(ids_reserve(ids, 1));
+  ids->id[ids->count++] = id;
+  return ERR_OK;
+}
+static inline Err bytes_append(Bytes *b, const void *data, size_t size) {
+  if (b->capacity - b->size < size) TRY(bytes_reserve(b, size));
+  if (size) memcpy(b->data + b->size, data, size);
+  b->size += size;
+  return ERR_OK;
+}
 
 // Opens a SentencePiece .model, a Hugging Face tokenizer.json, or a folder that holds one of them (tokenizer.json, else
 // tokenizer.model; the special tokens of tokenizer_config.json and generation_config.json beside them are read too). What the

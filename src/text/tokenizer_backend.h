@@ -6,8 +6,6 @@
 #ifndef TEXT_TOKENIZER_BACKEND_H
 #define TEXT_TOKENIZER_BACKEND_H
 
-#include <string.h>
-
 #include "text/tokenizer.h"
 
 typedef struct {
@@ -37,20 +35,5 @@ typedef struct {
 // NULL.
 Err spm_open(const TokenizerBackend **backend, void **model, const char *path, const void *data, size_t size);
 Err hf_tokenizer_open(const TokenizerBackend **backend, void **model, const char *path, const void *data, size_t size);
-
-// Room for `more` elements after the present ones. ERR_MEMORY names the size.
-Err ids_reserve(Ids *ids, int64_t more);
-Err bytes_reserve(Bytes *b, size_t more);
-static inline Err ids_push(Ids *ids, int32_t id) {
-  if (ids->count == ids->capacity) TRY(ids_reserve(ids, 1));
-  ids->id[ids->count++] = id;
-  return ERR_OK;
-}
-static inline Err bytes_append(Bytes *b, const void *data, size_t size) {
-  if (b->capacity - b->size < size) TRY(bytes_reserve(b, size));
-  if (size) memcpy(b->data + b->size, data, size);
-  b->size += size;
-  return ERR_OK;
-}
 
 #endif

@@ -39,7 +39,4 @@ static inline size_t utf8_announced(char first) {
   return u < 0xc0 ? 1 : u < 0xe0 ? 2 : u < 0xf0 ? 3 : 4;
 }
 
-// The place of the first byte that is not valid, `size` if there is none.
-size_t utf8_valid_until(const char *s, size_t size);
-
 #endif

@@ -1,0 +1,33 @@
+// What `pleiad tokenize` and `pleiad detokenize` share: their options, a tokenizer, and what each thread works with.
+#ifndef CLI_TOKENIZE_H
+#define CLI_TOKENIZE_H
+
+#include "base/thread.h"
+#include "text/tokenizer.h"
+
+typedef struct {
+  TokenizerWork *work;
+  Ids ids;
+  Bytes text;
+} TokenizeThread;
+
+typedef struct {
+  Tokenizer *tokenizer;
+  Pool *pool;
+  TokenizeThread *thread;
+  SpecialPolicy special;
+  bool jsonl;
+} Tokenize;
+
+// Takes --tokenizer, --threads, --special and --jsonl out of argv, refuses anything else, and opens all.
+Err tokenize_open(Tokenize *t, int argc, char **argv);
+void tokenize_close(Tokenize *t);
+
+// A number of threads from an option's text: 1 .. 1024, NULL: 0, one a core.
+Err tokenize_threads(const char *text, int *threads);
+// A decimal number.
+Err append_id(Bytes *out, int32_t id);
+// A JSON string with its quotes; text: valid UTF-8.
+Err append_json_string(Bytes *out, const char *text, size_t size);
+
+#endif
