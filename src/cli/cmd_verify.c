@@ -1,0 +1,146 @@
+// pleiad verify: the program against numbers that others computed.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/verify.h"
+#include "ops/ops.h"
+
+static const char help[] =
+    "usage: pleiad verify DIR... [options]\n"
+    "\n"
+    "Compares this program with a small model whose logits, gradients, training steps and continuations were computed elsewhere in float64. DIR is\n"
+    "a case (config.json, model.safetensors, cases.safetensors, grads.safetensors, meta.json, train.json, generate.json) or a folder of cases.\n"
+    "Prints for each kind of number the greatest error, its place and the tolerance that meta.json states, the worst first.\n"
+    "\n"
+    "  --isa LEVEL   highest instruction set to use: ref, avx2, avx512, avx512_bf16, amx (the best of this machine)\n"
+    "  --threads N   (one a core)\n"
+    "  --json        one JSON object as the last line\n"
+    "\n"
+    "Exit code: 0 all within tolerance; 1 not, or a case could not be read; 2 called wrongly; 3 nothing failed, but some case is of a kind of\n"
+    "model that is not read yet.\n";
+
+enum { EXIT_NOT_READ_YET = 3 };
+
+typedef struct {
+  int threads;
+  int64_t cases, compared, failed, not_read_yet;
+  json_t *report;  // of the cases; NULL without --json
+} Totals;
+
+static void print_case(const VerifyCase *v) {
+  if (v->not_read_yet) {
+    printf("%s: not read yet: %s\n\n", v->name, v->not_read_yet);
+    return;
+  }
+  printf("%s: %s\n", v->name, v->failed ? "FAILED" : "passed");
+  printf("  %-42s %10s %10s %9s  %s\n", "", "error", "tolerance", "numbers", "worst at");
+  for (int i = 0; i < v->n_lines; i++) {
+    const VerifyLine *l = &v->line[i];
+    printf("  %-42s %10.3g %10.3g %9lld  %s%s\n", l->what, l->error, l->tolerance, (long long)l->compared, l->failed ? "FAILED " : "",
+           l->error > 0 ? l->place : "");
+  }
+  printf("  %lld numbers compared, %lld failed\n\n", (long long)v->compared, (long long)v->failed);
+}
+
+static json_t *line_json(const VerifyLine *l) {
+  json_t *error = isfinite(l->error) ? json_real(l->error) : json_null();
+  return json_pack("{s:s, s:o, s:f, s:I, s:I, s:s}", "what", l->what, "error", error, "tolerance", l->tolerance, "compared",
+                   (json_int_t)l->compared, "failed", (json_int_t)l->failed, "place", l->place);
+}
+
+static json_t *case_json(const VerifyCase *v) {
+  json_t *lines = json_array();
+  for (int i = 0; i < v->n_lines; i++) json_array_append_new(lines, line_json(&v->line[i]));
+  return json_pack("{s:s, s:b, s:s?, s:I, s:I, s:o}", "case", v->name, "passed", !v->failed && !v->not_read_yet, "not_read_yet",
+                   v->not_read_yet, "compared", (json_int_t)v->compared, "failed", (json_int_t)v->failed, "lines", lines);
+}
+
+static Err run_case(Totals *t, const char *folder) {
+  VerifyCase *v = calloc(1, sizeof *v);
+  CHECK(v, ERR_MEMORY, "no memory to verify %s", folder);
+  Err err = verify_run(v, folder, t->threads);
+  if (!err) {
+    verify_sort(v);
+    print_case(v);
+    if (t->report) json_array_append_new(t->report, case_json(v));
+    t->cases++;
+    t->compared += v->compared;
+    t->failed += v->failed;
+    t->not_read_yet += v->not_read_yet != NULL;
+  }
+  free(v);
+  return err;
+}
+
+// A case, or every case in a folder.
+static Err run_folder(Totals *t, const char *folder) {
+  if (verify_is_case(folder)) return run_case(t, folder);
+  char **names, path[PATH_BYTES];
+  size_t n;
+  int64_t before = t->cases;
+  TRY(folder_list(folder, &names, &n));
+  Err err = ERR_OK;
+  for (size_t i = 0; i < n && !err; i++) {
+    err = path_join(path, folder, names[i]);
+    if (!err && verify_is_case(path)) err = run_case(t, path);
+  }
+  names_free(names, n);
+  TRY(err);
+  CHECK(t->cases > before, ERR_ARG, "%s: neither a case nor a folder of cases (config.json and cases.safetensors are wanted)", folder);
+  return ERR_OK;
+}
+
+static Err print_totals(const Totals *t) {
+  printf("%lld cases, %lld numbers compared, %lld failed, %lld cases not read yet\n", (long long)t->cases, (long long)t->compared,
+         (long long)t->failed, (long long)t->not_read_yet);
+  if (!t->report) return ERR_OK;
+  json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:O}", "passed", !t->failed && !t->not_read_yet, "cases", (json_int_t)t->cases, "compared",
+                          (json_int_t)t->compared, "failed", (json_int_t)t->failed, "not_read_yet", (json_int_t)t->not_read_yet, "results",
+                          t->report);
+  char *text = json_dumps(all, JSON_COMPACT);
+  CHECK(text, ERR_MEMORY, "no memory for the report");
+  puts(text);
+  free(text);
+  json_decref(all);
+  return ERR_OK;
+}
+
+static Err take_threads(int *argc, char **argv, int *threads) {
+  const char *text = NULL;
+  TRY(cli_value(argc, argv, "--threads", &text));
+  if (!text) return ERR_OK;
+  char *end;
+  long n = strtol(text, &end, 10);
+  CHECK(*text && !*end && n >= 0 && n <= 4096, ERR_ARG, "--threads %s: a number of threads is wanted, 0 for one a core", text);
+  *threads = (int)n;
+  return ERR_OK;
+}
+
+Err cmd_verify(int argc, char **argv) {
+  static const char *const options[] = {"--isa", "--threads", "--json", "--help", NULL};
+  if (cli_help(argc, argv, help)) return ERR_OK;
+  const char *isa = NULL;
+  Totals t = {0};
+  bool json = cli_flag(&argc, argv, "--json");
+  TRY(cli_value(&argc, argv, "--isa", &isa));
+  TRY(take_threads(&argc, argv, &t.threads));
+  for (int i = 1; i < argc; i++)
+    if (argv[i][0] == '-') return cli_no_more(argc - i + 1, argv + i - 1, options);
+  CHECK(argc > 1, ERR_ARG, "verify needs a case folder; see pleiad verify --help");
+  if (isa) setenv("PLEIAD_ISA", isa, 1);  // what opens a device reads it
+  if (json) t.report = json_array();
+  Err err = ERR_OK;
+  for (int i = 1; i < argc && !err; i++) err = run_folder(&t, argv[i]);
+  if (!err) err = print_totals(&t);
+  json_decref(t.report);
+  TRY(err);
+  CHECK(t.failed == 0, ERR_NUMERIC, "%lld of %lld numbers are beyond their tolerance", (long long)t.failed, (long long)t.compared);
+  if (t.not_read_yet == 0) return ERR_OK;
+  fprintf(stderr, "note: %lld of %lld cases are of a kind that is not read yet\n", (long long)t.not_read_yet, (long long)t.cases);
+  fflush(NULL);
+  exit(EXIT_NOT_READ_YET);
+}

@@ -1,0 +1,38 @@
+// Compares the program with a case folder: a small model and what a float64 computation of it gave (docs/formats.md, golden models).
+//
+// A case is a folder with config.json, model.safetensors, and expected values: cases.safetensors (logits, residual stream, routing, documents,
+// multi-token prediction), grads.safetensors, meta.json (losses, tolerances), train.json (20 steps), generate.json (greedy continuations).
+// Everything runs through the paths of use: the trainer's step, the engine's cache. fp32.
+#ifndef CLI_VERIFY_H
+#define CLI_VERIFY_H
+
+#include "base/err.h"
+#include "base/safetensors.h"
+
+enum { VERIFY_LINES_MAX = 64, VERIFY_NAME_BYTES = 64, VERIFY_PLACE_BYTES = 128 };
+
+// One kind of comparison: the greatest error and where it is. A NaN counts as an infinite error.
+typedef struct {
+  char what[VERIFY_NAME_BYTES];    // "logits", "gradients", "trajectory: loss", ...
+  char place[VERIFY_PLACE_BYTES];  // of the greatest error
+  double error, tolerance;         // as the case's meta.json states it; 0: must be equal
+  int64_t compared, failed;        // numbers compared, and those beyond the tolerance
+} VerifyLine;
+
+typedef struct {
+  char name[VERIFY_NAME_BYTES];  // of the folder
+  const char *not_read_yet;      // what kind of model it is, if that is another issue's; then nothing was compared
+  VerifyLine line[VERIFY_LINES_MAX];
+  int n_lines;
+  int64_t compared, failed;
+} VerifyCase;
+
+// Whether `folder` looks like a case.
+bool verify_is_case(const char *folder);
+// Runs all that the folder has expectations for. An expectation that is missing is an error, so is a file that cannot be read: a case
+// is never smaller than it looks. threads: 0: one a core.
+Err verify_run(VerifyCase *v, const char *folder, int threads);
+// Lines with the worst (error / tolerance) first.
+void verify_sort(VerifyCase *v);
+
+#endif
