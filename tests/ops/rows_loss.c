@@ -8,8 +8,8 @@ enum { DLOGITS, NLL, LSE, LOGITS, LABEL, MASK };
 static void declare(Trial *t) {
   int64_t N = t->shape[0], V = t->shape[1];
   Dtype other = t->type == DT_F32 ? DT_BF16 : DT_F32;
-  trial_mat(t, LOGITS, t->variant == 2 ? USE_INOUT : USE_IN, N, V, t->type, 1);
-  if (t->variant == 1 || t->variant == 3) trial_mat(t, DLOGITS, USE_OUT, N, V, t->variant == 1 ? other : t->type, 1)->magnitude = 0.1;
+  trial_mat(t, LOGITS, t->variant == 2 ? USE_INOUT : USE_IN, N, V, t->type, 1)->magnitude = 0.25;
+  if (t->variant == 1 || t->variant == 3) trial_mat(t, DLOGITS, USE_OUT, N, V, t->variant == 1 ? other : t->type, 1)->magnitude = 0.25;
   trial_column(t, NLL, USE_OUT, N, 1)->magnitude = 30;
   trial_column(t, LSE, USE_OUT, N, 1)->magnitude = 30;
   trial_ints(t, LABEL, USE_IN, N, 1);

@@ -30,11 +30,10 @@ static void adamw_declare(Trial *t) {
     trial_mat(t, slot, USE_INOUT, n, 1, DT_BF16, 1);
     t->pad = pad;
   }
-  t->t[M].magnitude = 1;
   for (int64_t i = 0; i < n; i++) {
     double scale = i % 5 == 0 ? 1e-12 : i % 7 == 0 ? 1e4 : 1;
     trial_set(t, G, i, 0, scale * trial_value(t, G, i, 0));
-    trial_set(t, M, i, 0, 0.1 * scale * trial_value(t, M, i, 0));
+    trial_set(t, M, i, 0, copysign(0.1 * scale * trial_value(t, M, i, 0), trial_value(t, G, i, 0)));  // m keeps its sign: no cancellation
     trial_set(t, V, i, 0, i % 11 == 0 ? 0 : scale * scale * (0.01 + fabs(trial_value(t, V, i, 0))));
   }
 }

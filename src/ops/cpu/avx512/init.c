@@ -1,4 +1,5 @@
 #include "ops/cpu/attention.h"
-#include "ops/cpu/level.h"
+#include "ops/cpu/rows/rows.h"
 
-void ops_init_avx512(Ops *o) { gemm_ops_set(o, ISA_AVX512); }
+void ops_init_avx512(Ops *o) {
+  ROWS_SET(o, avx512); gemm_ops_set(o, ISA_AVX512); }
