@@ -25,7 +25,8 @@ static const char help[] =
     "  --like NAME            begin with the settings of a model family; options given as well go before them. telechat3:\n"
     "                         <_unk> <_start> <_end> <_pad>, control pieces <_user> <_bot> <_system>, byte fallback, digits\n"
     "                         and underscores, newline and tab pieces of their own, pieces of spaces\n"
-    "  --control-symbols L    special pieces that no text becomes, separated by commas (\\, \\n \\t \\\\ as they look); may repeat\n"
+    "  --control-symbols L    special pieces that no text becomes, separated by commas (\\, \\n \\t \\\\ as they look); may "
+    "repeat\n"
     "  --user-symbols L       pieces that stand for themselves wherever a text has them\n"
     "  --unk, --bos, --eos, --pad NAME   names of these pieces (the first ids, in this order; \"\" for none)\n"
     "  --split-digits         each digit is a piece of its own\n"
@@ -42,16 +43,35 @@ static const char help[] =
     "  --across-scripts       pieces may mix scripts\n"
     "  --no-split-by-number   pieces may hold digits beside letters\n"
     "\n"
-    "The pieces are those that SentencePiece's trainer (BPE, no normalization) or Hugging Face's BpeTrainer make of the same text.\n"
+    "The pieces are those that SentencePiece's trainer (BPE, no normalization) or Hugging Face's BpeTrainer make of the same "
+    "text.\n"
     "\n"
     "example: pleiad tokenizer train --input corpus --vocab 8192 --like telechat3 --output runs/tokenizer\n";
 
-static const char *const known[] = {
-    "--input",         "--key",         "--vocab",        "--output",          "--format",        "--like",
-    "--control-symbols", "--user-symbols", "--unk",         "--bos",             "--eos",           "--pad",
-    "--split-digits",  "--threads",     "--json",         "--byte-fallback",   "--character-coverage",
-    "--max-piece-length", "--max-sentence-bytes", "--whitespace-only", "--across-spaces", "--across-scripts",
-    "--no-split-by-number", NULL};
+static const char *const known[] = {"--input",
+                                    "--key",
+                                    "--vocab",
+                                    "--output",
+                                    "--format",
+                                    "--like",
+                                    "--control-symbols",
+                                    "--user-symbols",
+                                    "--unk",
+                                    "--bos",
+                                    "--eos",
+                                    "--pad",
+                                    "--split-digits",
+                                    "--threads",
+                                    "--json",
+                                    "--byte-fallback",
+                                    "--character-coverage",
+                                    "--max-piece-length",
+                                    "--max-sentence-bytes",
+                                    "--whitespace-only",
+                                    "--across-spaces",
+                                    "--across-scripts",
+                                    "--no-split-by-number",
+                                    NULL};
 
 // ---- options
 
@@ -101,8 +121,8 @@ static Err names_take(Names *n, const char *option, const char *list) {
     char c = *p;
     if (c == '\\') {
       c = *++p;
-      CHECK_OUT(c == 'n' || c == 't' || c == ',' || c == '\\', ERR_ARG, "%s \"%s\": after a backslash n, t, a comma or a backslash is wanted",
-                option, list);
+      CHECK_OUT(c == 'n' || c == 't' || c == ',' || c == '\\', ERR_ARG,
+                "%s \"%s\": after a backslash n, t, a comma or a backslash is wanted", option, list);
       c = c == 'n' ? '\n' : c == 't' ? '\t' : c;
     }
     text[size++] = c;
@@ -276,18 +296,19 @@ static void draw(void *arg, int64_t done, int64_t total) {
 
 static void print(const Command *c, const char *path, int64_t vocab, TrainCounts n, double seconds) {
   printf("%s: %lld pieces from %.1f MB in %lld texts (%lld distinct words, %lld characters, %lld merges) in %.1f s\n", path,
-         (long long)vocab, (double)n.bytes * 1e-6, (long long)n.texts, (long long)n.words, (long long)n.characters, (long long)n.merges,
-         seconds);
+         (long long)vocab, (double)n.bytes * 1e-6, (long long)n.texts, (long long)n.words, (long long)n.characters,
+         (long long)n.merges, seconds);
   if (n.too_long)
     printf("%lld lines longer than %lld bytes were left out (--max-sentence-bytes)\n", (long long)n.too_long,
            (long long)c->train.max_sentence_bytes);
   if (n.reserved) printf("%lld lines with U+2585, which training needs for itself, were left out\n", (long long)n.reserved);
-  if (vocab < c->train.vocab) log_warn("the text has no more merges: the vocabulary is smaller than the %lld wanted", (long long)c->train.vocab);
+  if (vocab < c->train.vocab)
+    log_warn("the text has no more merges: the vocabulary is smaller than the %lld wanted", (long long)c->train.vocab);
   if (!c->json) return;
-  json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "output", path, "vocab", (json_int_t)vocab, "texts",
-                        (json_int_t)n.texts, "text_bytes", (json_int_t)n.bytes, "words", (json_int_t)n.words, "characters",
-                        (json_int_t)n.characters, "merges", (json_int_t)n.merges, "too_long", (json_int_t)n.too_long, "reserved",
-                        (json_int_t)n.reserved, "seconds", seconds);
+  json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "output", path, "vocab", (json_int_t)vocab,
+                        "texts", (json_int_t)n.texts, "text_bytes", (json_int_t)n.bytes, "words", (json_int_t)n.words,
+                        "characters", (json_int_t)n.characters, "merges", (json_int_t)n.merges, "too_long",
+                        (json_int_t)n.too_long, "reserved", (json_int_t)n.reserved, "seconds", seconds);
   json_dumpf(o, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(o);

@@ -65,7 +65,8 @@ static Err read_stream(Reader *r, Stream *s, const InputFile *f) {
   int64_t number = 0;
   for (size_t got = 1; got > 0;) {
     if (r->capacity - r->size < READ_BYTES) {
-      CHECK(r->size < LINE_BYTES_MAX, ERR_FORMAT, "%s:%lld: a line of more than %d bytes", f->path, (long long)number + 1, LINE_BYTES_MAX);
+      CHECK(r->size < LINE_BYTES_MAX, ERR_FORMAT, "%s:%lld: a line of more than %d bytes", f->path, (long long)number + 1,
+            LINE_BYTES_MAX);
       size_t capacity = r->capacity * 2 + 2 * READ_BYTES;
       char *text = realloc(r->text, capacity);
       CHECK(text, ERR_MEMORY, "%s: no memory for a line of %zu bytes", f->path, capacity);

@@ -86,8 +86,8 @@ static int64_t merge_short(const BpeTable *t, int32_t *id, int64_t n) {
   return n;
 }
 
-// ---- long words. Places wait in a list a rank, which a bitmap of bitmaps finds; a list only ever grows in order of place, and what
-// comes out of order waits in a heap. So the usual word costs a few steps a symbol, and the worst a logarithm more.
+// ---- long words. Places wait in a list a rank, which a bitmap of bitmaps finds; a list only ever grows in order of place, and
+// what comes out of order waits in a heap. So the usual word costs a few steps a symbol, and the worst a logarithm more.
 
 typedef struct {
   uint32_t prev, next;  // the living neighbours, NONE at the ends

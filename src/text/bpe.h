@@ -1,9 +1,10 @@
-// The merge engine of byte pair encoding: symbols of a word are joined, the pair of least rank first, of equal ranks the leftmost.
+// The merge engine of byte pair encoding: symbols of a word are joined, the pair of least rank first, of equal ranks the
+// leftmost.
 //
 // A BpeTable is made once and shared by threads; what a merge writes lies in a BpeWork of the calling thread. Short words are
-// scanned; long ones go through a queue with a list a rank: O(n) steps for n symbols where ranks follow the order in which pairs can
-// come to be, as trained merges do, O(n log n) for any table. Ids are those of the caller and must be >= 0.
-// Source: Sennrich, Haddow, Birch 2016 (merges by rank); the order of ties is that of SentencePiece and of Hugging Face tokenizers.
+// scanned; long ones go through a queue with a list a rank: O(n) steps for n symbols where ranks follow the order in which
+// pairs can come to be, as trained merges do, O(n log n) for any table. Ids are those of the caller and must be >= 0. Source:
+// Sennrich, Haddow, Birch 2016 (merges by rank); the order of ties is that of SentencePiece and of Hugging Face tokenizers.
 #ifndef TEXT_BPE_H
 #define TEXT_BPE_H
 

@@ -47,7 +47,8 @@ void symbols_free(Symbols *s) {
 // ---- options
 
 static Err check_name(StrMap *names, const char *name) {
-  CHECK(*name && utf8_invalid_at(name, strlen(name)) == strlen(name), ERR_ARG, "a special piece must be valid UTF-8 and not empty");
+  CHECK(*name && utf8_invalid_at(name, strlen(name)) == strlen(name), ERR_ARG,
+        "a special piece must be valid UTF-8 and not empty");
   CHECK(strmap_find(names, name, strlen(name)) < 0, ERR_ARG, "the special piece \"%s\" is given twice", name);
   return strmap_put(names, name, strlen(name), 0, NULL);
 }
@@ -78,10 +79,10 @@ static Err check_options(const TrainOptions *o) {
   CHECK(o->unk, ERR_ARG, "a SentencePiece model needs a name for the unknown piece");
   CHECK(o->max_piece_length >= 1 && o->max_piece_length <= 512, ERR_ARG, "a greatest piece length of %lld; 1 to 512 is wanted",
         (long long)o->max_piece_length);
-  CHECK(o->max_sentence_bytes >= 10 && o->max_sentence_bytes <= 1 << 30, ERR_ARG, "a greatest sentence of %lld bytes; 10 to %d is wanted",
-        (long long)o->max_sentence_bytes, 1 << 30);
-  CHECK(o->character_coverage >= 0.98 && o->character_coverage <= 1.0, ERR_ARG, "a character coverage of %g; 0.98 to 1 is wanted",
-        o->character_coverage);
+  CHECK(o->max_sentence_bytes >= 10 && o->max_sentence_bytes <= 1 << 30, ERR_ARG,
+        "a greatest sentence of %lld bytes; 10 to %d is wanted", (long long)o->max_sentence_bytes, 1 << 30);
+  CHECK(o->character_coverage >= 0.98 && o->character_coverage <= 1.0, ERR_ARG,
+        "a character coverage of %g; 0.98 to 1 is wanted", o->character_coverage);
   CHECK(train_specials(o) <= o->vocab, ERR_ARG, "a vocabulary of %lld cannot hold %lld special pieces", (long long)o->vocab,
         (long long)train_specials(o));
   return ERR_OK;
@@ -122,7 +123,8 @@ static Err flat_take(const BpeTrainer *t, FlatWords *f) {
   CHECK(n < UINT32_MAX, ERR_ARG, "the text has more than %u symbols in distinct words; take a sample of it", UINT32_MAX);
   f->symbol = malloc(n * sizeof *f->symbol);
   f->word = malloc(n * sizeof *f->word);
-  CHECK(f->symbol && f->word, ERR_MEMORY, "no memory to train on %llu symbols; take a sample of the text", (unsigned long long)n);
+  CHECK(f->symbol && f->word, ERR_MEMORY, "no memory to train on %llu symbols; take a sample of the text",
+        (unsigned long long)n);
   return ERR_OK;
 }
 
@@ -143,7 +145,8 @@ static Err run(BpeTrainer *t, FlatWords *words, TrainProgress *progress, void *a
   TRY(err);
   t->counts.merges = t->task.n_merges;
   int64_t possible = o->vocab - t->task.want;
-  CHECK(t->task.want == 0 || !spm, ERR_ARG, "the text has merges for a vocabulary of %lld only, %lld is wanted; take a smaller one or more text",
+  CHECK(t->task.want == 0 || !spm, ERR_ARG,
+        "the text has merges for a vocabulary of %lld only, %lld is wanted; take a smaller one or more text",
         (long long)possible, (long long)o->vocab);
   return ERR_OK;
 }

@@ -55,8 +55,8 @@ static json_t *text_of(const Symbols *s, int32_t symbol) {
 static void add_token(const BpeTrainer *t, json_t *list, const char *name, bool special) {
   if (!name) return;
   int32_t id = (int32_t)strmap_find(&t->symbols.name, name, strlen(name));
-  json_array_append_new(list, json_pack("{s:i, s:s, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", name, "single_word", 0, "lstrip", 0,
-                                        "rstrip", 0, "normalized", 0, "special", special));
+  json_array_append_new(list, json_pack("{s:i, s:s, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", name, "single_word", 0,
+                                        "lstrip", 0, "rstrip", 0, "normalized", 0, "special", special));
 }
 
 static json_t *added_tokens(const BpeTrainer *t) {
@@ -70,7 +70,8 @@ static json_t *added_tokens(const BpeTrainer *t) {
 }
 
 static json_t *byte_level(bool add_space) {
-  return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", add_space, "trim_offsets", 1, "use_regex", 1);
+  return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", add_space, "trim_offsets", 1, "use_regex",
+                   1);
 }
 
 static json_t *pre_tokenizer(const TrainOptions *o) {
@@ -101,11 +102,11 @@ Err hf_train_save(const BpeTrainer *t, const char *path) {
   json_t *vocab = json_object();
   for (int64_t i = 0; i < t->symbols.name.count; i++)
     json_object_set_new(vocab, strmap_text(&t->symbols.name, i), json_integer(i));
-  json_t *root = json_pack(
-      "{s:s, s:n, s:n, s:o, s:n, s:o, s:n, s:o, s:{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}}", "version", "1.0", "truncation",
-      "padding", "added_tokens", added_tokens(t), "normalizer", "pre_tokenizer", pre_tokenizer(&t->o), "post_processor", "decoder",
-      byte_level(true), "model", "type", "BPE", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 0,
-      "byte_fallback", 0, "ignore_merges", 0, "vocab", vocab, "merges", merges(t));
+  json_t *root = json_pack("{s:s, s:n, s:n, s:o, s:n, s:o, s:n, s:o, s:{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}}",
+                           "version", "1.0", "truncation", "padding", "added_tokens", added_tokens(t), "normalizer",
+                           "pre_tokenizer", pre_tokenizer(&t->o), "post_processor", "decoder", byte_level(true), "model",
+                           "type", "BPE", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+                           0, "byte_fallback", 0, "ignore_merges", 0, "vocab", vocab, "merges", merges(t));
   CHECK(root, ERR_MEMORY, "%s: no memory to write a vocabulary of %lld", path, (long long)t->symbols.name.count);
   Err err = json_write(root, path);
   json_decref(root);

@@ -1,8 +1,8 @@
 // The merge loop of training: pairs are counted once and then kept up to date at the places where a merge changed them.
 //
-// A queue entry is a pair with the places where it came to be in one step; its count may be out of date and is set right when it comes
-// to the top. This is the bookkeeping of the Hugging Face trainer, including that a pair which comes to be twice is merged by two
-// entries; SentencePiece's gives the same where a string becomes a piece once.
+// A queue entry is a pair with the places where it came to be in one step; its count may be out of date and is set right when
+// it comes to the top. This is the bookkeeping of the Hugging Face trainer, including that a pair which comes to be twice is
+// merged by two entries; SentencePiece's gives the same where a string becomes a piece once.
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +58,8 @@ static Err grow(void **data, int64_t *capacity, int64_t want, size_t item_bytes)
   int64_t grown = *capacity + *capacity / 2 + 4096;
   if (want < grown) want = grown;
   void *p = realloc(*data, (size_t)want * item_bytes);
-  CHECK(p, ERR_MEMORY, "no memory to train on so much text (%lld items of %zu bytes); take a sample", (long long)want, item_bytes);
+  CHECK(p, ERR_MEMORY, "no memory to train on so much text (%lld items of %zu bytes); take a sample", (long long)want,
+        item_bytes);
   *data = p;
   *capacity = want;
   return ERR_OK;
@@ -92,7 +93,8 @@ static int compare_joined(const StrMap *name, const Pair *a, const Pair *b) {
   return (size_a > size_b) - (size_a < size_b);
 }
 
-// Whether x goes before y: more often; of equals SentencePiece takes the shorter, then the lesser string, Hugging Face the older symbols.
+// Whether x goes before y: more often; of equals SentencePiece takes the shorter, then the lesser string, Hugging Face the
+// older symbols.
 static bool before(const Merger *m, Top x, Top y) {
   if (x.count != y.count) return x.count > y.count;
   if (x.pair == y.pair) return x.entry < y.entry;

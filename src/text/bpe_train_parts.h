@@ -28,7 +28,7 @@ Err word_collector_finish(WordCollector *c, WordCounts *out, TrainCounts *counts
 // ---- words cut at what never is within a piece: SentencePiece's view of a sentence, one thread's
 typedef struct {
   const TrainOptions *o;
-  Trie metas;      // names that are pieces already; NULL-sized where there are none
+  Trie metas;  // names that are pieces already; NULL-sized where there are none
   Bytes text, mended;
 } SpmWords;
 Err spm_words_open(SpmWords *s, const TrainOptions *o);
@@ -38,8 +38,8 @@ Err hf_words_add(bool split_digits, Bytes *mended, const char *text, size_t size
 
 // ---- symbols
 typedef struct {
-  StrMap name;      // the symbols' strings; the item's index is the symbol
-  int32_t *chars;   // characters of each (SentencePiece)
+  StrMap name;     // the symbols' strings; the item's index is the symbol
+  int32_t *chars;  // characters of each (SentencePiece)
   int64_t capacity;
 } Symbols;
 Err symbols_add(Symbols *s, const char *name, size_t size, int32_t chars, int32_t *symbol);
@@ -63,8 +63,8 @@ typedef struct {
   bool pieces_once;         // SentencePiece: a string becomes a piece once, other ways to it are left out
   const PieceRules *rules;  // NULL: every pair may be joined
   Symbols *symbols;
-  int64_t want;             // new symbols
-  TrainMerge *merge;        // made
+  int64_t want;       // new symbols
+  TrainMerge *merge;  // made
   int64_t n_merges, merges_capacity;
 } MergeTask;
 

@@ -20,7 +20,8 @@ static int by_times(const void *a, const void *b) {
   return (x->code > y->code) - (x->code < y->code);
 }
 
-// The most frequent characters, until they make up the share of the text that is wanted. Shares are floats, as the reference has them.
+// The most frequent characters, until they make up the share of the text that is wanted. Shares are floats, as the reference
+// has them.
 static Err take_letters(BpeTrainer *t, const int64_t *times) {
   Letter *letter = malloc(CODES * sizeof *letter);
   CHECK(letter, ERR_MEMORY, "no memory for the alphabet");
@@ -88,7 +89,8 @@ Err spm_train_alphabet(BpeTrainer *t, FlatWords *words) {
   TRY(err);
   int64_t specials = train_specials(&t->o), taken = specials + t->n_alphabet;
   CHECK(taken <= t->o.vocab, ERR_ARG,
-        "a vocabulary of %lld cannot hold %lld special pieces and the text's %lld characters; take a larger one, or a smaller character coverage (now %g)",
+        "a vocabulary of %lld cannot hold %lld special pieces and the text's %lld characters; take a larger one, or a smaller "
+        "character coverage (now %g)",
         (long long)t->o.vocab, (long long)specials, (long long)t->n_alphabet, t->o.character_coverage);
   t->task.want = t->o.vocab - taken;
   return flatten(t, words);

@@ -1,5 +1,5 @@
-// Collecting the distinct words of the training text: texts gather in a batch, the threads cut a share of it each and count into tables
-// of their own, which are joined and sorted at the end.
+// Collecting the distinct words of the training text: texts gather in a batch, the threads cut a share of it each and count
+// into tables of their own, which are joined and sorted at the end.
 #include <stdlib.h>
 
 #include "base/utf8.h"
@@ -77,7 +77,8 @@ void spm_words_close(SpmWords *s) {
   bytes_free(&s->mended);
 }
 
-// Words begin at a space; with pieces of spaces only, at the first of several. A word ends where a piece that is there already stands.
+// Words begin at a space; with pieces of spaces only, at the first of several. A word ends where a piece that is there already
+// stands.
 Err spm_words_add(SpmWords *s, const char *text, size_t size, WordCounts *out) {
   static const char space[] = "\xE2\x96\x81";
   TRY(mend(&s->mended, &text, &size));
@@ -171,7 +172,8 @@ Err word_collector_open(WordCollector **out, const TrainOptions *o, Pool *pool) 
   c->n_workers = pool_threads(pool);
   c->worker = calloc((size_t)c->n_workers, sizeof *c->worker);
   Err err = c->worker ? ERR_OK : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for %d threads", c->n_workers);
-  for (int i = 0; !err && o->format == TRAIN_SENTENCEPIECE && i < c->n_workers; i++) err = spm_words_open(&c->worker[i].spm, &c->o);
+  for (int i = 0; !err && o->format == TRAIN_SENTENCEPIECE && i < c->n_workers; i++)
+    err = spm_words_open(&c->worker[i].spm, &c->o);
   if (err) {
     word_collector_close(c);
     return err_frame(err, __func__, __FILE__, __LINE__);
@@ -187,10 +189,8 @@ static Err count_share(WordCollector *c, Worker *w, int64_t begin, int64_t end) 
     const char *text = c->batch.data + at;
     at += size;
     if (i < begin) continue;
-    if (c->o.format == TRAIN_SENTENCEPIECE)
-      TRY(spm_words_add(&w->spm, text, size, &w->words));
-    else
-      TRY(hf_words_add(c->o.split_digits, &w->spm.mended, text, size, &w->words));
+    if (c->o.format == TRAIN_SENTENCEPIECE) TRY(spm_words_add(&w->spm, text, size, &w->words));
+    else TRY(hf_words_add(c->o.split_digits, &w->spm.mended, text, size, &w->words));
   }
   return ERR_OK;
 }

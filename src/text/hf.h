@@ -1,9 +1,9 @@
 // A Hugging Face tokenizer.json in memory. Internal to text/: hf_read.c fills it, hf_encode.c and hf_decode.c use it.
 //
-// The way of a text: added tokens are cut out (hf_added), what lies between is normalised (hf_normalize), added tokens that want
-// normalised text are cut out of that, the rest is cut into words (hf_pretoken), and each word is merged (hf_model). `truncation` and
-// `padding` of the file are not for this library's callers and are ignored.
-// Source of the semantics: Hugging Face tokenizers 0.23.3.
+// The way of a text: added tokens are cut out (hf_added), what lies between is normalised (hf_normalize), added tokens that
+// want normalised text are cut out of that, the rest is cut into words (hf_pretoken), and each word is merged (hf_model).
+// `truncation` and `padding` of the file are not for this library's callers and are ignored. Source of the semantics: Hugging
+// Face tokenizers 0.23.3.
 #ifndef TEXT_HF_H
 #define TEXT_HF_H
 
@@ -31,9 +31,9 @@ typedef enum { HF_SPLIT, HF_BYTE_LEVEL, HF_METASPACE } HfPretokenKind;
 typedef enum { HF_ALWAYS, HF_FIRST, HF_NEVER } HfPrepend;
 typedef struct {
   HfPretokenKind kind;
-  HfRegex *regex;       // HF_SPLIT; HF_METASPACE: of the replacement
-  HfBehavior behavior;  // HF_SPLIT
-  bool invert;          // HF_SPLIT
+  HfRegex *regex;               // HF_SPLIT; HF_METASPACE: of the replacement
+  HfBehavior behavior;          // HF_SPLIT
+  bool invert;                  // HF_SPLIT
   bool add_space, use_pattern;  // HF_BYTE_LEVEL
   HfPrepend prepend;            // HF_METASPACE
   bool split;                   // HF_METASPACE
@@ -45,8 +45,8 @@ typedef struct {
 typedef enum { HF_D_BYTE_LEVEL, HF_D_REPLACE, HF_D_BYTE_FALLBACK, HF_D_FUSE, HF_D_STRIP, HF_D_METASPACE } HfDecoderKind;
 typedef struct {
   HfDecoderKind kind;
-  HfRegex *regex;       // HF_D_REPLACE
-  char *text;           // HF_D_REPLACE: the content
+  HfRegex *regex;  // HF_D_REPLACE
+  char *text;      // HF_D_REPLACE: the content
   size_t size;
   uint32_t letter;      // HF_D_STRIP, HF_D_METASPACE
   int64_t start, stop;  // HF_D_STRIP
@@ -73,11 +73,11 @@ typedef struct {
 
 // ---- model
 typedef struct {
-  StrMap vocab;          // item: piece; value: id
-  int64_t *item_of;      // [ids]: index of the piece in vocab, -1 for a hole
-  BpeTable merges;       // rank: place in the list
-  BpeTable joints;       // pairs of first symbols that some merge may join: words are cut between all others
-  int32_t unk;           // -1 if none
+  StrMap vocab;      // item: piece; value: id
+  int64_t *item_of;  // [ids]: index of the piece in vocab, -1 for a hole
+  BpeTable merges;   // rank: place in the list
+  BpeTable joints;   // pairs of first symbols that some merge may join: words are cut between all others
+  int32_t unk;       // -1 if none
   bool has_unk_name, fuse_unk, byte_fallback, ignore_merges;
   int32_t byte_piece[256];  // "<0x0A>", -1 if none
   bool byte_level;          // words come as bytes, each standing for its byte-level character
@@ -120,14 +120,14 @@ typedef struct HfCache HfCache;
 typedef struct {
   HfMatch *match;
   BpeWork bpe;
-  Bytes valid;                   // the text with broken UTF-8 mended
-  Bytes normal[2];               // normalisation, from one to the other
-  Bytes step[HF_STEPS_MAX];      // text that a pre-tokenizer changed
-  Ids first;                     // first symbols of a word
-  HfCache *cache;                // words merged lately
-  uint32_t *codes;               // normalisation forms
+  Bytes valid;               // the text with broken UTF-8 mended
+  Bytes normal[2];           // normalisation, from one to the other
+  Bytes step[HF_STEPS_MAX];  // text that a pre-tokenizer changed
+  Ids first;                 // first symbols of a word
+  HfCache *cache;            // words merged lately
+  uint32_t *codes;           // normalisation forms
   int64_t n_codes;
-  Bytes list[2];                 // decoding, from one to the other
+  Bytes list[2];  // decoding, from one to the other
   HfEnds ends[2];
 } HfWork;
 
@@ -154,10 +154,10 @@ Err hf_read_text(const json_t *node, const char *key, const char *where, char **
 // Makes hf->added_of and the tries; normalised forms are made with `w`. For opening and after a change of the set.
 Err hf_added_prepare(Hf *hf, HfWork *w);
 void hf_added_free(Hf *hf);
-// The next added token in text[*from, size): *added is its index, [*begin, *end) what it takes with the spaces it strips; `taken` is
-// where the last one ended. -1: none is left. *from moves on.
-void hf_added_next(const Hf *hf, const HfTrie *trie, bool skip_special, const char *text, size_t size, size_t taken, size_t *from,
-                   int64_t *added, size_t *begin, size_t *end);
+// The next added token in text[*from, size): *added is its index, [*begin, *end) what it takes with the spaces it strips;
+// `taken` is where the last one ended. -1: none is left. *from moves on.
+void hf_added_next(const Hf *hf, const HfTrie *trie, bool skip_special, const char *text, size_t size, size_t taken,
+                   size_t *from, int64_t *added, size_t *begin, size_t *end);
 
 // ---- encoding
 // Normalises text[0, size) into *out, which is borrowed from w or is the text itself.

@@ -127,8 +127,8 @@ static bool word_before(const char *text, size_t at) {
 
 static bool word_after(const char *text, size_t size, size_t at) { return at < size && unicode_is_word(utf8_next(text, &at)); }
 
-void hf_added_next(const Hf *hf, const HfTrie *trie, bool skip_special, const char *text, size_t size, size_t taken, size_t *from,
-                   int64_t *added, size_t *begin, size_t *end) {
+void hf_added_next(const Hf *hf, const HfTrie *trie, bool skip_special, const char *text, size_t size, size_t taken,
+                   size_t *from, int64_t *added, size_t *begin, size_t *end) {
   *added = -1;
   for (size_t at = *from; at < size && trie->only != -2;) {
     if (trie->only >= 0) {

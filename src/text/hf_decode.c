@@ -70,14 +70,12 @@ Err hf_read_decoder(Hf *hf, const json_t *node, const char *where) {
     TRY(hf_read_pattern(node, "pattern", where, &d->regex));
     return hf_read_text(node, "content", where, &d->text, &d->size);
   }
-  if (strcmp(type, "ByteLevel") == 0)
-    d->kind = HF_D_BYTE_LEVEL;
-  else if (strcmp(type, "ByteFallback") == 0)
-    d->kind = HF_D_BYTE_FALLBACK;
-  else if (strcmp(type, "Fuse") == 0)
-    d->kind = HF_D_FUSE;
+  if (strcmp(type, "ByteLevel") == 0) d->kind = HF_D_BYTE_LEVEL;
+  else if (strcmp(type, "ByteFallback") == 0) d->kind = HF_D_BYTE_FALLBACK;
+  else if (strcmp(type, "Fuse") == 0) d->kind = HF_D_FUSE;
   else
-    FAIL(ERR_FORMAT, "%s.type: \"%s\" is not supported (ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace, Sequence are)", where,
+    FAIL(ERR_FORMAT,
+         "%s.type: \"%s\" is not supported (ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace, Sequence are)", where,
          type);
   return ERR_OK;
 }
@@ -115,7 +113,12 @@ static Err append_lossy(Bytes *out, const char *text, size_t size) {
   TRY(bytes_reserve(out, size));
   for (size_t at = 0; at < size;) {
     uint8_t c = b[at];
-    size_t want = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0, have = want > 0;
+    size_t want = c < 0x80                ? 1
+                  : c >= 0xC2 && c < 0xE0 ? 2
+                  : c >= 0xE0 && c < 0xF0 ? 3
+                  : c >= 0xF0 && c < 0xF5 ? 4
+                                          : 0,
+           have = want > 0;
     uint8_t low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80, high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
     while (have && have < want && at + have < size && b[at + have] >= low && b[at + have] <= high) {
       have++;
@@ -180,10 +183,8 @@ static Err decode_metaspace(const HfDecoder *d, const char *text, size_t size, b
   for (size_t at = 0; at < size;) {
     size_t from = at;
     bool meta = utf8_next(text, &at) == d->letter;
-    if (!meta)
-      TRY(bytes_append(to.text, text + from, at - from));
-    else if (!first || !d->prefixed)
-      TRY(bytes_append(to.text, " ", 1));
+    if (!meta) TRY(bytes_append(to.text, text + from, at - from));
+    else if (!first || !d->prefixed) TRY(bytes_append(to.text, " ", 1));
   }
   return list_end(to);
 }
@@ -253,7 +254,8 @@ Err hf_decode(const void *model, void *work, const int32_t *id, int64_t count, b
   List list[2] = {{&w->list[0], &w->ends[0]}, {&w->list[1], &w->ends[1]}};
   for (int i = 0; i < 2; i++) list[i].text->size = 0, list[i].ends->count = 0;
   for (int64_t i = 0; i < count; i++) {
-    CHECK(id[i] >= 0 && id[i] < hf->ids, ERR_ARG, "token %lld: id %d is not in 0 .. %lld", (long long)i, id[i], (long long)hf->ids - 1);
+    CHECK(id[i] >= 0 && id[i] < hf->ids, ERR_ARG, "token %lld: id %d is not in 0 .. %lld", (long long)i, id[i],
+          (long long)hf->ids - 1);
     int32_t a = hf->added_of[id[i]];
     if (a >= 0) {
       if (keep_special || !hf->added[a].special) TRY(list_add(list[0], hf->added[a].decoded, hf->added[a].decoded_size));

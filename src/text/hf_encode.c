@@ -199,7 +199,8 @@ static Err read_root(Hf *hf, const json_t *root, const char *path) {
   const struct {
     const char *key;
     Reader *read;
-  } parts[] = {  // the model needs to know its pre-tokenizer, added tokens the model, the template both
+  } parts[] = {
+      // the model needs to know its pre-tokenizer, added tokens the model, the template both
       {"normalizer", hf_read_normalizer}, {"pre_tokenizer", hf_read_pretokenizer}, {"model", hf_read_model},
       {"added_tokens", hf_read_added},    {"post_processor", hf_read_template},    {"decoder", hf_read_decoder},
   };

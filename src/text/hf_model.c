@@ -26,8 +26,8 @@ static Err read_vocab(Hf *hf, const json_t *vocab, const char *where) {
   json_object_foreach((json_t *)(uintptr_t)vocab, piece, id) {
     CHECK(json_is_integer(id), ERR_FORMAT, "%s.vocab: the id of \"%.100s\" is not an integer", where, piece);
     json_int_t v = json_integer_value(id);
-    CHECK(v >= 0 && v < INT32_MAX / 2, ERR_FORMAT, "%s.vocab: \"%.100s\" has id %lld; 0 to %d is wanted", where, piece, (long long)v,
-          INT32_MAX / 2 - 1);
+    CHECK(v >= 0 && v < INT32_MAX / 2, ERR_FORMAT, "%s.vocab: \"%.100s\" has id %lld; 0 to %d is wanted", where, piece,
+          (long long)v, INT32_MAX / 2 - 1);
     TRY(strmap_put(&m->vocab, piece, strlen(piece), (int32_t)v, NULL));
     if (v >= hf->ids) hf->ids = v + 1;
   }
@@ -76,8 +76,8 @@ static Err piece_id(const HfModel *m, const char *piece, size_t size, size_t mer
   return ERR_OK;
 }
 
-// The first symbols that may stand at the end (or beginning) of a piece: its last (first) character, or a byte's or the unknown's
-// piece, whose names are longer than a character.
+// The first symbols that may stand at the end (or beginning) of a piece: its last (first) character, or a byte's or the
+// unknown's piece, whose names are longer than a character.
 enum { EDGES_MAX = 3 };
 static int edge_symbols(const HfModel *m, int32_t id, bool last, int32_t out[EDGES_MAX]) {
   const StrMapItem *item = &m->vocab.item[m->item_of[id]];
@@ -178,8 +178,9 @@ Err hf_read_model(Hf *hf, const json_t *node, const char *where) {
   HfModel *m = &hf->model;
   const char *type, *unk;
   TRY(json_text_or(node, "type", where, "BPE", &type));
-  CHECK(strcmp(type, "BPE") == 0, ERR_FORMAT, "%s.type: \"%s\" is not supported (BPE is); a SentencePiece unigram model can be read from its .model file",
-        where, type);
+  CHECK(strcmp(type, "BPE") == 0, ERR_FORMAT,
+        "%s.type: \"%s\" is not supported (BPE is); a SentencePiece unigram model can be read from its .model file", where,
+        type);
   TRY(refuse_member(node, "continuing_subword_prefix", where));
   TRY(refuse_member(node, "end_of_word_suffix", where));
   const json_t *dropout = json_object_get(node, "dropout");
@@ -189,7 +190,8 @@ Err hf_read_model(Hf *hf, const json_t *node, const char *where) {
   TRY(json_bool_or(node, "byte_fallback", where, false, &m->byte_fallback));
   TRY(json_bool_or(node, "ignore_merges", where, false, &m->ignore_merges));
   const json_t *vocab = json_object_get(node, "vocab"), *merges = json_object_get(node, "merges");
-  CHECK(json_is_object(vocab), ERR_FORMAT, "%s.vocab: %s; an object of pieces and ids is wanted", where, vocab ? "not an object" : "missing");
+  CHECK(json_is_object(vocab), ERR_FORMAT, "%s.vocab: %s; an object of pieces and ids is wanted", where,
+        vocab ? "not an object" : "missing");
   CHECK(json_is_array(merges), ERR_FORMAT, "%s.merges: %s; an array is wanted", where, merges ? "not an array" : "missing");
   TRY(read_vocab(hf, vocab, where));
   TRY(json_text_or(node, "unk_token", where, NULL, &unk));
@@ -202,7 +204,8 @@ Err hf_read_model(Hf *hf, const json_t *node, const char *where) {
 
 // ---- the ids of a word
 
-// Words merged lately, by their first symbols or their bytes: a table of fixed size, where a newer word takes an older one's place.
+// Words merged lately, by their first symbols or their bytes: a table of fixed size, where a newer word takes an older one's
+// place.
 enum { CACHE_WORDS = 1 << 14, CACHE_KEY_BYTES = 32, CACHE_IDS = 7 };
 typedef enum { KEY_BYTES = 0x40, KEY_SYMBOLS = 0x80 } KeyKind;
 typedef struct {

@@ -51,8 +51,8 @@ Err hf_read_normalizer(Hf *hf, const json_t *node, const char *where) {
     TRY(hf_read_pattern(node, "pattern", where, &n->regex));
     return hf_read_text(node, "content", where, &n->text, &n->size);
   }
-  FAIL(ERR_FORMAT, "%s.type: \"%s\" is not supported (NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace, Sequence are)", where,
-       type);
+  FAIL(ERR_FORMAT, "%s.type: \"%s\" is not supported (NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace, Sequence are)",
+       where, type);
 }
 
 // ---- Unicode forms
@@ -60,10 +60,10 @@ Err hf_read_normalizer(Hf *hf, const json_t *node, const char *where) {
 // Characters that no form changes and that no neighbour can join: the common text of most languages goes by untouched.
 static bool form_leaves(uint32_t c, bool compatible, bool decompose) {
   if (c < 0xA0) return true;
-  if (c >= 0x4E00 && c <= 0x9FFF) return true;                      // CJK ideographs
-  if (c >= 0x3001 && c <= 0x3020) return true;                      // CJK punctuation
-  if (c >= 0xFF01 && c <= 0xFF5E) return !compatible;               // full-width forms
-  if (c < 0x300) return !compatible && !decompose;                  // Latin letters, composed ones too
+  if (c >= 0x4E00 && c <= 0x9FFF) return true;                        // CJK ideographs
+  if (c >= 0x3001 && c <= 0x3020) return true;                        // CJK punctuation
+  if (c >= 0xFF01 && c <= 0xFF5E) return !compatible;                 // full-width forms
+  if (c < 0x300) return !compatible && !decompose;                    // Latin letters, composed ones too
   if (c >= 0x2012 && c <= 0x201E) return !compatible || c != 0x2017;  // dashes, quotation marks
   return false;
 }
@@ -98,8 +98,7 @@ static Err decompose(HfWork *w, const char *text, size_t size, utf8proc_option_t
     uint32_t c = utf8_next(text, &at);
     TRY(codes_reserve(w, n + 32));
     int boundary = 0;
-    utf8proc_ssize_t made =
-        utf8proc_decompose_char((int32_t)c, (int32_t *)w->codes + n, w->n_codes - n, options, &boundary);
+    utf8proc_ssize_t made = utf8proc_decompose_char((int32_t)c, (int32_t *)w->codes + n, w->n_codes - n, options, &boundary);
     CHECK(made >= 0 && made <= 32, ERR_FORMAT, "U+%04X cannot be normalised: %s", (unsigned)c, utf8proc_errmsg(made));
     n += made;
   }
@@ -121,8 +120,7 @@ static Err apply_form(HfWork *w, HfNormalizerKind kind, const char *text, size_t
   int64_t n = 0;
   unsigned options = UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0u);
   TRY(decompose(w, text, size, (utf8proc_option_t)options, &n));
-  if (!apart)
-    n = utf8proc_normalize_utf32((int32_t *)w->codes, n, (utf8proc_option_t)(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
+  if (!apart) n = utf8proc_normalize_utf32((int32_t *)w->codes, n, (utf8proc_option_t)(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
   TRY(bytes_reserve(out, (size_t)n * 4));
   for (int64_t i = 0; i < n; i++) out->size += utf8_write(out->data + out->size, w->codes[i]);
   return ERR_OK;
@@ -140,7 +138,8 @@ static Err apply_lowercase(const char *text, size_t size, Bytes *out) {
       out->size += 3;
       continue;
     }
-    out->size += utf8_write(out->data + out->size, c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c) : (uint32_t)utf8proc_tolower((int32_t)c));
+    out->size += utf8_write(out->data + out->size,
+                            c < 0x80 ? (c >= 'A' && c <= 'Z' ? c + 32 : c) : (uint32_t)utf8proc_tolower((int32_t)c));
   }
   return ERR_OK;
 }

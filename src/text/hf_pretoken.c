@@ -1,4 +1,5 @@
-// Pre-tokenizers: each step cuts what the step before it made and hands each part on, so that nothing is kept but the part in hand.
+// Pre-tokenizers: each step cuts what the step before it made and hands each part on, so that nothing is kept but the part in
+// hand.
 #include <stdlib.h>
 
 #include "text/byte_level.h"
@@ -30,7 +31,8 @@ static Err read_behavior(const json_t *node, const char *where, const char *fall
     *out = (HfBehavior)i;
     return ERR_OK;
   }
-  FAIL(ERR_FORMAT, "%s.behavior: \"%s\" is none of Isolated, Removed, MergedWithPrevious, MergedWithNext, Contiguous", where, name);
+  FAIL(ERR_FORMAT, "%s.behavior: \"%s\" is none of Isolated, Removed, MergedWithPrevious, MergedWithNext, Contiguous", where,
+       name);
 }
 
 static Err read_metaspace(HfPretoken *p, const json_t *node, const char *where) {
@@ -101,7 +103,8 @@ Err hf_read_pretokenizer(Hf *hf, const json_t *node, const char *where) {
   }
   if (strcmp(type, "Metaspace") == 0) return read_metaspace(p, node, where);
   FAIL(ERR_FORMAT,
-       "%s.type: \"%s\" is not supported (ByteLevel, Split, Metaspace, Digits, Whitespace, WhitespaceSplit, Punctuation, Sequence are)",
+       "%s.type: \"%s\" is not supported (ByteLevel, Split, Metaspace, Digits, Whitespace, WhitespaceSplit, Punctuation, "
+       "Sequence are)",
        where, type);
 }
 
@@ -158,7 +161,8 @@ static Err parts_add(Parts *p, size_t begin, size_t end, bool match) {
   return ERR_OK;
 }
 
-static Err cut(const Run *r, int step, const HfRegex *regex, HfBehavior behavior, bool invert, const char *text, size_t size, bool first) {
+static Err cut(const Run *r, int step, const HfRegex *regex, HfBehavior behavior, bool invert, const char *text, size_t size,
+               bool first) {
   Parts p = {.run = r, .step = step, .text = text, .first = first, .behavior = behavior};
   HfScan scan = {0};
   size_t done = 0, begin, end;
@@ -196,7 +200,8 @@ static Err byte_level_part(const Run *r, int step, const char *text, size_t size
   if (step + 1 == r->hf->n_pretokens) return hf_model_word(&r->hf->model, r->w, text, size, r->out);
   Bytes shown = {0};
   Err err = bytes_reserve(&shown, size * 2);
-  for (size_t i = 0; !err && i < size; i++) shown.size += utf8_write(shown.data + shown.size, byte_level_char((uint8_t)text[i]));
+  for (size_t i = 0; !err && i < size; i++)
+    shown.size += utf8_write(shown.data + shown.size, byte_level_char((uint8_t)text[i]));
   if (!err) err = run_step(r, step + 1, shown.data, shown.size, first);
   bytes_free(&shown);
   return err;

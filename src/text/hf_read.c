@@ -51,7 +51,8 @@ static Err read_added_token(Hf *hf, const json_t *node, const char *where) {
         "%s: \"%.100s\" has id %lld, which the vocabulary gives to \"%.100s\"", where, a->text, (long long)id,
         strmap_text(&m->vocab, item < 0 ? 0 : item));
   int32_t known = strmap_get(&m->vocab, a->text, a->size, (int32_t)id);
-  CHECK(known == id, ERR_FORMAT, "%s: \"%.100s\" has id %lld, but id %d in the vocabulary", where, a->text, (long long)id, known);
+  CHECK(known == id, ERR_FORMAT, "%s: \"%.100s\" has id %lld, but id %d in the vocabulary", where, a->text, (long long)id,
+        known);
   return ERR_OK;
 }
 
@@ -67,12 +68,12 @@ static Err check_added_ids(const Hf *hf, const char *where) {
   qsort(sorted, (size_t)hf->n_added, sizeof *sorted, by_id);
   Err err = ERR_OK;
   for (int64_t i = 1; i < hf->n_added; i++) {
-    CHECK_OUT(sorted[i]->id != sorted[i - 1]->id, ERR_FORMAT, "%s: id %d belongs to \"%.100s\" and to \"%.100s\"", where, sorted[i]->id,
-              sorted[i - 1]->text, sorted[i]->text);
+    CHECK_OUT(sorted[i]->id != sorted[i - 1]->id, ERR_FORMAT, "%s: id %d belongs to \"%.100s\" and to \"%.100s\"", where,
+              sorted[i]->id, sorted[i - 1]->text, sorted[i]->text);
   }
   int64_t end = hf->n_added ? sorted[hf->n_added - 1]->id + 1 : 0;
-  CHECK_OUT(end <= 16 * (hf->ids + hf->n_added) + (1 << 20), ERR_FORMAT, "%s: \"%.100s\" has id %lld, far from all others", where,
-            sorted[hf->n_added - 1]->text, (long long)end - 1);
+  CHECK_OUT(end <= 16 * (hf->ids + hf->n_added) + (1 << 20), ERR_FORMAT, "%s: \"%.100s\" has id %lld, far from all others",
+            where, sorted[hf->n_added - 1]->text, (long long)end - 1);
 out:
   free(sorted);
   return err;
@@ -142,7 +143,8 @@ static Err read_single(Hf *hf, const json_t *node, const char *where) {
     const char *id = json_string_value(json_object_get(special ? special : text, "id"));
     CHECK_OUT(id, ERR_FORMAT, "%s: {\"SpecialToken\": {\"id\": name}} or {\"Sequence\": {\"id\": \"A\"}} is wanted", place);
     if (!special) {
-      CHECK_OUT(strcmp(id, "A") == 0 && !seen, ERR_FORMAT, "%s: the sequence \"%s\"; only \"A\", once, can be in a single text", place, id);
+      CHECK_OUT(strcmp(id, "A") == 0 && !seen, ERR_FORMAT, "%s: the sequence \"%s\"; only \"A\", once, can be in a single text",
+                place, id);
       seen = true;
       continue;
     }
@@ -169,8 +171,8 @@ Err hf_read_template(Hf *hf, const json_t *node, const char *where) {
   TRY(hf_type(node, where, &type));
   if (strcmp(type, "ByteLevel") == 0) return ERR_OK;  // it only moves offsets
   if (strcmp(type, "TemplateProcessing") == 0) return read_single(hf, node, where);
-  CHECK(strcmp(type, "Sequence") == 0, ERR_FORMAT, "%s.type: \"%s\" is not supported (TemplateProcessing, ByteLevel, Sequence are)", where,
-        type);
+  CHECK(strcmp(type, "Sequence") == 0, ERR_FORMAT,
+        "%s.type: \"%s\" is not supported (TemplateProcessing, ByteLevel, Sequence are)", where, type);
   const json_t *list = json_object_get(node, "processors");
   CHECK(json_is_array(list), ERR_FORMAT, "%s.processors: an array is wanted", where);
   size_t i;

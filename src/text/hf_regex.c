@@ -8,9 +8,16 @@
 #include "text/tokenizer_backend.h"
 #include "text/unicode.h"
 
-// Steps of one match above which a pattern is called catastrophic: a constant, and some for each byte of the text, since a run of
-// spaces may be as long as it. The stack is for deep backtracking.
-enum { MATCH_STEPS = 10000000, MATCH_STEPS_BYTE = 8, STACK_BYTES = 32 << 10, STACK_BYTES_MAX = 16 << 20, GROUPS_MAX = 200, PATTERN_BYTES_MAX = 1 << 16 };
+// Steps of one match above which a pattern is called catastrophic: a constant, and some for each byte of the text, since a run
+// of spaces may be as long as it. The stack is for deep backtracking.
+enum {
+  MATCH_STEPS = 10000000,
+  MATCH_STEPS_BYTE = 8,
+  STACK_BYTES = 32 << 10,
+  STACK_BYTES_MAX = 16 << 20,
+  GROUPS_MAX = 200,
+  PATTERN_BYTES_MAX = 1 << 16
+};
 
 struct HfRegex {
   pcre2_code *code;
@@ -28,10 +35,11 @@ struct HfMatch {
 // ---- from Oniguruma's dialect to PCRE2's
 
 #define SPACES "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define NOT_SPACES                                                                                                          \
-  "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"         \
+#define NOT_SPACES                                                                                                   \
+  "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
   "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
-#define WORDS "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+#define WORDS \
+  "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
 #define ALONE "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"  // are letters of a word to Oniguruma's \w, but not to its [\w]
 
 typedef struct {
@@ -87,7 +95,8 @@ static Err put_class(Rewrite *w) {
     if (c == ']' && !first) return put_input(w, 1);
     if (c == '[') {
       CHECK(w->at + 1 < w->size && w->in[w->at + 1] == ':', ERR_FORMAT,
-            "%s: a class within a class is not supported (write \\[ for the letter), position %zu in the pattern", w->where, w->at);
+            "%s: a class within a class is not supported (write \\[ for the letter), position %zu in the pattern", w->where,
+            w->at);
       const char *end = memmem(w->in + w->at, w->size - w->at, ":]", 2);
       CHECK(end, ERR_FORMAT, "%s: [: without :], position %zu in the pattern", w->where, w->at);
       TRY(put_input(w, (size_t)(end + 2 - (w->in + w->at))));
@@ -175,8 +184,8 @@ static Err compile(HfRegex *r, const char *pattern, size_t size, bool literal, c
   if (!r->code) {
     PCRE2_UCHAR text[256];
     pcre2_get_error_message(code, text, sizeof text);
-    FAIL(ERR_FORMAT, "%s: bad regular expression: %s, position %zu in the pattern \"%.300s\"", r->where, (const char *)text, (size_t)at,
-         shown);
+    FAIL(ERR_FORMAT, "%s: bad regular expression: %s, position %zu in the pattern \"%.300s\"", r->where, (const char *)text,
+         (size_t)at, shown);
   }
   r->jit = pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE) == 0;
   return ERR_OK;
@@ -184,17 +193,16 @@ static Err compile(HfRegex *r, const char *pattern, size_t size, bool literal, c
 
 Err hf_regex_open(HfRegex **out, const char *pattern, size_t size, bool literal, const char *where) {
   *out = NULL;
-  CHECK(size <= PATTERN_BYTES_MAX, ERR_FORMAT, "%s: a regular expression of %zu bytes; at most %d", where, size, PATTERN_BYTES_MAX);
+  CHECK(size <= PATTERN_BYTES_MAX, ERR_FORMAT, "%s: a regular expression of %zu bytes; at most %d", where, size,
+        PATTERN_BYTES_MAX);
   HfRegex *r = calloc(1, sizeof *r);
   Rewrite w = {.in = pattern, .size = size, .where = where};
   Err err = ERR_OK;
   CHECK_OUT(r && (r->where = strdup(where)), ERR_MEMORY, "%s: no memory for a regular expression", where);
   if (!literal) TRY_OUT(rewrite(&w));
   TRY_OUT(bytes_append(&w.out, "", 1));
-  if (literal)
-    TRY_OUT(compile(r, pattern, size, true, ""));
-  else
-    TRY_OUT(compile(r, w.out.data, w.out.size - 1, false, w.out.data));
+  if (literal) TRY_OUT(compile(r, pattern, size, true, ""));
+  else TRY_OUT(compile(r, w.out.data, w.out.size - 1, false, w.out.data));
   *out = r;
 out:
   bytes_free(&w.out);
@@ -234,7 +242,8 @@ void hf_match_close(HfMatch *m) {
   free(m);
 }
 
-Err hf_regex_next(const HfRegex *r, HfMatch *m, const char *text, size_t size, HfScan *s, bool *found, size_t *begin, size_t *end) {
+Err hf_regex_next(const HfRegex *r, HfMatch *m, const char *text, size_t size, HfScan *s, bool *found, size_t *begin,
+                  size_t *end) {
   *found = false;
   if (size > m->limit_for) {
     uint64_t steps = MATCH_STEPS + MATCH_STEPS_BYTE * (uint64_t)size;

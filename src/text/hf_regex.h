@@ -22,12 +22,13 @@ void hf_regex_close(HfRegex *r);
 Err hf_match_open(HfMatch **m);
 void hf_match_close(HfMatch *m);
 
-// Finds the matches of r in text[0, size), valid UTF-8, one after the other, as Oniguruma's users do: an empty match directly after
-// another match does not count. Start with *state = {0}; *found is false after the last.
+// Finds the matches of r in text[0, size), valid UTF-8, one after the other, as Oniguruma's users do: an empty match directly
+// after another match does not count. Start with *state = {0}; *found is false after the last.
 typedef struct {
   size_t from, last_end;
   bool any;
 } HfScan;
-Err hf_regex_next(const HfRegex *r, HfMatch *m, const char *text, size_t size, HfScan *state, bool *found, size_t *begin, size_t *end);
+Err hf_regex_next(const HfRegex *r, HfMatch *m, const char *text, size_t size, HfScan *state, bool *found, size_t *begin,
+                  size_t *end);
 
 #endif

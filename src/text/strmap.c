@@ -22,9 +22,7 @@ static uint64_t probe(const StrMap *m, const char *text, size_t size) {
   }
 }
 
-int64_t strmap_find(const StrMap *m, const char *text, size_t size) {
-  return m->mask ? m->slot[probe(m, text, size)] : -1;
-}
+int64_t strmap_find(const StrMap *m, const char *text, size_t size) { return m->mask ? m->slot[probe(m, text, size)] : -1; }
 
 int32_t strmap_get(const StrMap *m, const char *text, size_t size, int32_t none) {
   int64_t i = strmap_find(m, text, size);

@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 typedef struct {
-  size_t at;        // in the pool
+  size_t at;  // in the pool
   uint32_t size;
   int32_t value;
 } StrMapItem;
@@ -20,8 +20,8 @@ typedef struct {
   size_t pool_size, pool_capacity;
   StrMapItem *item;  // in the order of the puts
   int64_t count, capacity;
-  int32_t *slot;     // index of an item, -1 if empty
-  uint64_t mask;     // slots - 1; 0 before the first put
+  int32_t *slot;  // index of an item, -1 if empty
+  uint64_t mask;  // slots - 1; 0 before the first put
 } StrMap;
 
 void strmap_free(StrMap *m);  // starts as {0}
@@ -29,8 +29,8 @@ void strmap_free(StrMap *m);  // starts as {0}
 int64_t strmap_find(const StrMap *m, const char *text, size_t size);
 // The value of the string, `none` if it is not there.
 int32_t strmap_get(const StrMap *m, const char *text, size_t size, int32_t none);
-// Adds a string that is not there yet, or gives its item as it is; *index (may be NULL) says where it lies. ERR_MEMORY; ERR_ARG for a
-// string of 4 GiB.
+// Adds a string that is not there yet, or gives its item as it is; *index (may be NULL) says where it lies. ERR_MEMORY; ERR_ARG
+// for a string of 4 GiB.
 Err strmap_put(StrMap *m, const char *text, size_t size, int32_t value, int64_t *index);
 static inline const char *strmap_text(const StrMap *m, int64_t index) { return m->pool + m->item[index].at; }
 

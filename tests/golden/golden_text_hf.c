@@ -40,12 +40,14 @@ static void compare_ids(Case *c, const char *what, const json_t *want, Err err) 
 static void compare_text(Case *c, const char *what, const json_t *want, bool keep_special) {
   c->text.size = 0;
   Err err = tokenizer_decode(c->t, c->w, c->ids.id, c->ids.count, keep_special, &c->text);
-  bool ok = !err && c->text.size == json_string_length(want) && memcmp(c->text.data, json_string_value(want), c->text.size) == 0;
+  bool ok =
+      !err && c->text.size == json_string_length(want) && memcmp(c->text.data, json_string_value(want), c->text.size) == 0;
   compare(c, what, ok || (!err && c->text.size == 0 && json_string_length(want) == 0), err ? err_text() : "differs");
 }
 
 static void run_row(Case *c, const json_t *row) {
-  const json_t *text = json_object_get(row, "text"), *ids = json_object_get(row, "ids"), *with = json_object_get(row, "ids_special");
+  const json_t *text = json_object_get(row, "text"), *ids = json_object_get(row, "ids"),
+               *with = json_object_get(row, "ids_special");
   const json_t *decode = json_object_get(row, "decode"), *skip = json_object_get(row, "decode_skip");
   const char *at = json_string_value(text);
   size_t size = json_string_length(text);
@@ -71,10 +73,8 @@ static void run_rows(Case *c, const char *path) {
     if (!end) end = lines + size;
     c->row++;
     json_t *row = NULL;
-    if (json_parse(&row, at, (size_t)(end - at), path, true))
-      compare(c, "row", false, err_text());
-    else
-      run_row(c, row);
+    if (json_parse(&row, at, (size_t)(end - at), path, true)) compare(c, "row", false, err_text());
+    else run_row(c, row);
     json_decref(row);
   }
   free(lines);

@@ -1,4 +1,5 @@
-// Golden cases of Hugging Face tokenizers: FOLDER/<name>/{tokenizer.json, ids.jsonl}, as ../shared/golden/text/README.md section 2 says.
+// Golden cases of Hugging Face tokenizers: FOLDER/<name>/{tokenizer.json, ids.jsonl}, as ../shared/golden/text/README.md
+// section 2 says.
 #ifndef TESTS_GOLDEN_GOLDEN_TEXT_HF_H
 #define TESTS_GOLDEN_GOLDEN_TEXT_HF_H
 
