@@ -234,6 +234,8 @@ static Err decode_step(const HfDecoder *d, HfWork *w, List from, List to) {
   Bytes *run = &w->valid;  // free while decoding
   to.text->size = run->size = 0;
   to.ends->count = 0;
+  TRY(bytes_reserve(to.text, 1));  // an empty list has a place too
+  TRY(bytes_reserve(run, 1));
   size_t begin = 0;
   for (int64_t i = 0; i < from.ends->count; i++) {
     size_t end = from.ends->end[i];
@@ -252,7 +254,9 @@ Err hf_decode(const void *model, void *work, const int32_t *id, int64_t count, b
   const Hf *hf = model;
   HfWork *w = work;
   List list[2] = {{&w->list[0], &w->ends[0]}, {&w->list[1], &w->ends[1]}};
-  for (int i = 0; i < 2; i++) list[i].text->size = 0, list[i].ends->count = 0;
+  list[0].text->size = 0;
+  list[0].ends->count = 0;
+  TRY(bytes_reserve(list[0].text, 1));
   for (int64_t i = 0; i < count; i++) {
     CHECK(id[i] >= 0 && id[i] < hf->ids, ERR_ARG, "token %lld: id %d is not in 0 .. %lld", (long long)i, id[i],
           (long long)hf->ids - 1);

@@ -346,6 +346,7 @@ Err hf_model_word(const HfModel *m, HfWork *w, const char *text, size_t size, Id
   CacheWord *slot = m->byte_level ? cache_slot(w->cache, text, size) : NULL;
   if (cache_hit(slot, KEY_BYTES, text, size)) return cache_give(slot, out);
   int64_t before = out->count;
+  TRY(ids_reserve(out, CACHE_IDS));
   if (m->ignore_merges) {
     int32_t whole = strmap_get(m->byte_level ? &m->byte_words : &m->vocab, text, size, -1);
     if (whole >= 0) return ids_push(out, whole);

@@ -173,6 +173,7 @@ Err hf_normalize(const Hf *hf, HfWork *w, const char *text, size_t size, const c
     const HfNormalizer *n = &hf->normalizer[i];
     Bytes *to = &w->normal[i & 1];  // `text` lies in the other one
     to->size = 0;
+    TRY(bytes_reserve(to, 1));  // an empty text has a place too
     switch (n->kind) {
       case HF_LOWERCASE: TRY(apply_lowercase(text, size, to)); break;
       case HF_STRIP: TRY(apply_strip(n, text, size, to)); break;

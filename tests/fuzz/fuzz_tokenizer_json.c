@@ -31,7 +31,7 @@ static void use(const TokenizerBackend *b, void *model) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const TokenizerBackend *backend = NULL;
   void *model = NULL;
-  Err err = hf_open(&backend, &model, "fuzz", data, size);
+  Err err = hf_tokenizer_open(&backend, &model, "fuzz", data, size);
   if (!err != (model != NULL) || (err && !*err_text())) abort();
   if (err) return 0;
   use(backend, model);
