@@ -1,4 +1,6 @@
 // The reference library's answers on the golden tokenizers, and its refusals of broken files.
+#include <stdlib.h>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "golden/golden_text_hf.h"
@@ -49,5 +51,6 @@ TEST(hf_broken_files_are_refused) {
     }
     json_decref(row);
   }
+  free(lines);
   ASSERT(files >= 15);
 }
