@@ -74,7 +74,13 @@ static Err put_escape(Rewrite *w, bool in_class) {
     open = "[^";
     set = c == 'W' ? WORDS ALONE : "0-9a-fA-F";
   }
-  if (!set) {  // \p{...}, \x{...}, \u1234, \n, \., \\ ...
+  if (c == 'u' && w->size - w->at >= 6) {  // \u4e00
+    TRY(put(w, "\\x{"));
+    w->at += 2;
+    TRY(put_input(w, 4));
+    return put(w, "}");
+  }
+  if (!set) {  // \p{...}, \x{...}, \n, \., \\ ...
     size_t n = 2;
     if (c == 'p' || c == 'P' || c == 'x')
       if (w->at + 2 < w->size && w->in[w->at + 2] == '{')

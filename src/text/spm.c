@@ -122,7 +122,7 @@ static Err spm_encode(const void *model, void *work, const char *text, size_t si
     TRY(ids_push(out, token->id));
     at = found + token->size;
   }
-  return encode_text(m, work, text + at, size - at, out);
+  return at < size ? encode_text(m, work, text + at, size - at, out) : ERR_OK;
 }
 
 static Err spm_normal_form(const void *model, const char *text, size_t size, Bytes *out) {
