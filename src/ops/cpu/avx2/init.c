@@ -1,3 +1,3 @@
-#include "ops/cpu/level.h"
+#include "ops/cpu/rows/rows.h"
 
-void ops_init_avx2(Ops *o) { (void)o; }
+void ops_init_avx2(Ops *o) { ROWS_SET(o, avx2); }
