@@ -4,12 +4,16 @@
 
 #include "text/tokenizer.h"
 
+enum { STREAM_CONTEXT = 8 };
+
 typedef struct {
   const Tokenizer *tokenizer;  // borrowed
   TokenizerWork *work;         // owned
   Ids ids;                     // owned: the window that is decoded again
   Bytes before, after;         // owned
   int64_t done;                // ids of the window whose text is given out
+  int64_t begin[STREAM_CONTEXT];  // where the last pieces that were given out begin in the window
+  int n_begin;
   bool keep_special;
 } TextStream;
 
