@@ -19,7 +19,8 @@ static const char help_text[] =
     "pleiad bench train SHAPE.json [--dtype fp32|bf16] [--steps N] [--micro_batch N] [--threads N] [--json]\n"
     "\n"
     "Times whole training steps: forward, loss, backward, clipping to 1, AdamW, gradients cleared. SHAPE.json is\n"
-    "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the peak of a\n"
+    "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the peak "
+    "of a\n"
     "matrix product measured in the same run.\n";
 
 enum { WARM_UP_STEPS = 2, STEPS_MAX = 1000 };
@@ -47,11 +48,11 @@ static Err read_shape(Shape *s) {
   TRY_OUT(json_int(root, "batch", s->path, &s->batch));
   TRY_OUT(json_int(root, "seq", s->path, &s->T));
   CHECK_OUT(s->batch >= 1 && s->T >= 2 && s->T <= s->model.model.max_length, ERR_CONFIG,
-            "%s: batch %lld of %lld tokens; the model allows sequences of 2 to %lld", s->path, (long long)s->batch, (long long)s->T,
-            (long long)s->model.model.max_length);
+            "%s: batch %lld of %lld tokens; the model allows sequences of 2 to %lld", s->path, (long long)s->batch,
+            (long long)s->T, (long long)s->model.model.max_length);
   if (!s->micro_batch) s->micro_batch = s->batch;
-  CHECK_OUT(s->batch % s->micro_batch == 0, ERR_ARG, "--micro_batch %lld does not divide the batch of %lld", (long long)s->micro_batch,
-            (long long)s->batch);
+  CHECK_OUT(s->batch % s->micro_batch == 0, ERR_ARG, "--micro_batch %lld does not divide the batch of %lld",
+            (long long)s->micro_batch, (long long)s->batch);
 out:
   json_decref(root);
   return err;
@@ -63,8 +64,8 @@ static Err take_count(int *argc, char **argv, const char *name, int64_t least, i
   if (!text) return ERR_OK;
   char *end;
   *value = strtoll(text, &end, 10);
-  CHECK(*text && *end == '\0' && *value >= least && *value <= most, ERR_ARG, "%s %s: a number from %lld to %lld is wanted", name, text,
-        (long long)least, (long long)most);
+  CHECK(*text && *end == '\0' && *value >= least && *value <= most, ERR_ARG, "%s %s: a number from %lld to %lld is wanted",
+        name, text, (long long)least, (long long)most);
   return ERR_OK;
 }
 
@@ -89,7 +90,8 @@ static Err take_shape(Shape *s, int argc, char **argv, bool *json) {
 static void fill_random(Batch *b, const Shape *s) {
   b->B = s->batch, b->T = s->T, b->mask_count = s->batch * s->T;
   Rng rng = rng_named(0, "bench");
-  for (int64_t i = 0; i < b->B * b->T; i++) b->ids[i] = (int32_t)(rng_uniform(rng, 0, (uint64_t)i) * (double)s->model.model.vocab);
+  for (int64_t i = 0; i < b->B * b->T; i++)
+    b->ids[i] = (int32_t)(rng_uniform(rng, 0, (uint64_t)i) * (double)s->model.model.vocab);
   for (int64_t i = 0; i < b->B * b->T; i++) {
     b->labels[i] = b->ids[(i + 1) % (b->B * b->T)];
     b->mask[i] = 1;
@@ -128,9 +130,15 @@ static Err time_steps(Trainer *t, const Shape *s, Result *r) {
 
 static Err measure(const Shape *s, Result *r) {
   Trainer t;
-  TrainerOptions o = {.model = &s->model, .type = s->type, .threads = (int)s->threads, .leaves = 1, .where = s->path,
-                      .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.1, .clip = 1}, .shape = {{s->micro_batch, s->T}},
-                      .n_shapes = 1, .batch_rows = s->batch * s->T};
+  TrainerOptions o = {.model = &s->model,
+                      .type = s->type,
+                      .threads = (int)s->threads,
+                      .leaves = 1,
+                      .where = s->path,
+                      .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.1, .clip = 1},
+                      .shape = {{s->micro_batch, s->T}},
+                      .n_shapes = 1,
+                      .batch_rows = s->batch * s->T};
   TRY(trainer_open(&t, &o));
   Err err = ERR_OK;
   trainer_reset(&t, 1);
@@ -154,11 +162,12 @@ static Err print_json(const Shape *s, const Result *r) {
   for (int i = 0; i < PHASES; i++) total += r->phase_s[i];
   for (int i = 0; i < PHASES; i++)
     if (r->phase_s[i] > 0) json_object_set_new(phase, phase_names[i], json_real(r->phase_s[i] / total));
-  json_t *j = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:o}", "shape", s->path, "dtype", train_dtype_names[s->type],
-                        "params", (json_int_t)model_counts(&s->model).total, "tokens_per_s", tokens / r->best_s, "tokens_per_s_median",
-                        tokens / r->median_s, "mfu", flops / r->best_s / r->peak, "mfu_median", flops / r->median_s / r->peak, "peak_gflops",
-                        r->peak * 1e-9, "announced_bytes", (json_int_t)r->announced, "process_bytes", (json_int_t)r->used, "loss", r->loss,
-                        "step_gflop", flops * 1e-9, "time_share", phase);
+  json_t *j = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:o}", "shape", s->path, "dtype",
+                        train_dtype_names[s->type], "params", (json_int_t)model_counts(&s->model).total, "tokens_per_s",
+                        tokens / r->best_s, "tokens_per_s_median", tokens / r->median_s, "mfu", flops / r->best_s / r->peak,
+                        "mfu_median", flops / r->median_s / r->peak, "peak_gflops", r->peak * 1e-9, "announced_bytes",
+                        (json_int_t)r->announced, "process_bytes", (json_int_t)r->used, "loss", r->loss, "step_gflop",
+                        flops * 1e-9, "time_share", phase);
   CHECK(j, ERR_MEMORY, "no memory for the result");
   json_dumpf(j, stdout, JSON_COMPACT);
   putchar('\n');
@@ -171,10 +180,10 @@ static void print_text(const Shape *s, const Result *r) {
   printf("%s in %s: %.1f M parameters, %lld sequences of %lld tokens a step\n", s->path, train_dtype_names[s->type],
          (double)model_counts(&s->model).total * 1e-6, (long long)s->batch, (long long)s->T);
   printf("  tokens/s   %.0f best, %.0f median\n", tokens / r->best_s, tokens / r->median_s);
-  printf("  MFU        %.1f %% best, %.1f %% median of %.1f GFLOP/s (measured)\n", 100 * flops / r->best_s / r->peak, 100 * flops / r->median_s / r->peak,
-         r->peak * 1e-9);
-  printf("  memory     %.1f MiB announced, %.1f MiB used (%+.1f %%)\n", (double)r->announced / (1 << 20), (double)r->used / (1 << 20),
-         100 * ((double)r->used / (double)r->announced - 1));
+  printf("  MFU        %.1f %% best, %.1f %% median of %.1f GFLOP/s (measured)\n", 100 * flops / r->best_s / r->peak,
+         100 * flops / r->median_s / r->peak, r->peak * 1e-9);
+  printf("  memory     %.1f MiB announced, %.1f MiB used (%+.1f %%)\n", (double)r->announced / (1 << 20),
+         (double)r->used / (1 << 20), 100 * ((double)r->used / (double)r->announced - 1));
   printf("  time      ");
   for (int i = 0; i < PHASES; i++) total += r->phase_s[i];
   for (int i = 0; i < PHASES; i++)

@@ -1,7 +1,7 @@
 // pleiad chat: a conversation in the terminal, with a history that can be edited.
 //
-// The form is that of the TeleChat family: "<_user>question<_bot>answer<_end>" and a newline. A tokenizer without these tokens talks by
-// continuing plain text.
+// The form is that of the TeleChat family: "<_user>question<_bot>answer<_end>" and a newline. A tokenizer without these tokens
+// talks by continuing plain text.
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +12,11 @@
 #include "infer/generate.h"
 
 static const char help[] =
-    "usage: pleiad chat --model PATH [--system TEXT] [--max-new N] [--context N] [--tokenizer F] [--dtype T] [--threads N] [sampling options]\n"
+    "usage: pleiad chat --model PATH [--system TEXT] [--max-new N] [--context N] [--tokenizer F] [--dtype T] [--threads N] "
+    "[sampling options]\n"
     "\n"
-    "Talks with a model. Ctrl-C stops an answer, Ctrl-D ends. A model that was only pretrained continues what you write (--plain is then\n"
+    "Talks with a model. Ctrl-C stops an answer, Ctrl-D ends. A model that was only pretrained continues what you write "
+    "(--plain is then\n"
     "chosen if the tokenizer has no <_user> and <_bot>).\n"
     "\n"
     "  --plain       continue the text as it is, without the tokens of a conversation\n"
@@ -115,12 +117,17 @@ static Err ask(Chat *c, const char *question) {
   TRY(encode_turn(c, question));
   if (c->ids.count == 0) return ERR_OK;
   int64_t left = c->session.kv.capacity - c->session.kv.length - c->ids.count;
-  CHECK(left > 0, ERR_STATE, "the conversation no longer fits the context of %lld tokens; /undo or /clear, or start with a larger --context",
+  CHECK(left > 0, ERR_STATE,
+        "the conversation no longer fits the context of %lld tokens; /undo or /clear, or start with a larger --context",
         (long long)c->session.kv.capacity);
   Answer answer = {0};
   GenerateResult result;
-  GenerateOptions o = {.max_new = c->max_new < left ? c->max_new : left, .stop_ids = &c->eos, .n_stop_ids = c->eos >= 0, .sampler = c->sampler,
-                       .on_text = print_answer, .context = &answer};
+  GenerateOptions o = {.max_new = c->max_new < left ? c->max_new : left,
+                       .stop_ids = &c->eos,
+                       .n_stop_ids = c->eos >= 0,
+                       .sampler = c->sampler,
+                       .on_text = print_answer,
+                       .context = &answer};
   c->begin[c->n_turns] = c->session.kv.length;
   c->question[c->n_turns] = strdup(question);
   interrupted = 0;
@@ -128,7 +135,8 @@ static Err ask(Chat *c, const char *question) {
   c->answer[c->n_turns++] = answer.text;
   if (err) return err;
   // An answer that was cut ends all the same for the next turn.
-  if (result.stop != STOP_TOKEN && !c->plain && c->session.kv.length < c->session.kv.capacity) TRY(session_feed(&c->session, &c->eos, 1, false));
+  if (result.stop != STOP_TOKEN && !c->plain && c->session.kv.length < c->session.kv.capacity)
+    TRY(session_feed(&c->session, &c->eos, 1, false));
   printf("\n");
   return ERR_OK;
 }
@@ -234,7 +242,9 @@ Err cmd_chat(int argc, char **argv) {
   Err err = open_chat(c, argc, argv);
   if (!err) {
     sigaction(SIGINT, &on, NULL);
-    if (isatty(0)) fprintf(stderr, "%s%s; /quit or Ctrl-D ends, pleiad chat --help tells more\n", c->m.from, c->plain ? " (continues plain text)" : "");
+    if (isatty(0))
+      fprintf(stderr, "%s%s; /quit or Ctrl-D ends, pleiad chat --help tells more\n", c->m.from,
+              c->plain ? " (continues plain text)" : "");
     err = converse(c);
   }
   keep_turns(c, 0);

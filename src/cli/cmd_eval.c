@@ -15,9 +15,11 @@
 static const char help_text[] =
     "pleiad eval --model PATH [--data BLEND] [options]\n"
     "\n"
-    "Loss, perplexity and bits per byte of a model on token files. PATH is a run's folder, a checkpoint, or a Hugging Face folder.\n"
+    "Loss, perplexity and bits per byte of a model on token files. PATH is a run's folder, a checkpoint, or a Hugging Face "
+    "folder.\n"
     "\n"
-    "  --data BLEND       a prefix of .bin and .idx, or \"weight prefix weight prefix ...\"; without it, the held-out data of the run\n"
+    "  --data BLEND       a prefix of .bin and .idx, or \"weight prefix weight prefix ...\"; without it, the held-out data of "
+    "the run\n"
     "  --seq_length N     tokens of a sequence (the run's; else 512)\n"
     "  --micro_batch N    sequences at a time (8)\n"
     "  --samples N        sequences to score (all)\n"
@@ -45,7 +47,8 @@ static Err take_count(int *argc, char **argv, const char *name, int64_t *value) 
 }
 
 static Err take_request(Request *q, int *argc, char **argv) {
-  static const char *const known[] = {"--model", "--data", "--seq_length", "--micro_batch", "--samples", "--tokenizer", "--dtype", "--threads", "--json", NULL};
+  static const char *const known[] = {"--model",     "--data",  "--seq_length", "--micro_batch", "--samples",
+                                      "--tokenizer", "--dtype", "--threads",    "--json",        NULL};
   *q = (Request){.micro_batch = 8};
   TRY(open_options(&q->open, argc, argv));
   TRY(cli_value(argc, argv, "--data", &q->data));
@@ -72,20 +75,22 @@ static Err open_data(const Request *q, const RunConfig *c, bool is_run, int64_t 
   int64_t samples = q->samples ? q->samples : ONE_EPOCH;
   if (q->data) return feed_open_set(d, c, q->data, "--data", "1,0,0", SPLIT_TRAIN, T, samples, NULL, "eval");
   CHECK(is_run, ERR_ARG, "eval needs --data: %s is not in a run's folder, whose held-out data could be taken", q->open.path);
-  if (*c->data.valid) return feed_open_set(d, c, c->data.valid, "data.valid", "1,0,0", SPLIT_TRAIN, T, samples, NULL, q->open.path);
+  if (*c->data.valid)
+    return feed_open_set(d, c, c->data.valid, "data.valid", "1,0,0", SPLIT_TRAIN, T, samples, NULL, q->open.path);
   return feed_open_set(d, c, c->data.train, "data.train", c->data.split, SPLIT_VALID, T, samples, NULL, q->open.path);
 }
 
 static Err print_score(const Request *q, const Opened *m, const Score *s, int64_t sequences) {
   double loss = s->nll / (double)s->labels, bits = s->bytes ? s->nll / log(2) / (double)s->bytes : NAN;
   if (!q->json) {
-    printf("%s: %lld tokens in %lld sequences: loss %.4f, perplexity %.3f", m->from, (long long)s->labels, (long long)sequences, loss, exp(loss));
+    printf("%s: %lld tokens in %lld sequences: loss %.4f, perplexity %.3f", m->from, (long long)s->labels, (long long)sequences,
+           loss, exp(loss));
     printf(s->bytes ? ", %.4f bits per byte\n" : "\n", bits);
     return ERR_OK;
   }
-  json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "model", m->from, "step", (json_int_t)m->step, "tokens", (json_int_t)s->labels, "sequences",
-                        (json_int_t)sequences, "bytes", (json_int_t)s->bytes, "loss", loss, "perplexity", exp(loss), "bits_per_byte",
-                        s->bytes ? json_real(bits) : json_null());
+  json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "model", m->from, "step", (json_int_t)m->step, "tokens",
+                        (json_int_t)s->labels, "sequences", (json_int_t)sequences, "bytes", (json_int_t)s->bytes, "loss", loss,
+                        "perplexity", exp(loss), "bits_per_byte", s->bytes ? json_real(bits) : json_null());
   CHECK(j, ERR_MEMORY, "no memory for the result");
   json_dumpf(j, stdout, JSON_COMPACT);
   putchar('\n');
@@ -129,9 +134,10 @@ static Err run(Request *q, RunConfig *c) {
   Err err = opened_open(&m, &q->open);
   if (!err) {
     c->model = m.model.config;
-    err = T > c->model.model.max_length ? err_set(ERR_CONFIG, __func__, __FILE__, __LINE__, "--seq_length %lld is longer than the model's %lld", (long long)T,
-                                                  (long long)c->model.model.max_length)
-                                        : evaluate(q, c, is_run, &m, T);
+    err = T > c->model.model.max_length
+              ? err_set(ERR_CONFIG, __func__, __FILE__, __LINE__, "--seq_length %lld is longer than the model's %lld",
+                        (long long)T, (long long)c->model.model.max_length)
+              : evaluate(q, c, is_run, &m, T);
   }
   opened_close(&m);
   return err;

@@ -9,7 +9,8 @@
 static const char help[] =
     "usage: pleiad export RUN_OR_CHECKPOINT DIR [options]\n"
     "\n"
-    "Writes DIR as the transformers library reads it: config.json, generation_config.json, safetensors with the released names, the tokenizer's\n"
+    "Writes DIR as the transformers library reads it: config.json, generation_config.json, safetensors with the released "
+    "names, the tokenizer's\n"
     "files. DIR must not exist, or be empty.\n"
     "\n"
     "  --store fp32|bf16   type of the weights in the files (fp32)\n"
@@ -25,7 +26,8 @@ static Err run(Opened *m, int argc, char **argv) {
   save.allow_nan = cli_flag(&argc, argv, "--allow-nan");
   CHECK(strcmp(store, "fp32") == 0 || strcmp(store, "bf16") == 0, ERR_ARG, "--store %s: want fp32 or bf16", store);
   if (strcmp(store, "bf16") == 0) save.type = DT_BF16;
-  CHECK(argc == 3 && argv[1][0] != '-' && argv[2][0] != '-', ERR_ARG, "export needs a model and a folder; see pleiad export --help");
+  CHECK(argc == 3 && argv[1][0] != '-' && argv[2][0] != '-', ERR_ARG,
+        "export needs a model and a folder; see pleiad export --help");
   open.path = argv[1];
   TRY(opened_open(m, &open));
   TRY(hf_save(argv[2], &m->model.config, &m->model.params, &save));

@@ -17,9 +17,11 @@ static const char help[] =
     "  --prompt TEXT          what to continue; without it, standard input\n"
     "  --max-new N            tokens to make (200)\n"
     "  --stop TEXT            end before this text; may be given several times\n"
-    "  --special parse|text   whether names of special tokens in the prompt mean the tokens (parse) or their letters (text, the default)\n"
+    "  --special parse|text   whether names of special tokens in the prompt mean the tokens (parse) or their letters (text, "
+    "the default)\n"
     "  --bos                  begin with the model's begin-of-text token\n"
-    "  --mla expanded|latent  how MLA remembers: expanded (log-probabilities as in training, to the bit) or latent (less memory)\n"
+    "  --mla expanded|latent  how MLA remembers: expanded (log-probabilities as in training, to the bit) or latent (less "
+    "memory)\n"
     "  --context N            room for prompt and answer (the model's length)\n"
     "  --logprobs             print each token with its log-probability instead of the text\n"
     "  --tokenizer F, --dtype fp32|bf16, --threads N, --json\n"
@@ -65,7 +67,8 @@ static Err take_request(Request *r, int *argc, char **argv) {
   r->max_new = atoll(max_new);
   r->context = r->open.positions = atoll(context);
   CHECK(r->max_new >= 0 && r->context >= 0, ERR_ARG, "--max-new %s, --context %s: want numbers from 0 on", max_new, context);
-  CHECK(strcmp(r->special, "text") == 0 || strcmp(r->special, "parse") == 0, ERR_ARG, "--special %s: want parse or text", r->special);
+  CHECK(strcmp(r->special, "text") == 0 || strcmp(r->special, "parse") == 0, ERR_ARG, "--special %s: want parse or text",
+        r->special);
   CHECK(strcmp(r->mla, "expanded") == 0 || strcmp(r->mla, "latent") == 0, ERR_ARG, "--mla %s: want expanded or latent", r->mla);
   TRY(options_args(&o, argc, argv, NULL));
   return cli_no_more(*argc, argv, NULL);
@@ -84,7 +87,8 @@ static Err encode_prompt(const Request *r, const Opened *m, Ids *ids) {
   int32_t bos = tokenizer_bos(m->tokenizer);
   CHECK_OUT(!r->bos || bos >= 0, ERR_ARG, "--bos: this tokenizer names no begin-of-text token");
   TRY_OUT(tokenizer_work_open(&work, m->tokenizer));
-  TRY_OUT(tokenizer_encode(m->tokenizer, work, text, size, strcmp(r->special, "parse") == 0 ? SPECIAL_PARSE : SPECIAL_TEXT, ids));
+  TRY_OUT(
+      tokenizer_encode(m->tokenizer, work, text, size, strcmp(r->special, "parse") == 0 ? SPECIAL_PARSE : SPECIAL_TEXT, ids));
   if (r->bos || ids->count == 0) {
     // An empty prompt begins where a document begins.
     int32_t first = r->bos || tokenizer_eos(m->tokenizer) < 0 ? bos : tokenizer_eos(m->tokenizer);
@@ -130,7 +134,8 @@ static void print_result(const Request *r, const Session *s, const Printer *p, c
     fflush(stdout);
     if (isatty(2))
       fprintf(stderr, "prompt: %lld tokens, %.1f/s; new: %lld tokens, %.1f/s; ended by %s\n", (long long)g->n_prompt,
-              (double)g->n_prompt / g->prompt_s, (long long)g->n_new, g->n_new ? (double)g->n_new / g->new_s : 0, stop_reason_names[g->stop]);
+              (double)g->n_prompt / g->prompt_s, (long long)g->n_new, g->n_new ? (double)g->n_new / g->new_s : 0,
+              stop_reason_names[g->stop]);
     return;
   }
   json_t *ids = json_array(), *logprobs = json_array();
@@ -138,8 +143,9 @@ static void print_result(const Request *r, const Session *s, const Printer *p, c
     json_array_append_new(ids, json_integer(s->ids[i]));
     json_array_append_new(logprobs, json_real((double)s->logprob[i]));
   }
-  json_t *out = json_pack("{s:s#, s:o, s:o, s:s, s:I, s:f, s:f}", "text", p->text.data ? p->text.data : "", p->text.size, "ids", ids, "logprobs", logprobs, "stop",
-                          stop_reason_names[g->stop], "prompt_tokens", (json_int_t)g->n_prompt, "prompt_s", g->prompt_s, "new_s", g->new_s);
+  json_t *out = json_pack("{s:s#, s:o, s:o, s:s, s:I, s:f, s:f}", "text", p->text.data ? p->text.data : "", p->text.size, "ids",
+                          ids, "logprobs", logprobs, "stop", stop_reason_names[g->stop], "prompt_tokens",
+                          (json_int_t)g->n_prompt, "prompt_s", g->prompt_s, "new_s", g->new_s);
   char *text = out ? json_dumps(out, JSON_COMPACT) : NULL;
   if (text) puts(text);
   free(text);
@@ -172,8 +178,13 @@ Err cmd_generate(int argc, char **argv) {
   TRY_OUT(engine_open(&e, &m.model, &m.dev, m.type, (EngineOptions){.rows_max = 256, .latent = strcmp(r.mla, "latent") == 0}));
   TRY_OUT(session_open(&s, &e, context));
   int32_t eos = tokenizer_eos(m.tokenizer);
-  GenerateOptions o = {.max_new = r.max_new, .stop_ids = &eos, .n_stop_ids = eos >= 0, .stop_texts = r.stop, .sampler = r.sampler,
-                       .on_text = print_text, .context = &p};
+  GenerateOptions o = {.max_new = r.max_new,
+                       .stop_ids = &eos,
+                       .n_stop_ids = eos >= 0,
+                       .stop_texts = r.stop,
+                       .sampler = r.sampler,
+                       .on_text = print_text,
+                       .context = &p};
   TRY_OUT(generate(&s, m.tokenizer, ids.id, ids.count, false, &o, &result));
   print_result(&r, &s, &p, &result);
 out:

@@ -10,7 +10,8 @@
 static const char help_text[] =
     "pleiad plot RUN [--out FILE.svg]\n"
     "\n"
-    "Draws a run: loss, learning rate, gradient norm, throughput, expert load. RUN is the folder of a run, also of one that is still going.\n"
+    "Draws a run: loss, learning rate, gradient norm, throughput, expert load. RUN is the folder of a run, also of one that is "
+    "still going.\n"
     "The picture goes to RUN/plot.svg or --out; a sketch of the loss goes to the terminal.\n";
 
 enum { SKETCH_COLUMNS = 64, SKETCH_ROWS = 10 };
@@ -21,7 +22,8 @@ static Err write_svg(const History *h, const char *title, const char *path) {
   FILE *f = open_memstream(&text, &size);
   CHECK(f, ERR_MEMORY, "no memory for the picture");
   plot_svg(h, title, f);
-  Err err = fclose(f) == 0 ? file_replace(path, text, size) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for the picture");
+  Err err = fclose(f) == 0 ? file_replace(path, text, size)
+                           : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for the picture");
   free(text);
   return err;
 }

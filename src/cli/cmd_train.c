@@ -12,8 +12,10 @@
 static const char help_text[] =
     "pleiad train RUN.yaml [--key value ...] [--json]\n"
     "\n"
-    "Trains a model as the run file says, into the folder train.output: checkpoints, metrics.jsonl, TensorBoard files, expert load, the\n"
-    "resolved configuration. If the folder holds checkpoints, goes on from the newest good one, to the same bits as without a stop.\n"
+    "Trains a model as the run file says, into the folder train.output: checkpoints, metrics.jsonl, TensorBoard files, expert "
+    "load, the\n"
+    "resolved configuration. If the folder holds checkpoints, goes on from the newest good one, to the same bits as without a "
+    "stop.\n"
     "Ctrl-C (or SIGTERM) ends after the step at hand, with a checkpoint; a second one at once.\n"
     "\n"
     "Every key of the run file is also an option: --lr.peak 1e-3 --train.steps 200 --stages.0.tokens 1000000\n"
@@ -33,13 +35,14 @@ static void print_keys(void) {
 static json_t *real_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 static Err print_json(const RunConfig *c, const TrainSummary *s) {
-  json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:f, s:I, s:I}", "output", c->train.output, "step",
-                        (json_int_t)s->step, "steps", (json_int_t)s->steps, "tokens", (json_int_t)s->tokens, "stopped", s->stopped,
-                        "parameters", (json_int_t)s->parameters, "loss", real_or_null(s->loss), "eval_loss", real_or_null(s->eval_loss),
-                        "eval_bits_per_byte", real_or_null(s->eval_bits_per_byte), "best_loss", real_or_null(s->best_loss), "best_step",
+  json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:f, s:I, s:I}", "output",
+                        c->train.output, "step", (json_int_t)s->step, "steps", (json_int_t)s->steps, "tokens",
+                        (json_int_t)s->tokens, "stopped", s->stopped, "parameters", (json_int_t)s->parameters, "loss",
+                        real_or_null(s->loss), "eval_loss", real_or_null(s->eval_loss), "eval_bits_per_byte",
+                        real_or_null(s->eval_bits_per_byte), "best_loss", real_or_null(s->best_loss), "best_step",
                         (json_int_t)s->best_step, "averaged_loss", real_or_null(s->averaged_loss), "tokens_per_s",
-                        real_or_null(s->tokens_per_s), "mfu", real_or_null(s->mfu), "first_step_s", s->first_step_s, "announced_bytes",
-                        (json_int_t)s->announced_bytes, "process_bytes", (json_int_t)s->process_bytes);
+                        real_or_null(s->tokens_per_s), "mfu", real_or_null(s->mfu), "first_step_s", s->first_step_s,
+                        "announced_bytes", (json_int_t)s->announced_bytes, "process_bytes", (json_int_t)s->process_bytes);
   CHECK(j, ERR_MEMORY, "no memory for the summary");
   json_dumpf(j, stdout, JSON_COMPACT);
   putchar('\n');
@@ -48,7 +51,8 @@ static Err print_json(const RunConfig *c, const TrainSummary *s) {
 }
 
 static void print_text(const RunConfig *c, const TrainSummary *s) {
-  printf("%s: step %lld of %lld, %.2f M tokens", c->train.output, (long long)s->step, (long long)s->steps, (double)s->tokens * 1e-6);
+  printf("%s: step %lld of %lld, %.2f M tokens", c->train.output, (long long)s->step, (long long)s->steps,
+         (double)s->tokens * 1e-6);
   if (isfinite(s->loss)) printf(", loss %.4f", s->loss);
   if (isfinite(s->eval_loss)) printf(", held-out loss %.4f", s->eval_loss);
   if (isfinite(s->eval_bits_per_byte)) printf(" (%.4f bits per byte)", s->eval_bits_per_byte);
@@ -57,7 +61,8 @@ static void print_text(const RunConfig *c, const TrainSummary *s) {
 }
 
 static Err run(int argc, char **argv, RunConfig *c, bool json) {
-  CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG, "train needs a run file: pleiad train RUN.yaml; configs/ has some to begin with");
+  CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG,
+        "train needs a run file: pleiad train RUN.yaml; configs/ has some to begin with");
   const char *path = argv[1];
   TRY(run_config_load(c, path));
   Options o = run_options(c);

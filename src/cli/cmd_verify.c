@@ -12,15 +12,18 @@
 static const char help[] =
     "usage: pleiad verify DIR... [options]\n"
     "\n"
-    "Compares this program with a small model whose logits, gradients, training steps and continuations were computed elsewhere in float64. DIR is\n"
-    "a case (config.json, model.safetensors, cases.safetensors, grads.safetensors, meta.json, train.json, generate.json) or a folder of cases.\n"
+    "Compares this program with a small model whose logits, gradients, training steps and continuations were computed "
+    "elsewhere in float64. DIR is\n"
+    "a case (config.json, model.safetensors, cases.safetensors, grads.safetensors, meta.json, train.json, generate.json) or a "
+    "folder of cases.\n"
     "Prints for each kind of number the greatest error, its place and the tolerance that meta.json states, the worst first.\n"
     "\n"
     "  --isa LEVEL   highest instruction set to use: ref, avx2, avx512, avx512_bf16, amx (the best of this machine)\n"
     "  --threads N   (one a core)\n"
     "  --json        one JSON object as the last line\n"
     "\n"
-    "Exit code: 0 all within tolerance; 1 not, or a case could not be read; 2 called wrongly; 3 nothing failed, but some case is of a kind of\n"
+    "Exit code: 0 all within tolerance; 1 not, or a case could not be read; 2 called wrongly; 3 nothing failed, but some case "
+    "is of a kind of\n"
     "model that is not read yet.\n";
 
 enum { EXIT_NOT_READ_YET = 3 };
@@ -40,8 +43,8 @@ static void print_case(const VerifyCase *v) {
   printf("  %-42s %10s %10s %9s  %s\n", "", "error", "tolerance", "numbers", "worst at");
   for (int i = 0; i < v->n_lines; i++) {
     const VerifyLine *l = &v->line[i];
-    printf("  %-42s %10.3g %10.3g %9lld  %s%s\n", l->what, l->error, l->tolerance, (long long)l->compared, l->failed ? "FAILED " : "",
-           l->error > 0 ? l->place : "");
+    printf("  %-42s %10.3g %10.3g %9lld  %s%s\n", l->what, l->error, l->tolerance, (long long)l->compared,
+           l->failed ? "FAILED " : "", l->error > 0 ? l->place : "");
   }
   printf("  %lld numbers compared, %lld failed\n\n", (long long)v->compared, (long long)v->failed);
 }
@@ -90,17 +93,18 @@ static Err run_folder(Totals *t, const char *folder) {
   }
   names_free(names, n);
   TRY(err);
-  CHECK(t->cases > before, ERR_ARG, "%s: neither a case nor a folder of cases (config.json and cases.safetensors are wanted)", folder);
+  CHECK(t->cases > before, ERR_ARG, "%s: neither a case nor a folder of cases (config.json and cases.safetensors are wanted)",
+        folder);
   return ERR_OK;
 }
 
 static Err print_totals(const Totals *t) {
-  printf("%lld cases, %lld numbers compared, %lld failed, %lld cases not read yet\n", (long long)t->cases, (long long)t->compared,
-         (long long)t->failed, (long long)t->not_read_yet);
+  printf("%lld cases, %lld numbers compared, %lld failed, %lld cases not read yet\n", (long long)t->cases,
+         (long long)t->compared, (long long)t->failed, (long long)t->not_read_yet);
   if (!t->report) return ERR_OK;
-  json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:O}", "passed", !t->failed && !t->not_read_yet, "cases", (json_int_t)t->cases, "compared",
-                          (json_int_t)t->compared, "failed", (json_int_t)t->failed, "not_read_yet", (json_int_t)t->not_read_yet, "results",
-                          t->report);
+  json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:O}", "passed", !t->failed && !t->not_read_yet, "cases",
+                          (json_int_t)t->cases, "compared", (json_int_t)t->compared, "failed", (json_int_t)t->failed,
+                          "not_read_yet", (json_int_t)t->not_read_yet, "results", t->report);
   char *text = json_dumps(all, JSON_COMPACT);
   CHECK(text, ERR_MEMORY, "no memory for the report");
   puts(text);
@@ -138,9 +142,11 @@ Err cmd_verify(int argc, char **argv) {
   if (!err) err = print_totals(&t);
   json_decref(t.report);
   TRY(err);
-  CHECK(t.failed == 0, ERR_NUMERIC, "%lld of %lld numbers are beyond their tolerance", (long long)t.failed, (long long)t.compared);
+  CHECK(t.failed == 0, ERR_NUMERIC, "%lld of %lld numbers are beyond their tolerance", (long long)t.failed,
+        (long long)t.compared);
   if (t.not_read_yet == 0) return ERR_OK;
-  fprintf(stderr, "note: %lld of %lld cases are of a kind that is not read yet\n", (long long)t.not_read_yet, (long long)t.cases);
+  fprintf(stderr, "note: %lld of %lld cases are of a kind that is not read yet\n", (long long)t.not_read_yet,
+          (long long)t.cases);
   fflush(NULL);
   exit(EXIT_NOT_READ_YET);
 }

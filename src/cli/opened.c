@@ -72,7 +72,8 @@ static Err open_checkpoint(Opened *m, const OpenOptions *o, const char *path) {
   TRY_OUT(load_arrays(m, path));
   m->step = info.step;
   snprintf(m->from, sizeof m->from, "%s", path);
-  if (o->tokenizer || config->data.tokenizer[0]) TRY_OUT(tokenizer_open(&m->tokenizer, o->tokenizer ? o->tokenizer : config->data.tokenizer));
+  if (o->tokenizer || config->data.tokenizer[0])
+    TRY_OUT(tokenizer_open(&m->tokenizer, o->tokenizer ? o->tokenizer : config->data.tokenizer));
 out:
   checkpoint_info_free(&info);
   free(config);
@@ -103,14 +104,16 @@ static Err find_checkpoint(char out[PATH_BYTES], const char *path) {
   TRY(checkpoint_steps(folder, &steps, &count));
   int64_t newest = count ? steps[count - 1] : -1;
   free(steps);
-  CHECK(newest >= 0, ERR_IO, "%s: no checkpoint in it, and no config.json; want a run's folder, a checkpoint, or a Hugging Face folder", path);
+  CHECK(newest >= 0, ERR_IO,
+        "%s: no checkpoint in it, and no config.json; want a run's folder, a checkpoint, or a Hugging Face folder", path);
   return checkpoint_path(out, folder, newest);
 }
 
 Err opened_open(Opened *m, const OpenOptions *o) {
   char inner[PATH_BYTES];
   *m = (Opened){.step = -1};
-  CHECK(file_is_folder(o->path), ERR_IO, "%s: not a folder; want a run's folder, a checkpoint, or a Hugging Face folder", o->path);
+  CHECK(file_is_folder(o->path), ERR_IO, "%s: not a folder; want a run's folder, a checkpoint, or a Hugging Face folder",
+        o->path);
   TRY(dev_open(&m->dev, o->threads));
   TRY(path_join(inner, o->path, "config.json"));
   if (file_exists(inner)) return open_hugging_face(m, o, inner);

@@ -11,17 +11,17 @@ typedef struct {
   Model model;
   Dtype type;
   Arena weights, other;
-  Tokenizer *tokenizer;      // NULL if none is known
-  char from[PATH_BYTES];     // the checkpoint or folder that was read
-  int64_t step;              // -1 where there is none
+  Tokenizer *tokenizer;   // NULL if none is known
+  char from[PATH_BYTES];  // the checkpoint or folder that was read
+  int64_t step;           // -1 where there is none
 } Opened;
 
 typedef struct {
   const char *path;
-  const char *tokenizer;     // NULL: the one that the run or the folder names
-  const char *dtype;         // "fp32", "bf16"; NULL: as it was trained or stored
-  int threads;               // 0: one a core
-  int64_t positions;         // longest sequence; 0: what the model allows
+  const char *tokenizer;  // NULL: the one that the run or the folder names
+  const char *dtype;      // "fp32", "bf16"; NULL: as it was trained or stored
+  int threads;            // 0: one a core
+  int64_t positions;      // longest sequence; 0: what the model allows
 } OpenOptions;
 
 // Takes --model PATH, --tokenizer F, --dtype T, --threads N out of argv. ERR_ARG without --model.

@@ -48,19 +48,18 @@ static int64_t int64_at(const StTensor *t, int64_t i) {
 }
 
 Err verify_rows(Verify *v, VerifyLine *l, const StTensor *t, int64_t first, Mat got, int64_t rows, int64_t cols) {
-  CHECK(first + rows * cols <= st_elements(t), ERR_FORMAT, "%s: %s has %lld numbers, %lld and more are wanted", v->cases.map.path, t->name,
-        (long long)st_elements(t), (long long)(first + rows * cols));
+  CHECK(first + rows * cols <= st_elements(t), ERR_FORMAT, "%s: %s has %lld numbers, %lld and more are wanted",
+        v->cases.map.path, t->name, (long long)st_elements(t), (long long)(first + rows * cols));
   float *want = malloc((size_t)cols * sizeof *want);
   CHECK(want, ERR_MEMORY, "no memory for a row of %s", t->name);
   Err err = ERR_OK;
   for (int64_t i = 0; i < rows; i++) {
     if (t->type == ST_I64)
       for (int64_t j = 0; j < cols; j++) want[j] = (float)int64_at(t, first + i * cols + j);
-    else
-      TRY_OUT(st_read_f32(t, first + i * cols, cols, want));
+    else TRY_OUT(st_read_f32(t, first + i * cols, cols, want));
     for (int64_t j = 0; j < cols; j++)
-      verify_note(l, fabs(element(got, i, j) - (double)want[j]), "%s element %lld: %.9g, want %.9g", t->name, (long long)(first + i * cols + j),
-                  element(got, i, j), (double)want[j]);
+      verify_note(l, fabs(element(got, i, j) - (double)want[j]), "%s element %lld: %.9g, want %.9g", t->name,
+                  (long long)(first + i * cols + j), element(got, i, j), (double)want[j]);
   }
 out:
   free(want);
@@ -114,8 +113,9 @@ Err verify_batch(Verify *v, const char *prefix, int64_t index, bool documents) {
   b->mask_count = 0;
   for (int64_t i = 0; i < b->B * b->T; i++) {
     int64_t id = value_of(&ids, i), label = value_of(&labels, i), V = v->config.model.vocab;
-    CHECK(id >= 0 && id < V && label >= 0 && label < V, ERR_FORMAT, "%s: %s: id %lld or label %lld is outside the vocabulary of %lld",
-          v->cases.map.path, ids.tensor->name, (long long)id, (long long)label, (long long)V);
+    CHECK(id >= 0 && id < V && label >= 0 && label < V, ERR_FORMAT,
+          "%s: %s: id %lld or label %lld is outside the vocabulary of %lld", v->cases.map.path, ids.tensor->name, (long long)id,
+          (long long)label, (long long)V);
     b->ids[i] = (int32_t)id, b->labels[i] = (int32_t)label;
     b->mask[i] = (float)value_of(&mask, i);
     b->position[i] = (int32_t)(i % b->T);
@@ -159,8 +159,10 @@ static Err tensor_shape(const Verify *v, const char *name, TrainerShape *shape) 
   TRY(safetensors_want(&v->cases, name, ST_I64, -1, NULL, &t));
   CHECK(t->n_dims >= 2, ERR_FORMAT, "%s: %s has %d dimensions, at least 2 are wanted", v->cases.map.path, name, t->n_dims);
   *shape = (TrainerShape){t->dim[t->n_dims - 2], t->dim[t->n_dims - 1]};
-  CHECK(shape->micro_batch > 0 && shape->T > 0 && shape->T <= v->config.model.max_length && shape->micro_batch * shape->T < 1 << 20, ERR_FORMAT,
-        "%s: %s has %lld sequences of %lld tokens", v->cases.map.path, name, (long long)shape->micro_batch, (long long)shape->T);
+  CHECK(shape->micro_batch > 0 && shape->T > 0 && shape->T <= v->config.model.max_length &&
+            shape->micro_batch * shape->T < 1 << 20,
+        ERR_FORMAT, "%s: %s has %lld sequences of %lld tokens", v->cases.map.path, name, (long long)shape->micro_batch,
+        (long long)shape->T);
   return ERR_OK;
 }
 
@@ -170,7 +172,8 @@ static int64_t longest_generation(const Verify *v) {
   size_t i;
   const json_t *one;
   json_array_foreach(json_object_get(v->generate, "cases"), i, one) {
-    int64_t n = (int64_t)(json_array_size(json_object_get(one, "prompt")) + json_array_size(json_object_get(one, "continuation")));
+    int64_t n =
+        (int64_t)(json_array_size(json_object_get(one, "prompt")) + json_array_size(json_object_get(one, "continuation")));
     if (n > longest) longest = n;
   }
   return longest < v->config.model.max_length ? longest : v->config.model.max_length;
@@ -181,7 +184,8 @@ static Err optimizer_of(const Verify *v, OptimizerConfig *o) {
   snprintf(where, sizeof where, "%s/train.json", v->folder);
   const json_t *betas = json_object_get(v->train, "betas");
   CHECK(json_array_size(betas) == 2, ERR_FORMAT, "%s: \"betas\" is not a pair", where);
-  *o = (OptimizerConfig){.beta1 = json_number_value(json_array_get(betas, 0)), .beta2 = json_number_value(json_array_get(betas, 1)),
+  *o = (OptimizerConfig){.beta1 = json_number_value(json_array_get(betas, 0)),
+                         .beta2 = json_number_value(json_array_get(betas, 1)),
                          .moments = MOMENTS_F32};
   TRY(json_number(v->train, "eps", where, &o->eps));
   TRY(json_number(v->train, "weight_decay", where, &o->decay));
@@ -189,7 +193,8 @@ static Err optimizer_of(const Verify *v, OptimizerConfig *o) {
 }
 
 static Err open_trainer(Verify *v) {
-  TrainerOptions o = {.model = &v->config, .type = DT_F32, .threads = v->threads, .leaves = 1, .where = v->folder, .n_shapes = 3};
+  TrainerOptions o = {
+      .model = &v->config, .type = DT_F32, .threads = v->threads, .leaves = 1, .where = v->folder, .n_shapes = 3};
   TRY(optimizer_of(v, &o.optimizer));
   TRY(tensor_shape(v, "input_ids", &o.shape[0]));
   TRY(tensor_shape(v, "train_ids", &o.shape[1]));
@@ -219,8 +224,8 @@ static Err run_parts(Verify *v) {
 
 bool verify_is_case(const char *folder) {
   char path[PATH_BYTES];
-  return path_join(path, folder, "config.json") == ERR_OK && file_exists(path) && path_join(path, folder, "cases.safetensors") == ERR_OK &&
-         file_exists(path);
+  return path_join(path, folder, "config.json") == ERR_OK && file_exists(path) &&
+         path_join(path, folder, "cases.safetensors") == ERR_OK && file_exists(path);
 }
 
 // A model without experts has no load to compare.

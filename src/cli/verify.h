@@ -1,8 +1,9 @@
-// Compares the program with a case folder: a small model and what a float64 computation of it gave (docs/formats.md, golden models).
+// Compares the program with a case folder: a small model and what a float64 computation of it gave (docs/formats.md, golden
+// models).
 //
-// A case is a folder with config.json, model.safetensors, and expected values: cases.safetensors (logits, residual stream, routing, documents,
-// multi-token prediction), grads.safetensors, meta.json (losses, tolerances), train.json (20 steps), generate.json (greedy continuations).
-// Everything runs through the paths of use: the trainer's step, the engine's cache. fp32.
+// A case is a folder with config.json, model.safetensors, and expected values: cases.safetensors (logits, residual stream,
+// routing, documents, multi-token prediction), grads.safetensors, meta.json (losses, tolerances), train.json (20 steps),
+// generate.json (greedy continuations). Everything runs through the paths of use: the trainer's step, the engine's cache. fp32.
 #ifndef CLI_VERIFY_H
 #define CLI_VERIFY_H
 
@@ -29,8 +30,8 @@ typedef struct {
 
 // Whether `folder` looks like a case.
 bool verify_is_case(const char *folder);
-// Runs all that the folder has expectations for. An expectation that is missing is an error, so is a file that cannot be read: a case
-// is never smaller than it looks. threads: 0: one a core.
+// Runs all that the folder has expectations for. An expectation that is missing is an error, so is a file that cannot be read:
+// a case is never smaller than it looks. threads: 0: one a core.
 Err verify_run(VerifyCase *v, const char *folder, int threads);
 // Lines with the worst (error / tolerance) first.
 void verify_sort(VerifyCase *v);

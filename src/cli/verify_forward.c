@@ -13,7 +13,8 @@ typedef struct {
   Err err;  // the first that went wrong
 } Look;
 
-static Err compare(Look *look, const char *line, const char *tolerance, const char *tensor, int64_t first, Mat m, int64_t rows, int64_t cols) {
+static Err compare(Look *look, const char *line, const char *tolerance, const char *tensor, int64_t first, Mat m, int64_t rows,
+                   int64_t cols) {
   Verify *v = look->v;
   const StTensor *t = safetensors_find(&v->cases, tensor);
   CHECK(t, ERR_FORMAT, "%s: tensor \"%s\" is missing", v->cases.map.path, tensor);
@@ -28,8 +29,7 @@ static void probe(void *context, const char *what, int64_t layer, Mat m, int64_t
   int64_t moe = layer - look->v->config.moe.first_dense;  // which of the layers with experts
   if (strcmp(what, "hidden") == 0)
     look->err = compare(look, "residual stream", "hidden", "hidden", layer * rows * cols, m, rows, cols);
-  else if (strcmp(what, "final_norm") == 0)
-    look->err = compare(look, "final norm", "hidden", "final_norm", 0, m, rows, cols);
+  else if (strcmp(what, "final_norm") == 0) look->err = compare(look, "final norm", "hidden", "final_norm", 0, m, rows, cols);
   else if (strcmp(what, "mtp_hidden") == 0)
     look->err = compare(look, "mtp: residual stream", "hidden", "mtp_hidden", 0, m, rows, cols);
   else if (strcmp(what, "router_ids") == 0)
@@ -55,9 +55,15 @@ static Err forward(Verify *v, LookAt at, const char *line, const char *tensor) {
   Look look = {.v = v, .at = at};
   TRY(verify_batch(v, "", 0, at == LOOK_DOCUMENTS));
   const Batch *b = &t->batch;
-  Run run = {.dev = &t->dev, .type = DT_F32, .kept = &t->arena[MEMORY_KEPT], .temp = &t->arena[MEMORY_TEMP], .training = true,
-             .probe = probe, .probe_context = &look};
-  MicroBatch mb = {.B = b->B, .T = b->T, .ids = b->ids, .position = b->position, .doc_start = b->doc_start, .sequence_scale = 1};
+  Run run = {.dev = &t->dev,
+             .type = DT_F32,
+             .kept = &t->arena[MEMORY_KEPT],
+             .temp = &t->arena[MEMORY_TEMP],
+             .training = true,
+             .probe = probe,
+             .probe_context = &look};
+  MicroBatch mb = {
+      .B = b->B, .T = b->T, .ids = b->ids, .position = b->position, .doc_start = b->doc_start, .sequence_scale = 1};
   Losses losses = {0};
   size_t kept = arena_mark(run.kept), temp = arena_mark(run.temp);
   int64_t blocks = at == LOOK_ALL ? t->model.n_blocks : v->config.model.layers + 2;

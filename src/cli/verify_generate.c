@@ -30,17 +30,20 @@ typedef struct {
   int number;  // of the continuation
 } Lines;
 
-static Err compare_one(Session *s, const json_t *want, const int32_t *prompt, int64_t n_prompt, const int32_t *next, int64_t n, Lines *l) {
+static Err compare_one(Session *s, const json_t *want, const int32_t *prompt, int64_t n_prompt, const int32_t *next, int64_t n,
+                       Lines *l) {
   int64_t V = s->engine->model->config.model.vocab;
   const json_t *logprobs = json_object_get(want, "logprobs");
-  CHECK((int64_t)json_array_size(logprobs) == n, ERR_FORMAT, "generate.json: \"logprobs\" and \"continuation\" differ in length");
+  CHECK((int64_t)json_array_size(logprobs) == n, ERR_FORMAT,
+        "generate.json: \"logprobs\" and \"continuation\" differ in length");
   TRY(session_feed(s, prompt, n_prompt, false));
   for (int64_t i = 0; i < n; i++) {
     int32_t id = best_of(s->next, V);
     verify_note(l->ids, id != next[i], "continuation %d, token %lld: %d, want %d", l->number, (long long)i, id, next[i]);
     TRY(session_feed(s, &next[i], 1, false));  // what was wanted, so that one difference is one
     double got = (double)s->logprob[n_prompt + i], logprob = json_number_value(json_array_get(logprobs, (size_t)i));
-    verify_note(l->logprobs, fabs(got - logprob), "continuation %d, token %lld: %.9g, want %.9g", l->number, (long long)i, got, logprob);
+    verify_note(l->logprobs, fabs(got - logprob), "continuation %d, token %lld: %.9g, want %.9g", l->number, (long long)i, got,
+                logprob);
   }
   return ERR_OK;
 }
@@ -76,9 +79,9 @@ Err verify_generation(Verify *v) {
     const json_t *one, *all = json_object_get(v->generate, "cases");
     size_t i;
     if (!err) json_array_foreach(all, i, one) {
-      l.number = (int)i;
-      if (!err) err = run_one(v, &e, one, &l);
-    }
+        l.number = (int)i;
+        if (!err) err = run_one(v, &e, one, &l);
+      }
     engine_close(&e);
     TRY(err);
   }

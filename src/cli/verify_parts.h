@@ -9,10 +9,10 @@
 typedef struct {
   VerifyCase *report;
   const char *folder;
-  ModelConfig config;      // with the case's coefficients
+  ModelConfig config;  // with the case's coefficients
   SafeTensors cases, grads;
   json_t *meta, *train, *generate;
-  Trainer trainer;         // weights of the case
+  Trainer trainer;  // weights of the case
   int threads;
 } Verify;
 
@@ -25,8 +25,9 @@ Err verify_rows(Verify *v, VerifyLine *l, const StTensor *t, int64_t first, Mat 
 
 // meta.suggested_tolerance_fp32.KEY
 Err verify_tolerance(const Verify *v, const char *key, double *out);
-// Fills the trainer's batch from tensors "PREFIXids", "PREFIXlabels", "PREFIXloss_mask" of cases ("input_ids" when the prefix is empty), batch `index`
-// of those that have several; with `documents`, positions and borders from position_ids_doc and doc_ids.
+// Fills the trainer's batch from tensors "PREFIXids", "PREFIXlabels", "PREFIXloss_mask" of cases ("input_ids" when the prefix
+// is empty), batch `index` of those that have several; with `documents`, positions and borders from position_ids_doc and
+// doc_ids.
 Err verify_batch(Verify *v, const char *prefix, int64_t index, bool documents);
 
 Err verify_forward(Verify *v);     // logits, hidden, routing, documents, multi-token prediction

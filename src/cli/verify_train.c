@@ -22,7 +22,8 @@ static Err note_number(const json_t *object, const char *key, const char *where,
 
 static Err compare_gradient(Verify *v, VerifyLine *l, const Param *p) {
   const StTensor *t = safetensors_find(&v->grads, p->name);
-  CHECK(t && st_elements(t) == p->n, ERR_FORMAT, "%s: the gradient of \"%s\" is missing or has another shape", v->grads.map.path, p->name);
+  CHECK(t && st_elements(t) == p->n, ERR_FORMAT, "%s: the gradient of \"%s\" is missing or has another shape",
+        v->grads.map.path, p->name);
   float *want = malloc((size_t)p->n * sizeof *want);
   CHECK(want, ERR_MEMORY, "no memory for a gradient");
   Err err = st_read_f32(t, 0, p->n, want);
@@ -34,7 +35,8 @@ static Err compare_gradient(Verify *v, VerifyLine *l, const Param *p) {
   }
   free(want);
   // An expert that no token chose has no gradient at all.
-  if (!err) verify_note(l, size > 0 ? sqrt(difference / size) : sqrt(difference), "%s, relative to its norm %.3g", p->name, sqrt(size));
+  if (!err)
+    verify_note(l, size > 0 ? sqrt(difference / size) : sqrt(difference), "%s, relative to its norm %.3g", p->name, sqrt(size));
   return err;
 }
 
@@ -106,11 +108,12 @@ static Err compare_load(Verify *v, const json_t *step, const char *where) {
   const Moe *moe;
   for (int64_t i = 0; (moe = trainer_moe(&v->trainer, i)) != NULL; i++) {
     const json_t *row = json_array_get(rows, (size_t)i);
-    CHECK(json_array_size(row) == (size_t)moe->E, ERR_FORMAT, "%s/%s: load of layer %lld is missing", v->folder, where, (long long)i);
+    CHECK(json_array_size(row) == (size_t)moe->E, ERR_FORMAT, "%s/%s: load of layer %lld is missing", v->folder, where,
+          (long long)i);
     for (int64_t e = 0; e < moe->E; e++) {
       int64_t want = json_integer_value(json_array_get(row, (size_t)e));
-      verify_note(l, fabs((double)(moe->load[e] - want)), "%s: layer %lld, expert %lld: %lld picks, want %lld", where, (long long)moe->layer,
-                  (long long)e, (long long)moe->load[e], (long long)want);
+      verify_note(l, fabs((double)(moe->load[e] - want)), "%s: layer %lld, expert %lld: %lld picks, want %lld", where,
+                  (long long)moe->layer, (long long)e, (long long)moe->load[e], (long long)want);
     }
   }
   return ERR_OK;
@@ -136,7 +139,8 @@ static Err compare_biases(Verify *v) {
   json_t *want;
   json_object_foreach(json_object_get(v->train, "final_router_bias"), name, want) {
     const Param *p = params_find(&v->trainer.model.params, name);
-    CHECK(p && json_array_size(want) == (size_t)p->n, ERR_FORMAT, "%s/train.json: \"%s\" is no router bias of this model", v->folder, name);
+    CHECK(p && json_array_size(want) == (size_t)p->n, ERR_FORMAT, "%s/train.json: \"%s\" is no router bias of this model",
+          v->folder, name);
     for (int64_t i = 0; i < p->n; i++) {
       double w = json_number_value(json_array_get(want, (size_t)i));
       verify_note(l, fabs((double)p->w[i] - w), "%s[%lld]: %.9g, want %.9g", name, (long long)i, (double)p->w[i], w);

@@ -106,7 +106,8 @@ static void session_take(Session *s) {
 Err session_open(Session *s, Engine *e, int64_t capacity) {
   *s = (Session){.engine = e, .kv = {.capacity = capacity, .latent = e->options.latent}};
   CHECK(capacity >= 1 && capacity <= e->model->rotary.positions, ERR_ARG,
-        "a sequence of %lld tokens is longer than the model allows here: %lld", (long long)capacity, (long long)e->model->rotary.positions);
+        "a sequence of %lld tokens is longer than the model allows here: %lld", (long long)capacity,
+        (long long)e->model->rotary.positions);
   s->kv.layer = calloc((size_t)e->model->config.model.layers, sizeof *s->kv.layer);
   CHECK(s->kv.layer, ERR_MEMORY, "no memory for a session");
   arena_measure(&s->memory, "keys and values");
@@ -130,8 +131,7 @@ static void feed_chunk(Session *s, const int32_t *ids, int64_t n, bool score) {
   // The last row alone, or all: a row's logits do not depend on its company.
   int64_t rows = score ? n : 1;
   head_logits(e->model->head_used, &e->run, e->logits, mat_at(stream.x, n - rows, 0), rows);
-  if (score)
-    score_rows(e, e->logits, ids + 1, n - 1, s->logprob + first + 1);
+  if (score) score_rows(e, e->logits, ids + 1, n - 1, s->logprob + first + 1);
   else
     for (int64_t i = 1; i < n; i++) s->logprob[first + i] = NAN;
   memcpy(s->next, mat_at(e->logits, rows - 1, 0).data, (size_t)V * sizeof(float));
@@ -141,16 +141,15 @@ static void feed_chunk(Session *s, const int32_t *ids, int64_t n, bool score) {
 Err session_feed(Session *s, const int32_t *ids, int64_t n, bool score) {
   Engine *e = s->engine;
   int64_t V = e->model->config.model.vocab;
-  CHECK(n <= s->kv.capacity - s->kv.length, ERR_ARG, "%lld tokens and %lld more do not fit a context of %lld", (long long)s->kv.length,
-        (long long)n, (long long)s->kv.capacity);
+  CHECK(n <= s->kv.capacity - s->kv.length, ERR_ARG, "%lld tokens and %lld more do not fit a context of %lld",
+        (long long)s->kv.length, (long long)n, (long long)s->kv.capacity);
   for (int64_t i = 0; i < n; i++)
-    CHECK(ids[i] >= 0 && ids[i] < V, ERR_ARG, "token %lld has id %d, outside the model's vocabulary of %lld", (long long)i, ids[i], (long long)V);
+    CHECK(ids[i] >= 0 && ids[i] < V, ERR_ARG, "token %lld has id %d, outside the model's vocabulary of %lld", (long long)i,
+          ids[i], (long long)V);
   while (n > 0) {
     int64_t chunk = n < e->options.rows_max ? n : e->options.rows_max, at = s->kv.length;
-    if (at == 0)
-      s->logprob[0] = 0;
-    else
-      score_rows(e, mat_of(s->next, V, DT_F32), ids, 1, s->logprob + at);
+    if (at == 0) s->logprob[0] = 0;
+    else score_rows(e, mat_of(s->next, V, DT_F32), ids, 1, s->logprob + at);
     memcpy(s->ids + at, ids, (size_t)chunk * sizeof *ids);
     feed_chunk(s, s->ids + at, chunk, score);
     ids += chunk;

@@ -83,8 +83,8 @@ static Err generate_tokens(Session *s, Sampler *sampler, TextStream *stream, Out
   return ERR_OK;
 }
 
-Err generate(Session *s, const Tokenizer *t, const int32_t *prompt, int64_t n_prompt, bool score_prompt, const GenerateOptions *o,
-             GenerateResult *r) {
+Err generate(Session *s, const Tokenizer *t, const int32_t *prompt, int64_t n_prompt, bool score_prompt,
+             const GenerateOptions *o, GenerateResult *r) {
   Err err = ERR_OK;
   Sampler sampler = {0};
   TextStream stream = {0};

@@ -13,12 +13,12 @@ extern const char *const stop_reason_names[];  // "none", "length", "context", "
 typedef bool GenerateFn(void *context, const char *text, size_t size, int32_t id, float logprob);
 
 typedef struct {
-  int64_t max_new;                 // tokens
-  const int32_t *stop_ids;         // tokens that end the text; not given out
+  int64_t max_new;          // tokens
+  const int32_t *stop_ids;  // tokens that end the text; not given out
   int64_t n_stop_ids;
-  const char *const *stop_texts;   // NULL at the end, or NULL. Text from the first of them on is not given out
+  const char *const *stop_texts;  // NULL at the end, or NULL. Text from the first of them on is not given out
   SamplerConfig sampler;
-  GenerateFn *on_text;             // or NULL
+  GenerateFn *on_text;  // or NULL
   void *context;
 } GenerateOptions;
 
@@ -28,9 +28,9 @@ typedef struct {
   StopReason stop;
 } GenerateResult;
 
-// Feeds the prompt (at least one token) and generates after it. Afterwards the session holds both (the stop token too, if one came), with
-// log-probabilities of the new tokens; score_prompt: of the prompt's as well.
-Err generate(Session *s, const Tokenizer *t, const int32_t *prompt, int64_t n_prompt, bool score_prompt, const GenerateOptions *o,
-             GenerateResult *result);
+// Feeds the prompt (at least one token) and generates after it. Afterwards the session holds both (the stop token too, if one
+// came), with log-probabilities of the new tokens; score_prompt: of the prompt's as well.
+Err generate(Session *s, const Tokenizer *t, const int32_t *prompt, int64_t n_prompt, bool score_prompt,
+             const GenerateOptions *o, GenerateResult *result);
 
 #endif

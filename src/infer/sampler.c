@@ -68,7 +68,9 @@ static void sift(const Sampler *s, int32_t *heap, int64_t n, int64_t i) {
   }
 }
 
-static double weight_of(const Sampler *s, int32_t v, double max) { return exp(((double)s->logit[v] - max) / s->config.temperature); }
+static double weight_of(const Sampler *s, int32_t v, double max) {
+  return exp(((double)s->logit[v] - max) / s->config.temperature);
+}
 
 // Takes the best of `left` candidates off the heap in s->order and leaves it behind the heap's new end.
 static int32_t pop_best(Sampler *s, int64_t left) {
@@ -90,8 +92,8 @@ static void bring_forward(Sampler *s, int64_t n, int64_t kept) {
   memmove(s->order, popped, (size_t)kept * sizeof *popped);
 }
 
-// Puts the candidates that top_k, then top_p (of what top_k left), and min_p keep into s->order, likeliest first; *sum of their weights. The heap
-// gives as many as are needed and no more.
+// Puts the candidates that top_k, then top_p (of what top_k left), and min_p keep into s->order, likeliest first; *sum of their
+// weights. The heap gives as many as are needed and no more.
 static int64_t candidates(Sampler *s, int64_t n, double *sum) {
   const SamplerConfig *c = &s->config;
   double max = (double)s->logit[s->order[0]], total = 0;
@@ -120,7 +122,8 @@ Err sampler_choose(Sampler *s, const float *logits, int64_t position, int32_t *i
   int64_t n = 0;
   for (int64_t v = 0; v < s->V; v++)
     if (isfinite(s->logit[v])) s->order[n++] = (int32_t)v;
-  CHECK(n > 0, ERR_NUMERIC, "the model's logits are not numbers at position %lld: its weights are damaged", (long long)position);
+  CHECK(n > 0, ERR_NUMERIC, "the model's logits are not numbers at position %lld: its weights are damaged",
+        (long long)position);
   for (int64_t i = n / 2 - 1; i >= 0; i--) sift(s, s->order, n, i);
   *id = s->order[0];
   if (s->config.temperature <= 0) return ERR_OK;

@@ -23,9 +23,9 @@ extern const Field sampler_fields[];
 typedef struct {
   SamplerConfig config;
   int64_t V;
-  float *logit;      // [V] owned: after penalties
-  int32_t *order;    // [V] owned: candidates, likeliest first
-  int32_t *seen;     // [V] owned: how often each id is in the text so far
+  float *logit;    // [V] owned: after penalties
+  int32_t *order;  // [V] owned: candidates, likeliest first
+  int32_t *seen;   // [V] owned: how often each id is in the text so far
 } Sampler;
 
 Err sampler_open(Sampler *s, const SamplerConfig *config, int64_t V);

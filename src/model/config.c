@@ -73,7 +73,8 @@ typedef struct {
 #define NAMED(member) ((Named){#member, c->member})
 
 static Err need(bool ok, const char *where, Named a, Named b, const char *why) {
-  CHECK(ok, ERR_CONFIG, "%s: %s %lld and %s %lld do not fit: %s", where, a.key, (long long)a.value, b.key, (long long)b.value, why);
+  CHECK(ok, ERR_CONFIG, "%s: %s %lld and %s %lld do not fit: %s", where, a.key, (long long)a.value, b.key, (long long)b.value,
+        why);
   return ERR_OK;
 }
 
@@ -82,12 +83,12 @@ static Err check_range(const ModelConfig *c, const char *where) {
     const char *at = (const char *)c + f->offset;
     if (f->type == FIELD_IS_INT) {
       int64_t v = *(const int64_t *)(const void *)at;
-      CHECK((double)v >= f->low && (double)v <= f->high, ERR_CONFIG, "%s: %s is %lld; %.0f to %.0f is possible (%s)", where, f->key,
-            (long long)v, f->low, f->high, f->help);
+      CHECK((double)v >= f->low && (double)v <= f->high, ERR_CONFIG, "%s: %s is %lld; %.0f to %.0f is possible (%s)", where,
+            f->key, (long long)v, f->low, f->high, f->help);
     } else if (f->type == FIELD_IS_REAL) {
       double v = *(const double *)(const void *)at;
-      CHECK(v >= f->low && v <= f->high, ERR_CONFIG, "%s: %s is %g; %g to %g is possible (%s)", where, f->key, v, f->low, f->high,
-            f->help);
+      CHECK(v >= f->low && v <= f->high, ERR_CONFIG, "%s: %s is %g; %g to %g is possible (%s)", where, f->key, v, f->low,
+            f->high, f->help);
     } else if (f->type == FIELD_IS_ENUM) {
       int v = *(const int *)(const void *)at, n = 0;
       while (f->names[n]) n++;
@@ -100,7 +101,8 @@ static Err check_range(const ModelConfig *c, const char *where) {
 static Err check_tokens(const ModelConfig *c, const char *where) {
   const Named token[] = {NAMED(model.bos), NAMED(model.eos), NAMED(model.pad)};
   for (int i = 0; i < 3; i++)
-    TRY(need(token[i].value < c->model.vocab, where, token[i], NAMED(model.vocab), "the id must be below the vocabulary's size"));
+    TRY(need(token[i].value < c->model.vocab, where, token[i], NAMED(model.vocab),
+             "the id must be below the vocabulary's size"));
   return ERR_OK;
 }
 
@@ -108,7 +110,8 @@ static Err check_attention(const ModelConfig *c, const char *where) {
   if (config_is_mla(c)) {
     const Named dim[] = {NAMED(mla.nope), NAMED(mla.rope), NAMED(mla.v)};
     for (int i = 0; i < 3; i++)
-      TRY(need(dim[i].value > 0, where, dim[i], NAMED(mla.kv_rank), "with a key-value latent every width of mla must be at least 1"));
+      TRY(need(dim[i].value > 0, where, dim[i], NAMED(mla.kv_rank),
+               "with a key-value latent every width of mla must be at least 1"));
     CHECK(c->mla.rope % 2 == 0, ERR_CONFIG, "%s: mla.rope is %lld; rotary turns pairs, so it must be even", where,
           (long long)c->mla.rope);
     return ERR_OK;
@@ -136,7 +139,8 @@ static Err check_moe(const ModelConfig *c, const char *where) {
   TRY(need(E % c->moe.groups == 0, where, NAMED(moe.experts), NAMED(moe.groups), "the groups must divide the experts"));
   TRY(need(E / c->moe.groups >= 2, where, NAMED(moe.experts), NAMED(moe.groups),
            "a group is scored by its two best experts, so it must have two"));
-  TRY(need(c->moe.top_groups <= c->moe.groups, where, NAMED(moe.top_groups), NAMED(moe.groups), "there are not so many groups"));
+  TRY(need(c->moe.top_groups <= c->moe.groups, where, NAMED(moe.top_groups), NAMED(moe.groups),
+           "there are not so many groups"));
   TRY(need(c->moe.top_k <= c->moe.top_groups * (E / c->moe.groups), where, NAMED(moe.top_k), NAMED(moe.top_groups),
            "the chosen groups have fewer experts than a token goes to"));
   return ERR_OK;
@@ -148,9 +152,11 @@ Err model_config_check(const ModelConfig *c, const char *where) {
   TRY(check_attention(c, where));
   TRY(check_moe(c, where));
   if (c->rope.scaling != ROPE_PLAIN)
-    CHECK(c->rope.beta_fast > c->rope.beta_slow, ERR_CONFIG, "%s: rope.beta_fast %g and rope.beta_slow %g do not fit: the first must be greater",
-          where, c->rope.beta_fast, c->rope.beta_slow);
+    CHECK(c->rope.beta_fast > c->rope.beta_slow, ERR_CONFIG,
+          "%s: rope.beta_fast %g and rope.beta_slow %g do not fit: the first must be greater", where, c->rope.beta_fast,
+          c->rope.beta_slow);
   if (c->mtp.layers > 0)
-    TRY(need(c->moe.experts > 0, where, NAMED(mtp.layers), NAMED(moe.experts), "a multi-token-prediction layer is a layer with experts"));
+    TRY(need(c->moe.experts > 0, where, NAMED(mtp.layers), NAMED(moe.experts),
+             "a multi-token-prediction layer is a layer with experts"));
   return ERR_OK;
 }

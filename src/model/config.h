@@ -21,8 +21,8 @@ typedef struct {
     int family;
     int64_t layers, width, ffn, vocab, max_length;
     double norm_eps, init_std;
-    bool tied;               // the head is the embedding table
-    int64_t bos, eos, pad;   // token ids, -1: none
+    bool tied;              // the head is the embedding table
+    int64_t bos, eos, pad;  // token ids, -1: none
   } model;
   struct {
     int64_t heads, kv_heads, head_dim;  // head_dim 0: width / heads. kv_heads and head_dim are not used with MLA
@@ -31,26 +31,26 @@ typedef struct {
     int64_t q_rank, kv_rank, nope, rope, v;  // kv_rank 0: no MLA; q_rank 0: queries without a latent
   } mla;
   struct {
-    int64_t experts, top_k, shared, ffn;     // experts 0: dense. shared: experts every token goes to, one FFN of shared * ffn
-    int64_t first_dense;                     // layers before the first with experts
+    int64_t experts, top_k, shared, ffn;  // experts 0: dense. shared: experts every token goes to, one FFN of shared * ffn
+    int64_t first_dense;                  // layers before the first with experts
     int64_t groups, top_groups;
-    int scoring;                             // Scoring
+    int scoring;  // Scoring
     bool normalise;
     double scale, bias_rate, aux_loss;
   } moe;
   struct {
     double theta;
-    int scaling;                             // RopeScaling
+    int scaling;  // RopeScaling
     double factor;
     int64_t original_length;
     double beta_fast, beta_slow, mscale, mscale_all;
   } rope;
   struct {
-    int64_t layers;                          // 0 or 1
+    int64_t layers;  // 0 or 1
     double loss;
   } mtp;
   struct {
-    double z;                                // coefficient of lse^2
+    double z;  // coefficient of lse^2
   } loss;
 } ModelConfig;
 

@@ -50,7 +50,8 @@ ModelCounts model_counts(const ModelConfig *c) {
   return n;
 }
 
-// Two operations a weight and token for what is multiplied by a matrix, and the causal half of attention: on the average (T + 1) / 2 keys a query.
+// Two operations a weight and token for what is multiplied by a matrix, and the causal half of attention: on the average (T +
+// 1) / 2 keys a query.
 double model_flops_token(const ModelConfig *c, int64_t T) {
   double D = (double)c->model.width, matrix = 0, layers = (double)c->model.layers;
   for (int64_t l = 0; l < c->model.layers + c->mtp.layers; l++) {
@@ -60,7 +61,8 @@ double model_flops_token(const ModelConfig *c, int64_t T) {
   }
   double heads = 1 + (double)c->mtp.layers;  // the output head, once for each prediction
   matrix += heads * (double)c->model.vocab * D + 2 * D * D * (double)c->mtp.layers;
-  int64_t qk = config_is_mla(c) ? c->mla.nope + c->mla.rope : config_head_dim(c), v = config_is_mla(c) ? c->mla.v : config_head_dim(c);
+  int64_t qk = config_is_mla(c) ? c->mla.nope + c->mla.rope : config_head_dim(c),
+          v = config_is_mla(c) ? c->mla.v : config_head_dim(c);
   double attention = (layers + (double)c->mtp.layers) * (double)c->attention.heads * (double)(qk + v) * ((double)T + 1) / 2;
   return 2 * (matrix + attention);
 }

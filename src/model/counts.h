@@ -10,8 +10,8 @@ typedef struct {
   int64_t total, active, embedding, attention, dense, experts, shared, router, norm, mtp;
 } ModelCounts;
 ModelCounts model_counts(const ModelConfig *config);
-// Floating-point operations a token costs at sequence length T, forward only: GEMMs and attention (causal half), multi-token prediction
-// included.
+// Floating-point operations a token costs at sequence length T, forward only: GEMMs and attention (causal half), multi-token
+// prediction included.
 double model_flops_token(const ModelConfig *config, int64_t T);
 
 #endif

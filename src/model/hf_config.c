@@ -6,8 +6,8 @@
 // Reading is one walk over a table of keys, so that each key has exactly one fate. Writing is in hf_config_make.c.
 
 typedef enum {
-  KEY_INT,     // an integer of ModelConfig
-  KEY_COUNT,   // the same where null is 0
+  KEY_INT,    // an integer of ModelConfig
+  KEY_COUNT,  // the same where null is 0
   KEY_REAL,
   KEY_BOOL,
   KEY_TOKEN,   // a token id; null: none; of a list the first
@@ -32,9 +32,12 @@ typedef struct {
 } Key;
 
 #define AT(member) offsetof(ModelConfig, member)
-#define TAKE(key, families, kind, member, fallback) {key, families, kind, AT(member), fallback, NULL, NULL}
-#define ONLY(key, families, values, why) {key, families, KEY_ONLY, 0, 0, values, why}
-#define NOTHING(key) {key, IN_ALL, KEY_NOTHING, 0, 0, NULL, NULL}
+#define TAKE(key, families, kind, member, fallback) \
+  { key, families, kind, AT(member), fallback, NULL, NULL }
+#define ONLY(key, families, values, why) \
+  { key, families, KEY_ONLY, 0, 0, values, why }
+#define NOTHING(key) \
+  { key, IN_ALL, KEY_NOTHING, 0, 0, NULL, NULL }
 
 static const Key keys[] = {
     TAKE("vocab_size", IN_ALL, KEY_INT, model.vocab, WANTED),
@@ -92,21 +95,70 @@ static const Key keys[] = {
     ONLY("is_encoder_decoder", IN_ALL, "false|null", "this is a decoder"),
     ONLY("add_cross_attention", IN_ALL, "false|null", "this is a decoder"),
     ONLY("pruned_heads", IN_ALL, "{}|null", "all heads are used"),
-    NOTHING("architectures"), NOTHING("auto_map"), NOTHING("transformers_version"), NOTHING("_name_or_path"),
-    NOTHING("torch_dtype"), NOTHING("dtype"), NOTHING("torchscript"), NOTHING("use_bfloat16"), NOTHING("use_cache"),
-    NOTHING("pretraining_tp"), NOTHING("ep_size"), NOTHING("aux_loss_alpha"), NOTHING("router_aux_loss_coef"),
-    NOTHING("output_router_logits"), NOTHING("attention_dropout"), NOTHING("hidden_dropout"), NOTHING("qk_head_dim"),
-    NOTHING("max_window_layers"), NOTHING("attn_implementation"), NOTHING("_attn_implementation_autoset"),
-    NOTHING("is_decoder"), NOTHING("cross_attention_hidden_size"), NOTHING("tie_encoder_decoder"), NOTHING("chunk_size_feed_forward"),
-    NOTHING("return_dict"), NOTHING("output_hidden_states"), NOTHING("output_attentions"), NOTHING("tf_legacy_loss"),
-    NOTHING("finetuning_task"), NOTHING("id2label"), NOTHING("label2id"), NOTHING("num_labels"), NOTHING("problem_type"),
-    NOTHING("task_specific_params"), NOTHING("tokenizer_class"), NOTHING("prefix"), NOTHING("sep_token_id"), NOTHING("unk_token_id"),
-    NOTHING("decoder_start_token_id"), NOTHING("max_length"), NOTHING("min_length"), NOTHING("do_sample"), NOTHING("early_stopping"),
-    NOTHING("num_beams"), NOTHING("num_beam_groups"), NOTHING("diversity_penalty"), NOTHING("temperature"), NOTHING("top_k"),
-    NOTHING("top_p"), NOTHING("typical_p"), NOTHING("repetition_penalty"), NOTHING("length_penalty"), NOTHING("no_repeat_ngram_size"),
-    NOTHING("encoder_no_repeat_ngram_size"), NOTHING("bad_words_ids"), NOTHING("num_return_sequences"), NOTHING("output_scores"),
-    NOTHING("return_dict_in_generate"), NOTHING("forced_bos_token_id"), NOTHING("forced_eos_token_id"), NOTHING("remove_invalid_values"),
-    NOTHING("exponential_decay_length_penalty"), NOTHING("suppress_tokens"), NOTHING("begin_suppress_tokens")};
+    NOTHING("architectures"),
+    NOTHING("auto_map"),
+    NOTHING("transformers_version"),
+    NOTHING("_name_or_path"),
+    NOTHING("torch_dtype"),
+    NOTHING("dtype"),
+    NOTHING("torchscript"),
+    NOTHING("use_bfloat16"),
+    NOTHING("use_cache"),
+    NOTHING("pretraining_tp"),
+    NOTHING("ep_size"),
+    NOTHING("aux_loss_alpha"),
+    NOTHING("router_aux_loss_coef"),
+    NOTHING("output_router_logits"),
+    NOTHING("attention_dropout"),
+    NOTHING("hidden_dropout"),
+    NOTHING("qk_head_dim"),
+    NOTHING("max_window_layers"),
+    NOTHING("attn_implementation"),
+    NOTHING("_attn_implementation_autoset"),
+    NOTHING("is_decoder"),
+    NOTHING("cross_attention_hidden_size"),
+    NOTHING("tie_encoder_decoder"),
+    NOTHING("chunk_size_feed_forward"),
+    NOTHING("return_dict"),
+    NOTHING("output_hidden_states"),
+    NOTHING("output_attentions"),
+    NOTHING("tf_legacy_loss"),
+    NOTHING("finetuning_task"),
+    NOTHING("id2label"),
+    NOTHING("label2id"),
+    NOTHING("num_labels"),
+    NOTHING("problem_type"),
+    NOTHING("task_specific_params"),
+    NOTHING("tokenizer_class"),
+    NOTHING("prefix"),
+    NOTHING("sep_token_id"),
+    NOTHING("unk_token_id"),
+    NOTHING("decoder_start_token_id"),
+    NOTHING("max_length"),
+    NOTHING("min_length"),
+    NOTHING("do_sample"),
+    NOTHING("early_stopping"),
+    NOTHING("num_beams"),
+    NOTHING("num_beam_groups"),
+    NOTHING("diversity_penalty"),
+    NOTHING("temperature"),
+    NOTHING("top_k"),
+    NOTHING("top_p"),
+    NOTHING("typical_p"),
+    NOTHING("repetition_penalty"),
+    NOTHING("length_penalty"),
+    NOTHING("no_repeat_ngram_size"),
+    NOTHING("encoder_no_repeat_ngram_size"),
+    NOTHING("bad_words_ids"),
+    NOTHING("num_return_sequences"),
+    NOTHING("output_scores"),
+    NOTHING("return_dict_in_generate"),
+    NOTHING("forced_bos_token_id"),
+    NOTHING("forced_eos_token_id"),
+    NOTHING("remove_invalid_values"),
+    NOTHING("exponential_decay_length_penalty"),
+    NOTHING("suppress_tokens"),
+    NOTHING("begin_suppress_tokens")};
 enum { N_KEYS = sizeof keys / sizeof keys[0] };
 
 static const Key *key_find(const char *key, unsigned family) {
@@ -135,8 +187,8 @@ static Err check_only(const Key *k, const json_t *value, const char *where) {
 static Err check_range(const Key *k, double value, const char *where) {
   for (const Field *f = model_fields; f->key; f++) {
     if (f->offset != k->offset || f->type == FIELD_IS_BOOL || (k->kind == KEY_COUNT && value == 0)) continue;
-    CHECK(value >= f->low && value <= f->high, ERR_CONFIG, "%s: \"%s\" is %.17g; %g to %g is possible (%s)", where, k->key, value, f->low,
-          f->high, f->help);
+    CHECK(value >= f->low && value <= f->high, ERR_CONFIG, "%s: \"%s\" is %.17g; %g to %g is possible (%s)", where, k->key,
+          value, f->low, f->high, f->help);
   }
   return ERR_OK;
 }
@@ -154,7 +206,8 @@ static Err read_key(const Key *k, const json_t *hf, const char *where, ModelConf
   int64_t n = absent ? (int64_t)k->fallback : k->kind == KEY_TOKEN ? -1 : 0;
   if (k->kind == KEY_TOKEN && json_is_array(v)) {
     const json_t *first = json_array_get(v, 0);
-    CHECK(!first || json_is_integer(first), ERR_FORMAT, "%s: \"%s\" is a list of something other than token ids", where, k->key);
+    CHECK(!first || json_is_integer(first), ERR_FORMAT, "%s: \"%s\" is a list of something other than token ids", where,
+          k->key);
     if (first) n = json_integer_value(first);
   } else if (v && !(json_is_null(v) && k->kind != KEY_INT)) {
     TRY(json_int(hf, k->key, where, &n));
@@ -168,12 +221,15 @@ static Err read_key(const Key *k, const json_t *hf, const char *where, ModelConf
 static Err check_layers(const json_t *hf, const char *where, const ModelConfig *c) {
   const json_t *v = json_object_get(hf, "moe_layer_freq");
   if (json_is_array(v)) {
-    CHECK((int64_t)json_array_size(v) == c->model.layers, ERR_CONFIG, "%s: \"moe_layer_freq\" lists %zu layers, \"num_hidden_layers\" is %lld",
-          where, json_array_size(v), (long long)c->model.layers);
+    CHECK((int64_t)json_array_size(v) == c->model.layers, ERR_CONFIG,
+          "%s: \"moe_layer_freq\" lists %zu layers, \"num_hidden_layers\" is %lld", where, json_array_size(v),
+          (long long)c->model.layers);
     for (int64_t l = 0; l < c->model.layers; l++)
       CHECK(json_integer_value(json_array_get(v, (size_t)l)) == config_is_moe_layer(c, l), ERR_CONFIG,
-            "%s: \"moe_layer_freq\" of layer %lld does not agree with \"first_k_dense_replace\" %lld; only dense layers before all with experts "
-            "can be read", where, (long long)l, (long long)c->moe.first_dense);
+            "%s: \"moe_layer_freq\" of layer %lld does not agree with \"first_k_dense_replace\" %lld; only dense layers before "
+            "all with experts "
+            "can be read",
+            where, (long long)l, (long long)c->moe.first_dense);
   } else if (v && !json_is_null(v)) {
     CHECK(json_is_integer(v) && json_integer_value(v) == 1, ERR_CONFIG,
           "%s: \"moe_layer_freq\" is not 1; only experts in every layer after \"first_k_dense_replace\" can be read", where);
@@ -182,8 +238,8 @@ static Err check_layers(const json_t *hf, const char *where, const ModelConfig *
   const json_t *type;
   json_array_foreach(json_object_get(hf, "layer_types"), l, type) {
     const char *name = json_string_value(type);
-    CHECK(name && strcmp(name, "full_attention") == 0, ERR_CONFIG, "%s: \"layer_types\" of layer %zu is %s; only full_attention can be read",
-          where, l, name ? name : "not a string");
+    CHECK(name && strcmp(name, "full_attention") == 0, ERR_CONFIG,
+          "%s: \"layer_types\" of layer %zu is %s; only full_attention can be read", where, l, name ? name : "not a string");
   }
   return ERR_OK;
 }
@@ -192,17 +248,25 @@ typedef struct {
   const char *key;
   bool yarn;  // has its meaning only with a scaling
 } RopeKey;
-static const RopeKey rope_keys[] = {
-    {"type", false}, {"rope_type", false}, {"rope_theta", false}, {"partial_rotary_factor", false}, {"factor", true},
-    {"original_max_position_embeddings", true}, {"beta_fast", true}, {"beta_slow", true}, {"mscale", true}, {"mscale_all_dim", true},
-    {"attention_factor", true}, {"truncate", true}};
+static const RopeKey rope_keys[] = {{"type", false},
+                                    {"rope_type", false},
+                                    {"rope_theta", false},
+                                    {"partial_rotary_factor", false},
+                                    {"factor", true},
+                                    {"original_max_position_embeddings", true},
+                                    {"beta_fast", true},
+                                    {"beta_slow", true},
+                                    {"mscale", true},
+                                    {"mscale_all_dim", true},
+                                    {"attention_factor", true},
+                                    {"truncate", true}};
 
 static Err rope_type(const json_t *rope, const char *where, const ModelConfig *c, int *scaling) {
   const char *old_name, *name;
   TRY(json_text_or(rope, "type", where, NULL, &old_name));
   TRY(json_text_or(rope, "rope_type", where, old_name ? old_name : "default", &name));
-  CHECK(!old_name || strcmp(old_name, name) == 0, ERR_CONFIG, "%s: \"rope_type\" is \"%s\" and \"type\" is \"%s\"; they must agree", where, name,
-        old_name);
+  CHECK(!old_name || strcmp(old_name, name) == 0, ERR_CONFIG,
+        "%s: \"rope_type\" is \"%s\" and \"type\" is \"%s\"; they must agree", where, name, old_name);
   *scaling = ROPE_PLAIN;
   if (strcmp(name, "default") == 0) return ERR_OK;
   for (*scaling = ROPE_YARN; *scaling < ROPE_SCALINGS; ++*scaling)
@@ -221,7 +285,8 @@ static Err read_rope_object(const json_t *rope, const char *where, ModelConfig *
   json_object_foreach((json_t *)(uintptr_t)rope, key, value) {
     size_t i = 0, n = sizeof rope_keys / sizeof rope_keys[0];
     while (i < n && strcmp(rope_keys[i].key, key) != 0) i++;
-    CHECK(i < n, ERR_CONFIG, "%s: \"%.60s\" is not known, and may change the rotary embedding; remove it if it does not", where, key);
+    CHECK(i < n, ERR_CONFIG, "%s: \"%.60s\" is not known, and may change the rotary embedding; remove it if it does not", where,
+          key);
   }
   TRY(json_number_or(rope, "rope_theta", where, c->rope.theta, &c->rope.theta));
   double part;
@@ -265,10 +330,12 @@ const char *hf_config_not_read_yet(const json_t *hf) {
   const char *type = json_string_value(json_object_get(hf, "model_type"));
   if (!type) return NULL;
   if (strcmp(type, "telechat") == 0)
-    return is_set(hf, "num_experts") ? "TeleChat2 with experts (model_type telechat, num_experts)" : "TeleChat2 (model_type telechat)";
+    return is_set(hf, "num_experts") ? "TeleChat2 with experts (model_type telechat, num_experts)"
+                                     : "TeleChat2 (model_type telechat)";
   if (strcmp(type, "telechat3") != 0) return NULL;
   if (is_set(hf, "embedding_size")) return "TeleChat3 with a factorised embedding (embedding_size)";
-  if (json_integer_value(json_object_get(hf, "layers_group")) > 1) return "TeleChat3 with attention shared by layers (layers_group)";
+  if (json_integer_value(json_object_get(hf, "layers_group")) > 1)
+    return "TeleChat3 with attention shared by layers (layers_group)";
   return NULL;
 }
 
@@ -290,7 +357,8 @@ Err hf_config_read(const json_t *hf, const char *where, ModelConfig *c) {
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)hf, key, value) {
     const Key *k = key_find(key, family);
-    CHECK(k, ERR_CONFIG, "%s: \"%.60s\" is not a known key of model_type %s, and may change the model; remove it if it does not", where, key,
+    CHECK(k, ERR_CONFIG,
+          "%s: \"%.60s\" is not a known key of model_type %s, and may change the model; remove it if it does not", where, key,
           family_names[c->model.family]);
     if (k->kind == KEY_ONLY) TRY(check_only(k, value, where));
   }

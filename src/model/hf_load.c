@@ -38,7 +38,8 @@ static Err open_indexed(HfFolder *h, const json_t *index, const char *path) {
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)map, tensor, value) {
     const char *name = json_string_value(value);
-    CHECK_OUT(name && *name && *name != '.' && !strchr(name, '/'), ERR_FORMAT, "%s: the file of \"%.120s\" is not a plain file name", path, tensor);
+    CHECK_OUT(name && *name && *name != '.' && !strchr(name, '/'), ERR_FORMAT,
+              "%s: the file of \"%.120s\" is not a plain file name", path, tensor);
     if (!json_object_get(at, name)) {
       json_object_set_new(at, name, json_integer(h->n_files));
       TRY_OUT(open_one(h, name));
@@ -117,8 +118,8 @@ static Err faults_report(const char *folder, const Fault *fault, int n) {
   for (int i = 0; i < n; i++) {
     if (!fault[i].count) continue;
     size_t at = strlen(text);
-    snprintf(text + at, sizeof text - at, "%s%lld %s: %s%s", at ? "; " : "", (long long)fault[i].count, fault[i].what, fault[i].text,
-             fault[i].count > NAMED_MAX ? ", ..." : "");
+    snprintf(text + at, sizeof text - at, "%s%lld %s: %s%s", at ? "; " : "", (long long)fault[i].count, fault[i].what,
+             fault[i].text, fault[i].count > NAMED_MAX ? ", ..." : "");
   }
   CHECK(!*text, ERR_FORMAT, "%s: %s", folder, text);
   return ERR_OK;
@@ -139,8 +140,7 @@ static void file_name(const Loader *l, const char *name, char out[PARAM_NAME_BYT
   int n = snprintf(prefix, sizeof prefix, "model.layers.%lld.", (long long)l->config->model.layers);
   if (strncmp(name, prefix, (size_t)n) == 0)
     snprintf(out, PARAM_NAME_BYTES + 16, "model.layers.%lld.%s", (long long)l->mtp_layer, name + n);
-  else
-    snprintf(out, PARAM_NAME_BYTES + 16, "%s", name);
+  else snprintf(out, PARAM_NAME_BYTES + 16, "%s", name);
 }
 
 static int64_t find_mtp_layer(const HfFolder *h, const ModelConfig *c) {
@@ -198,8 +198,8 @@ static Err check_copy(Loader *l, const char *name, const Param *p) {
     TRY(st_read_f32(t, i, n, chunk));
     for (int64_t k = 0; k < n; k++)
       CHECK(memcmp(&chunk[k], &p->w[i + k], sizeof chunk[k]) == 0, ERR_FORMAT,
-            "%s: %s is not equal to %s at [%lld, %lld] (%g and %g); a copy of its own cannot be read", l->folder->folder, name, p->name,
-            (long long)((i + k) / p->dim[1]), (long long)((i + k) % p->dim[1]), (double)chunk[k], (double)p->w[i + k]);
+            "%s: %s is not equal to %s at [%lld, %lld] (%g and %g); a copy of its own cannot be read", l->folder->folder, name,
+            p->name, (long long)((i + k) / p->dim[1]), (long long)((i + k) % p->dim[1]), (double)chunk[k], (double)p->w[i + k]);
   }
   return ERR_OK;
 }
@@ -238,8 +238,12 @@ Err hf_load(const char *folder, const ModelConfig *c, const ParamList *list, boo
   Loader *l = calloc(1, sizeof *l);
   Err err = ERR_OK;
   CHECK_OUT(l, ERR_MEMORY, "%s: no memory", folder);
-  *l = (Loader){.folder = &h, .config = c, .mtp_layer = find_mtp_layer(&h, c), .missing.what = "tensors missing",
-                .shape.what = "tensors of another shape or type", .left.what = "tensors left over that the configuration has no place for"};
+  *l = (Loader){.folder = &h,
+                .config = c,
+                .mtp_layer = find_mtp_layer(&h, c),
+                .missing.what = "tensors missing",
+                .shape.what = "tensors of another shape or type",
+                .left.what = "tensors left over that the configuration has no place for"};
   for (int64_t i = 0; i < list->count; i++) TRY_OUT(read_param(l, &list->param[i]));
   TRY_OUT(check_copies(l, list));
   find_left_over(l);
@@ -267,7 +271,8 @@ Err params_check_finite(const ParamList *list, const char *where) {
     int64_t index[2] = {p->n_dims == 2 ? at / p->dim[1] : at, p->n_dims == 2 ? at % p->dim[1] : 0};
     char place[96];
     dims_text(p->n_dims, index, place);
-    FAIL(ERR_NUMERIC, "%s: weight %s%s is %g; allow it by option, or use a checkpoint from before", where, p->name, place, (double)p->w[at]);
+    FAIL(ERR_NUMERIC, "%s: weight %s%s is %g; allow it by option, or use a checkpoint from before", where, p->name, place,
+         (double)p->w[at]);
   }
   return ERR_OK;
 }

@@ -70,10 +70,8 @@ static Err list_tensors(Saver *s, const ModelConfig *c, const ParamList *list, c
 }
 
 static void shard_file(const Saver *s, int64_t shard, char out[64]) {
-  if (s->n_shards == 1)
-    snprintf(out, 64, "model.safetensors");
-  else
-    snprintf(out, 64, "model-%05lld-of-%05lld.safetensors", (long long)shard + 1, (long long)s->n_shards);
+  if (s->n_shards == 1) snprintf(out, 64, "model.safetensors");
+  else snprintf(out, 64, "model-%05lld-of-%05lld.safetensors", (long long)shard + 1, (long long)s->n_shards);
 }
 
 static Err write_tensor(SafeTensorsWriter *w, const Out *o) {
@@ -114,7 +112,8 @@ static int by_name(const void *a, const void *b) { return strcmp(((const Out *)a
 
 static Err write_json(const Saver *s, const char *name, json_t *root) {
   char path[PATH_BYTES];
-  Err err = root ? path_join(path, s->folder, name) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for %s", name);
+  Err err =
+      root ? path_join(path, s->folder, name) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for %s", name);
   if (!err) err = json_write(root, path);
   json_decref(root);
   return err;
@@ -159,8 +158,9 @@ static Err copy_file(const char *from, const char *folder, const char *name) {
 }
 
 static Err copy_tokenizer(const char *from, const char *folder) {
-  static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
-                                      "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja"};
+  static const char *const names[] = {
+      "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+      "vocab.json",     "merges.txt",      "chat_template.jinja"};
   if (!file_is_folder(from)) {
     const char *dot = strrchr(from, '.');
     return copy_file(from, folder, dot && strcmp(dot, ".json") == 0 ? "tokenizer.json" : "tokenizer.model");

@@ -9,9 +9,15 @@
 static RmsNorm norm_of(const ModelConfig *c) { return (RmsNorm){.D = c->model.width, .eps = c->model.norm_eps}; }
 
 static RotarySpec rotary_spec(const ModelConfig *c) {
-  return (RotarySpec){.d = config_is_mla(c) ? c->mla.rope : config_head_dim(c), .theta = c->rope.theta, .scaling = (RopeScaling)c->rope.scaling,
-                      .factor = c->rope.factor, .original_length = c->rope.original_length, .beta_fast = c->rope.beta_fast,
-                      .beta_slow = c->rope.beta_slow, .mscale = c->rope.mscale, .mscale_all = c->rope.mscale_all};
+  return (RotarySpec){.d = config_is_mla(c) ? c->mla.rope : config_head_dim(c),
+                      .theta = c->rope.theta,
+                      .scaling = (RopeScaling)c->rope.scaling,
+                      .factor = c->rope.factor,
+                      .original_length = c->rope.original_length,
+                      .beta_fast = c->rope.beta_fast,
+                      .beta_slow = c->rope.beta_slow,
+                      .mscale = c->rope.mscale,
+                      .mscale_all = c->rope.mscale_all};
 }
 
 static void add_node(Block *b, const Node *node) { b->node[b->n_nodes++] = node; }
@@ -20,25 +26,48 @@ static void attention_build(Model *m, Block *b, const char *prefix) {
   const ModelConfig *c = &m->config;
   if (!config_is_mla(c)) {
     int64_t Dh = config_head_dim(c);
-    b->attention = (Attention){.H = c->attention.heads, .K = c->attention.kv_heads, .Dh = Dh, .layer = b->layer,
-                               .scale = 1 / sqrt((double)Dh), .norm = norm_of(c), .rotary = &m->rotary};
+    b->attention = (Attention){.H = c->attention.heads,
+                               .K = c->attention.kv_heads,
+                               .Dh = Dh,
+                               .layer = b->layer,
+                               .scale = 1 / sqrt((double)Dh),
+                               .norm = norm_of(c),
+                               .rotary = &m->rotary};
     attention_params(&b->attention, &m->params, b->D, prefix);
     add_node(b, &node_attention);
     return;
   }
   RotarySpec spec = rotary_spec(c);
-  b->mla = (Mla){.H = c->attention.heads, .q_rank = c->mla.q_rank, .kv_rank = c->mla.kv_rank, .nope = c->mla.nope, .rope = c->mla.rope,
-                 .v = c->mla.v, .layer = b->layer, .scale = rotary_mla_scale(&spec) / sqrt((double)(c->mla.nope + c->mla.rope)),
-                 .norm = norm_of(c), .q_norm = norm_of(c), .kv_norm = norm_of(c), .rotary = &m->rotary};
+  b->mla = (Mla){.H = c->attention.heads,
+                 .q_rank = c->mla.q_rank,
+                 .kv_rank = c->mla.kv_rank,
+                 .nope = c->mla.nope,
+                 .rope = c->mla.rope,
+                 .v = c->mla.v,
+                 .layer = b->layer,
+                 .scale = rotary_mla_scale(&spec) / sqrt((double)(c->mla.nope + c->mla.rope)),
+                 .norm = norm_of(c),
+                 .q_norm = norm_of(c),
+                 .kv_norm = norm_of(c),
+                 .rotary = &m->rotary};
   mla_params(&b->mla, &m->params, b->D, prefix);
   add_node(b, &node_mla);
 }
 
 static void moe_build(Model *m, Block *b, Arena *other, const char *prefix) {
   const ModelConfig *c = &m->config;
-  b->moe = (Moe){.E = c->moe.experts, .k = c->moe.top_k, .F = c->moe.ffn, .layer = b->layer, .n_group = c->moe.groups,
-                 .topk_group = c->moe.top_groups, .scoring = (Scoring)c->moe.scoring, .normalise = c->moe.normalise, .norm_eps = 1e-20,
-                 .scaling = c->moe.scale, .aux_loss = c->moe.aux_loss, .norm = norm_of(c),
+  b->moe = (Moe){.E = c->moe.experts,
+                 .k = c->moe.top_k,
+                 .F = c->moe.ffn,
+                 .layer = b->layer,
+                 .n_group = c->moe.groups,
+                 .topk_group = c->moe.top_groups,
+                 .scoring = (Scoring)c->moe.scoring,
+                 .normalise = c->moe.normalise,
+                 .norm_eps = 1e-20,
+                 .scaling = c->moe.scale,
+                 .aux_loss = c->moe.aux_loss,
+                 .norm = norm_of(c),
                  .shared = {.F = c->moe.shared * c->moe.ffn}};
   moe_params(&b->moe, &m->params, other, b->D, prefix);
   const Node *nodes[] = {&node_route, &node_dispatch, &node_shared, &node_experts, &node_combine};
@@ -130,21 +159,25 @@ void model_reset_param(const Param *p, uint64_t seed, double std) {
 }
 
 void model_reset(Model *m, uint64_t seed) {
-  for (int64_t i = 0; i < m->params.count; i++) model_reset_param(&m->params.param[i], seed, model_init_std(&m->config, &m->params.param[i]));
+  for (int64_t i = 0; i < m->params.count; i++)
+    model_reset_param(&m->params.param[i], seed, model_init_std(&m->config, &m->params.param[i]));
 }
 
 void model_prepare(Model *m, Dev *dev) { params_prepare(&m->params, dev); }
 
-static NodeCall call_of(Model *m, const Run *run, const MicroBatch *mb, int64_t i, Stream *stream, BlockSaved *saved, Losses *losses) {
+static NodeCall call_of(Model *m, const Run *run, const MicroBatch *mb, int64_t i, Stream *stream, BlockSaved *saved,
+                        Losses *losses) {
   int64_t N = mb->B * mb->T;
   if (mb->kv) {
     N = 0;
     for (int64_t k = 0; k < mb->kv->count; k++) N += mb->kv->rows[k];
   }
-  return (NodeCall){.block = &m->block[i], .run = run, .mb = mb, .N = N, .stream = stream, .saved = &saved[i], .losses = losses};
+  return (NodeCall){
+      .block = &m->block[i], .run = run, .mb = mb, .N = N, .stream = stream, .saved = &saved[i], .losses = losses};
 }
 
-void model_forward(Model *m, const Run *run, const MicroBatch *mb, int64_t first, int64_t last, Stream *stream, BlockSaved *saved, Losses *losses) {
+void model_forward(Model *m, const Run *run, const MicroBatch *mb, int64_t first, int64_t last, Stream *stream,
+                   BlockSaved *saved, Losses *losses) {
   for (int64_t i = first; i < last; i++) {
     NodeCall c = call_of(m, run, mb, i, stream, saved, losses);
     block_forward(&c);
@@ -153,7 +186,8 @@ void model_forward(Model *m, const Run *run, const MicroBatch *mb, int64_t first
   }
 }
 
-void model_backward(Model *m, const Run *run, const MicroBatch *mb, int64_t first, int64_t last, Stream *stream, BlockSaved *saved, Move move) {
+void model_backward(Model *m, const Run *run, const MicroBatch *mb, int64_t first, int64_t last, Stream *stream,
+                    BlockSaved *saved, Move move) {
   for (int64_t i = last - 1; i >= first; i--) {
     NodeCall c = call_of(m, run, mb, i, stream, saved, NULL);
     block_backward(&c, move);

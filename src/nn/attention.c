@@ -16,9 +16,19 @@ void attention_params(Attention *m, ParamList *list, int64_t D, const char *pref
 
 static AttentionArgs attend_args(const Attention *m, Mat qkv, const AttentionSaved *s) {
   int64_t q = m->H * m->Dh, kv = m->K * m->Dh;
-  return (AttentionArgs){.H = m->H, .K = m->K, .Dk_own = m->Dh, .Dv = m->Dh, .scale = m->scale,
-                         .q = qkv, .k = mat_at(qkv, 0, q), .v = mat_at(qkv, 0, q + kv),
-                         .q_stride = m->Dh, .k_stride = m->Dh, .v_stride = m->Dh, .out = s->out, .lse = s->lse};
+  return (AttentionArgs){.H = m->H,
+                         .K = m->K,
+                         .Dk_own = m->Dh,
+                         .Dv = m->Dh,
+                         .scale = m->scale,
+                         .q = qkv,
+                         .k = mat_at(qkv, 0, q),
+                         .v = mat_at(qkv, 0, q + kv),
+                         .q_stride = m->Dh,
+                         .k_stride = m->Dh,
+                         .v_stride = m->Dh,
+                         .out = s->out,
+                         .lse = s->lse};
 }
 
 // Appends this call's keys and values to each sequence's cache and attends over all of it.
@@ -39,7 +49,8 @@ static void attend_cached(const Attention *m, const Run *run, const KvBatch *kv,
   }
 }
 
-void attention_forward(const Attention *m, const Run *run, const MicroBatch *mb, Mat h_out, Mat h, int64_t N, AttentionSaved *s) {
+void attention_forward(const Attention *m, const Run *run, const MicroBatch *mb, Mat h_out, Mat h, int64_t N,
+                       AttentionSaved *s) {
   const Ops *op = run->dev->op;
   s->x = mat_take(run->kept, N, m->norm.D, run->type);
   s->qkv = mat_take(run->kept, N, m->qkv.out, run->type);

@@ -24,7 +24,8 @@ typedef struct {
 
 void attention_params(Attention *m, ParamList *list, int64_t D, const char *prefix);
 // h, h_out [N,D] f32; h_out may be h where nothing is kept.
-void attention_forward(const Attention *m, const Run *run, const MicroBatch *mb, Mat h_out, Mat h, int64_t N, AttentionSaved *s);
+void attention_forward(const Attention *m, const Run *run, const MicroBatch *mb, Mat h_out, Mat h, int64_t N,
+                       AttentionSaved *s);
 // dh [N,D] f32, in: gradient of h_out, out: of h.
 void attention_backward_input(const Attention *m, const Run *run, const MicroBatch *mb, Mat dh, int64_t N, AttentionSaved *s);
 void attention_backward_weight(const Attention *m, const Run *run, int64_t N, AttentionSaved *s);

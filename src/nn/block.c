@@ -30,7 +30,8 @@ static void attention_node_backward_input(const NodeCall *c) {
 static void attention_node_backward_weight(const NodeCall *c) {
   attention_backward_weight(&c->block->attention, c->run, c->N, &c->saved->attention);
 }
-const Node node_attention = {"attention", attention_node_forward, attention_node_backward_input, attention_node_backward_weight, false};
+const Node node_attention = {"attention", attention_node_forward, attention_node_backward_input, attention_node_backward_weight,
+                             false};
 
 static void mla_node_forward(const NodeCall *c) {
   Mat out = next_h(c);
@@ -48,7 +49,9 @@ static void mlp_node_forward(const NodeCall *c) {
   mlp_forward(&c->block->mlp, c->run, out, c->stream->h, c->N, &c->saved->mlp);
   c->stream->h = out;
 }
-static void mlp_node_backward_input(const NodeCall *c) { mlp_backward_input(&c->block->mlp, c->run, c->stream->dh, c->N, &c->saved->mlp); }
+static void mlp_node_backward_input(const NodeCall *c) {
+  mlp_backward_input(&c->block->mlp, c->run, c->stream->dh, c->N, &c->saved->mlp);
+}
 static void mlp_node_backward_weight(const NodeCall *c) { mlp_backward_weight(&c->block->mlp, c->run, c->N, &c->saved->mlp); }
 const Node node_mlp = {"mlp", mlp_node_forward, mlp_node_backward_input, mlp_node_backward_weight, false};
 
@@ -58,27 +61,40 @@ static void route_forward(const NodeCall *c) {
 static void route_backward_input(const NodeCall *c) {
   moe_route_backward_input(&c->block->moe, c->run, c->mb, c->stream->dh, c->N, &c->saved->moe);
 }
-static void route_backward_weight(const NodeCall *c) { moe_route_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe); }
+static void route_backward_weight(const NodeCall *c) {
+  moe_route_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe);
+}
 const Node node_route = {"route", route_forward, route_backward_input, route_backward_weight, false};
 
 static void dispatch_forward(const NodeCall *c) { moe_dispatch_forward(&c->block->moe, c->run, c->N, &c->saved->moe); }
-static void dispatch_backward_input(const NodeCall *c) { moe_dispatch_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe); }
+static void dispatch_backward_input(const NodeCall *c) {
+  moe_dispatch_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe);
+}
 const Node node_dispatch = {"dispatch", dispatch_forward, dispatch_backward_input, NULL, true};
 
-// The shared expert writes the next residual stream, and combine adds to it; without one, combine starts from the stream itself.
+// The shared expert writes the next residual stream, and combine adds to it; without one, combine starts from the stream
+// itself.
 static void shared_forward(const NodeCall *c) {
   if (!c->block->moe.shared.F) return;
   Mat out = next_h(c);
   moe_shared_forward(&c->block->moe, c->run, out, c->stream->h, c->N, &c->saved->moe);
   c->stream->h = out;
 }
-static void shared_backward_input(const NodeCall *c) { moe_shared_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe); }
-static void shared_backward_weight(const NodeCall *c) { moe_shared_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe); }
+static void shared_backward_input(const NodeCall *c) {
+  moe_shared_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe);
+}
+static void shared_backward_weight(const NodeCall *c) {
+  moe_shared_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe);
+}
 const Node node_shared = {"shared", shared_forward, shared_backward_input, shared_backward_weight, true};
 
 static void experts_forward(const NodeCall *c) { moe_experts_forward(&c->block->moe, c->run, c->N, &c->saved->moe); }
-static void experts_backward_input(const NodeCall *c) { moe_experts_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe); }
-static void experts_backward_weight(const NodeCall *c) { moe_experts_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe); }
+static void experts_backward_input(const NodeCall *c) {
+  moe_experts_backward_input(&c->block->moe, c->run, c->N, &c->saved->moe);
+}
+static void experts_backward_weight(const NodeCall *c) {
+  moe_experts_backward_weight(&c->block->moe, c->run, c->N, &c->saved->moe);
+}
 const Node node_experts = {"experts", experts_forward, experts_backward_input, experts_backward_weight, true};
 
 static void combine_forward(const NodeCall *c) {
@@ -108,8 +124,8 @@ const Node node_final_norm = {"final_norm", final_norm_forward, final_norm_backw
 
 static void loss_forward(const NodeCall *c) {
   if (!c->mb->labels) return;
-  head_loss(c->block->head, c->run, c->stream->dx, mat_none(), c->stream->x, c->mb->labels, c->mb->mask, c->N, c->mb->loss_scale,
-            c->block->z_loss, &c->losses->lm, &c->losses->z);
+  head_loss(c->block->head, c->run, c->stream->dx, mat_none(), c->stream->x, c->mb->labels, c->mb->mask, c->N,
+            c->mb->loss_scale, c->block->z_loss, &c->losses->lm, &c->losses->z);
 }
 const Node node_loss = {"loss", loss_forward, NULL, NULL, false};
 

@@ -48,19 +48,19 @@ typedef enum { BLOCK_EMBED, BLOCK_DECODER, BLOCK_HEAD, BLOCK_MTP } BlockKind;
 
 struct Block {
   BlockKind kind;
-  char name[32];       // "embed", "layer 3", "head", "mtp 0"
-  int64_t layer, D;    // layer: of decoder blocks, MTP's counted on; -1 for embed and head
+  char name[32];     // "embed", "layer 3", "head", "mtp 0"
+  int64_t layer, D;  // layer: of decoder blocks, MTP's counted on; -1 for embed and head
   const Node *node[BLOCK_NODES_MAX];
   int n_nodes;
   Attention attention;  // those that its nodes use are filled
   Mla mla;
   Mlp mlp;
   Moe moe;
-  Weight *embedding, *head;       // borrowed: where the block uses them
-  RmsNorm norm;                   // head: the final norm; mtp: shared_head.norm
+  Weight *embedding, *head;         // borrowed: where the block uses them
+  RmsNorm norm;                     // head: the final norm; mtp: shared_head.norm
   RmsNorm embed_norm, hidden_norm;  // mtp: enorm, hnorm
-  Weight eh_proj;                 // mtp: [D, 2D]
-  double z_loss, mtp_loss;        // coefficients
+  Weight eh_proj;                   // mtp: [D, 2D]
+  double z_loss, mtp_loss;          // coefficients
 };
 
 struct BlockSaved {
@@ -73,11 +73,11 @@ struct BlockSaved {
   Mat embedded, joined;                 // mtp: [N,D] f32, [N,2D]
   int32_t *rolled_ids, *rolled_labels;  // mtp: one position on
   float *rolled_mask;
-  Mat dy, djoined, dembedded;           // mtp: from backward_input
+  Mat dy, djoined, dembedded;  // mtp: from backward_input
 };
 
-extern const Node node_embedding, node_attention, node_mla, node_mlp, node_route, node_dispatch, node_shared, node_experts, node_combine,
-    node_final_norm, node_loss, node_mtp_input, node_mtp_loss;
+extern const Node node_embedding, node_attention, node_mla, node_mlp, node_route, node_dispatch, node_shared, node_experts,
+    node_combine, node_final_norm, node_loss, node_mtp_input, node_mtp_loss;
 
 // Runs the forward of every node. Without run->training a decoder keeps nothing and changes the stream in place.
 void block_forward(const NodeCall *c);

@@ -1,8 +1,9 @@
 // Keys and values of earlier positions, for decoding.
 //
-// MLA keeps them in one of two forms. *Expanded*: the keys and values of every head, as training computes them, so that a token's
-// log-probability is equal to the bit in training, prefill and decoding. *Latent*: the latent and the rotary key only (14 times smaller on the
-// 105B); queries are carried into the latent space instead (the absorbed form), which rounds elsewhere. Expanded is the default.
+// MLA keeps them in one of two forms. *Expanded*: the keys and values of every head, as training computes them, so that a
+// token's log-probability is equal to the bit in training, prefill and decoding. *Latent*: the latent and the rotary key only
+// (14 times smaller on the 105B); queries are carried into the latent space instead (the absorbed form), which rounds
+// elsewhere. Expanded is the default.
 #ifndef NN_CACHE_H
 #define NN_CACHE_H
 
@@ -21,7 +22,7 @@ typedef struct {
 typedef struct {
   int64_t length, capacity;  // positions filled before this call; positions there is room for
   bool latent;
-  KvLayer *layer;            // [layers]
+  KvLayer *layer;  // [layers]
 } KvSequence;
 
 // The rows of a call, by sequence: rows[i] rows of sequence[i], one after the other. The caller raises length afterwards.

@@ -21,7 +21,8 @@ void head_loss(const Weight *head, const Run *run, Mat dx, Mat add, Mat x, const
   for (int64_t row = 0; row < N; row += R) {
     int64_t n = row + R < N ? R : N - row;
     linear_forward(head, run, logits, mat_none(), mat_at(x, row, 0), n);
-    run->dev->op->cross_entropy(run->dev, run->training ? dlogits : mat_none(), nll, lse, logits, label + row, mask + row, n, V, scale, z);
+    run->dev->op->cross_entropy(run->dev, run->training ? dlogits : mat_none(), nll, lse, logits, label + row, mask + row, n, V,
+                                scale, z);
     if (run->training) {
       linear_backward_input(head, run, mat_at(dx, row, 0), mat_at(add, row, 0), dlogits, n);
       linear_backward_weight(head, run, dlogits, mat_at(x, row, 0), n);

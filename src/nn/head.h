@@ -1,5 +1,5 @@
-// The head and its loss: logits = x W^T, cross-entropy with the label. Never all logits: rows go through in chunks, and a training
-// forward makes the gradients of each chunk at once, since the loss needs nothing from later blocks.
+// The head and its loss: logits = x W^T, cross-entropy with the label. Never all logits: rows go through in chunks, and a
+// training forward makes the gradients of each chunk at once, since the loss needs nothing from later blocks.
 #ifndef NN_HEAD_H
 #define NN_HEAD_H
 

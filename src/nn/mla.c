@@ -8,7 +8,8 @@ void mla_params(Mla *m, ParamList *list, int64_t D, const char *prefix) {
   m->norm.D = D, m->q_norm.D = m->q_rank, m->kv_norm.D = m->kv_rank;
   vector_take(list, &m->norm.w, &m->norm.g, D, PARAM_NORM, "%s.input_layernorm.weight", prefix);
   weight_take(list, &m->a, 1, first + m->kv_rank + m->rope, D, USE_GEMM);
-  weight_part(list, &m->a, 0, first, PARAM_MATRIX, m->q_rank ? "%s.self_attn.q_a_proj.weight" : "%s.self_attn.q_proj.weight", prefix);
+  weight_part(list, &m->a, 0, first, PARAM_MATRIX, m->q_rank ? "%s.self_attn.q_a_proj.weight" : "%s.self_attn.q_proj.weight",
+              prefix);
   weight_part(list, &m->a, first, m->kv_rank + m->rope, PARAM_MATRIX, "%s.self_attn.kv_a_proj_with_mqa.weight", prefix);
   if (m->q_rank) {
     vector_take(list, &m->q_norm.w, &m->q_norm.g, m->q_rank, PARAM_NORM, "%s.self_attn.q_a_layernorm.weight", prefix);
@@ -25,9 +26,21 @@ void mla_params(Mla *m, ParamList *list, int64_t D, const char *prefix) {
 // The keys and values are read where kv_b left them; nothing is copied.
 static AttentionArgs attend_args(const Mla *m, const MlaSaved *s) {
   int64_t head = m->nope + m->v;
-  return (AttentionArgs){.H = m->H, .K = m->H, .Dk_own = m->nope, .Dk_shared = m->rope, .Dv = m->v, .scale = m->scale,
-                         .q = s->q, .k = s->kv, .k_shared = mat_at(s->a, 0, first_columns(m) + m->kv_rank), .v = mat_at(s->kv, 0, m->nope),
-                         .q_stride = m->nope + m->rope, .k_stride = head, .v_stride = head, .out = s->out, .lse = s->lse};
+  return (AttentionArgs){.H = m->H,
+                         .K = m->H,
+                         .Dk_own = m->nope,
+                         .Dk_shared = m->rope,
+                         .Dv = m->v,
+                         .scale = m->scale,
+                         .q = s->q,
+                         .k = s->kv,
+                         .k_shared = mat_at(s->a, 0, first_columns(m) + m->kv_rank),
+                         .v = mat_at(s->kv, 0, m->nope),
+                         .q_stride = m->nope + m->rope,
+                         .k_stride = head,
+                         .v_stride = head,
+                         .out = s->out,
+                         .lse = s->lse};
 }
 
 static void attend_expanded(const Mla *m, const Run *run, KvSequence *seq, int64_t row, int64_t rows, const MlaSaved *s) {
@@ -41,29 +54,53 @@ static void attend_expanded(const Mla *m, const Run *run, KvSequence *seq, int64
   run->dev->op->attention_forward(run->dev, &a);
 }
 
-// q_h . (Wk_h c) = (Wk_h^T q_h) . c and sum p (Wv_h c) = Wv_h (sum p c): the latent is key and value of one head that all queries share.
+// q_h . (Wk_h c) = (Wk_h^T q_h) . c and sum p (Wv_h c) = Wv_h (sum p c): the latent is key and value of one head that all
+// queries share.
 static void attend_latent(const Mla *m, const Run *run, KvSequence *seq, int64_t row, int64_t rows, const MlaSaved *s) {
   Dev *dev = run->dev;
   KvLayer *cache = &seq->layer[m->layer];
   int64_t width = m->kv_rank + m->rope;
   dev->op->cast(dev, mat_at(cache->k, seq->length, 0), mat_at(s->kv_latent, row, 0), rows, m->kv_rank);
-  dev->op->cast(dev, mat_at(cache->k, seq->length, m->kv_rank), mat_at(s->a, row, first_columns(m) + m->kv_rank), rows, m->rope);
+  dev->op->cast(dev, mat_at(cache->k, seq->length, m->kv_rank), mat_at(s->a, row, first_columns(m) + m->kv_rank), rows,
+                m->rope);
   size_t mark = arena_mark(run->temp);
   Mat q = mat_take(run->temp, rows, m->H * width, run->type), out = mat_take(run->temp, rows, m->H * m->kv_rank, run->type);
   for (int64_t h = 0; h < m->H; h++) {
     Mat q_h = mat_at(s->q, row, h * (m->nope + m->rope));
-    GemmArgs g = {.M = rows, .N = m->kv_rank, .K = m->nope, .c = mat_at(q, 0, h * width), .a = q_h,
+    GemmArgs g = {.M = rows,
+                  .N = m->kv_rank,
+                  .K = m->nope,
+                  .c = mat_at(q, 0, h * width),
+                  .a = q_h,
                   .b = mat_at(m->kv_b.c, h * (m->nope + m->v), 0)};
     dev->op->gemm(dev, &g);
     dev->op->cast(dev, mat_at(q, 0, h * width + m->kv_rank), mat_at(q_h, 0, m->nope), rows, m->rope);
   }
-  AttentionArgs a = {.B = 1, .Tq = rows, .Tk = seq->length + rows, .H = m->H, .K = 1, .Dk_own = width, .Dv = m->kv_rank,
-                     .scale = m->scale, .q = q, .k = cache->k, .v = cache->k, .q_stride = width, .k_stride = width,
-                     .v_stride = width, .out = out, .lse = mat_at(s->lse, row, 0)};
+  AttentionArgs a = {.B = 1,
+                     .Tq = rows,
+                     .Tk = seq->length + rows,
+                     .H = m->H,
+                     .K = 1,
+                     .Dk_own = width,
+                     .Dv = m->kv_rank,
+                     .scale = m->scale,
+                     .q = q,
+                     .k = cache->k,
+                     .v = cache->k,
+                     .q_stride = width,
+                     .k_stride = width,
+                     .v_stride = width,
+                     .out = out,
+                     .lse = mat_at(s->lse, row, 0)};
   dev->op->attention_forward(dev, &a);
   for (int64_t h = 0; h < m->H; h++) {
-    GemmArgs g = {.M = rows, .N = m->v, .K = m->kv_rank, .c = mat_at(s->out, row, h * m->v), .a = mat_at(out, 0, h * m->kv_rank),
-                  .b = mat_at(m->kv_b.c, h * (m->nope + m->v) + m->nope, 0), .b_t = true};
+    GemmArgs g = {.M = rows,
+                  .N = m->v,
+                  .K = m->kv_rank,
+                  .c = mat_at(s->out, row, h * m->v),
+                  .a = mat_at(out, 0, h * m->kv_rank),
+                  .b = mat_at(m->kv_b.c, h * (m->nope + m->v) + m->nope, 0),
+                  .b_t = true};
     dev->op->gemm(dev, &g);
   }
   arena_rewind(run->temp, mark);
@@ -79,10 +116,8 @@ static void attend(const Mla *m, const Run *run, const MicroBatch *mb, const Mla
   int64_t row = 0;
   for (int64_t i = 0; i < mb->kv->count; row += mb->kv->rows[i++]) {
     KvSequence *seq = mb->kv->sequence[i];
-    if (seq->latent)
-      attend_latent(m, run, seq, row, mb->kv->rows[i], s);
-    else
-      attend_expanded(m, run, seq, row, mb->kv->rows[i], s);
+    if (seq->latent) attend_latent(m, run, seq, row, mb->kv->rows[i], s);
+    else attend_expanded(m, run, seq, row, mb->kv->rows[i], s);
   }
 }
 

@@ -1,7 +1,7 @@
 // Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2, section 2.1; reference: Hugging Face DeepseekV3Attention).
 //
-// Keys and values of all heads are made from one latent of kv_rank; queries from one of q_rank (or straight from x when q_rank is 0). A
-// head's key is `nope` columns of its own and `rope` rotary columns shared by all heads.
+// Keys and values of all heads are made from one latent of kv_rank; queries from one of q_rank (or straight from x when q_rank
+// is 0). A head's key is `nope` columns of its own and `rope` rotary columns shared by all heads.
 #ifndef NN_MLA_H
 #define NN_MLA_H
 
@@ -13,10 +13,11 @@ typedef struct {
   int64_t H, q_rank, kv_rank, nope, rope, v, layer;
   double scale;
   RmsNorm norm, q_norm, kv_norm;
-  Weight a;    // [first + kv_rank + rope, D]: q_a (or q when q_rank is 0), then kv_a_proj_with_mqa; first = q_rank or H (nope + rope)
+  Weight a;    // [first + kv_rank + rope, D]: q_a (or q when q_rank is 0), then kv_a_proj_with_mqa; first = q_rank or H (nope +
+               // rope)
   Weight q_b;  // [H (nope + rope), q_rank], not when q_rank is 0
-  Weight kv_b; // [H (nope + v), kv_rank]: for each head its nope rows of k, then its rows of v
-  Weight o;    // [D, H v]
+  Weight kv_b;           // [H (nope + v), kv_rank]: for each head its nope rows of k, then its rows of v
+  Weight o;              // [D, H v]
   const Rotary *rotary;  // borrowed
 } Mla;
 

@@ -13,8 +13,8 @@ typedef struct {
 } Ffn;
 
 typedef struct {
-  Mat gate_up, act;    // [N,2F], [N,F]
-  Mat dgate_up;        // from backward_input, for backward_weight
+  Mat gate_up, act;  // [N,2F], [N,F]
+  Mat dgate_up;      // from backward_input, for backward_weight
 } FfnSaved;
 
 void ffn_params(Ffn *m, ParamList *list, int64_t D, const char *prefix);

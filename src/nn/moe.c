@@ -24,9 +24,22 @@ void moe_params(Moe *m, ParamList *list, Arena *other, int64_t D, const char *pr
 }
 
 static RouterArgs router_args(const Moe *m, const MicroBatch *mb, int64_t N, const MoeSaved *s) {
-  return (RouterArgs){.N = N, .T = mb->kv ? N : mb->T, .E = m->E, .k = m->k, .n_group = m->n_group, .topk_group = m->topk_group,
-                      .scoring = m->scoring, .normalise = m->normalise, .norm_eps = m->norm_eps, .scaling = m->scaling,
-                      .logits = s->logits, .bias = m->bias, .ids = s->ids, .weights = s->weights, .picks = s->picks, .aux = s->aux};
+  return (RouterArgs){.N = N,
+                      .T = mb->kv ? N : mb->T,
+                      .E = m->E,
+                      .k = m->k,
+                      .n_group = m->n_group,
+                      .topk_group = m->topk_group,
+                      .scoring = m->scoring,
+                      .normalise = m->normalise,
+                      .norm_eps = m->norm_eps,
+                      .scaling = m->scaling,
+                      .logits = s->logits,
+                      .bias = m->bias,
+                      .ids = s->ids,
+                      .weights = s->weights,
+                      .picks = s->picks,
+                      .aux = s->aux};
 }
 
 static void count_load(const Moe *m, const MicroBatch *mb, const MoeSaved *s, double *aux_loss) {
@@ -75,13 +88,31 @@ void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
   s->gate_up = mat_take(run->kept, rows, 2 * m->F, run->type);
   s->act = mat_take(run->kept, rows, m->F, run->type);
   s->rows = mat_take(run->temp, rows, D, run->type);
-  GroupedGemmArgs up = {.groups = m->E, .N = 2 * m->F, .K = D, .rows_max = rows, .offset = s->offset, .c = s->gate_up, .a = s->x,
-                        .a_row = s->row_token, .b = m->gate_up.c, .b_stride = 2 * m->F * m->gate_up.c.ld, .b_t = true,
+  GroupedGemmArgs up = {.groups = m->E,
+                        .N = 2 * m->F,
+                        .K = D,
+                        .rows_max = rows,
+                        .offset = s->offset,
+                        .c = s->gate_up,
+                        .a = s->x,
+                        .a_row = s->row_token,
+                        .b = m->gate_up.c,
+                        .b_stride = 2 * m->F * m->gate_up.c.ld,
+                        .b_t = true,
                         .b_packed = m->gate_up.packed};
   run->dev->op->gemm_grouped(run->dev, &up);
   run->dev->op->swiglu_forward(run->dev, s->act, s->gate_up, mat_at(s->gate_up, 0, m->F), s->row_weight, rows, m->F);
-  GroupedGemmArgs down = {.groups = m->E, .N = D, .K = m->F, .rows_max = rows, .offset = s->offset, .c = s->rows, .a = s->act,
-                          .b = m->down.c, .b_stride = D * m->down.c.ld, .b_t = true, .b_packed = m->down.packed};
+  GroupedGemmArgs down = {.groups = m->E,
+                          .N = D,
+                          .K = m->F,
+                          .rows_max = rows,
+                          .offset = s->offset,
+                          .c = s->rows,
+                          .a = s->act,
+                          .b = m->down.c,
+                          .b_stride = D * m->down.c.ld,
+                          .b_t = true,
+                          .b_packed = m->down.packed};
   run->dev->op->gemm_grouped(run->dev, &down);
 }
 
@@ -101,13 +132,28 @@ void moe_experts_backward_input(const Moe *m, const Run *run, int64_t N, MoeSave
   s->dgate_up = mat_take(run->temp, rows, 2 * m->F, run->type);
   s->drow_weight = mat_of(arena_take(run->temp, (size_t)rows * sizeof(float)), 1, DT_F32);
   s->drows = mat_take(run->temp, rows, D, run->type);
-  GroupedGemmArgs down = {.groups = m->E, .N = m->F, .K = D, .rows_max = rows, .offset = s->offset, .c = dact, .a = s->dy,
-                          .a_row = s->row_token, .b = m->down.c, .b_stride = D * m->down.c.ld};
+  GroupedGemmArgs down = {.groups = m->E,
+                          .N = m->F,
+                          .K = D,
+                          .rows_max = rows,
+                          .offset = s->offset,
+                          .c = dact,
+                          .a = s->dy,
+                          .a_row = s->row_token,
+                          .b = m->down.c,
+                          .b_stride = D * m->down.c.ld};
   run->dev->op->gemm_grouped(run->dev, &down);
   run->dev->op->swiglu_backward(run->dev, s->dgate_up, mat_at(s->dgate_up, 0, m->F), s->drow_weight, dact, s->gate_up,
                                 mat_at(s->gate_up, 0, m->F), s->row_weight, rows, m->F);
-  GroupedGemmArgs up = {.groups = m->E, .N = D, .K = 2 * m->F, .rows_max = rows, .offset = s->offset, .c = s->drows, .a = s->dgate_up,
-                        .b = m->gate_up.c, .b_stride = 2 * m->F * m->gate_up.c.ld};
+  GroupedGemmArgs up = {.groups = m->E,
+                        .N = D,
+                        .K = 2 * m->F,
+                        .rows_max = rows,
+                        .offset = s->offset,
+                        .c = s->drows,
+                        .a = s->dgate_up,
+                        .b = m->gate_up.c,
+                        .b_stride = 2 * m->F * m->gate_up.c.ld};
   run->dev->op->gemm_grouped(run->dev, &up);
 }
 
@@ -133,11 +179,27 @@ void moe_route_backward_input(const Moe *m, const Run *run, const MicroBatch *mb
 
 void moe_experts_backward_weight(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
   int64_t rows = N * m->k, D = m->norm.D;
-  GroupedWeightArgs down = {.groups = m->E, .M = D, .N = m->F, .rows_max = rows, .offset = s->offset, .c = mat_of(m->down.g, m->F, DT_F32),
-                            .c_stride = D * m->F, .a = s->dy, .a_row = s->row_token, .b = s->act};
+  GroupedWeightArgs down = {.groups = m->E,
+                            .M = D,
+                            .N = m->F,
+                            .rows_max = rows,
+                            .offset = s->offset,
+                            .c = mat_of(m->down.g, m->F, DT_F32),
+                            .c_stride = D * m->F,
+                            .a = s->dy,
+                            .a_row = s->row_token,
+                            .b = s->act};
   run->dev->op->gemm_grouped_weight(run->dev, &down);
-  GroupedWeightArgs up = {.groups = m->E, .M = 2 * m->F, .N = D, .rows_max = rows, .offset = s->offset, .c = mat_of(m->gate_up.g, D, DT_F32),
-                          .c_stride = 2 * m->F * D, .a = s->dgate_up, .b = s->x, .b_row = s->row_token};
+  GroupedWeightArgs up = {.groups = m->E,
+                          .M = 2 * m->F,
+                          .N = D,
+                          .rows_max = rows,
+                          .offset = s->offset,
+                          .c = mat_of(m->gate_up.g, D, DT_F32),
+                          .c_stride = 2 * m->F * D,
+                          .a = s->dgate_up,
+                          .b = s->x,
+                          .b_row = s->row_token};
   run->dev->op->gemm_grouped_weight(run->dev, &up);
 }
 

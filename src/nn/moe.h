@@ -1,9 +1,10 @@
 // The mixture of experts: h_out = h + shared(x) + sum over slots s of weight_s expert_s(x), x = norm(h). Dropless.
 // Reference: DeepSeek-AI 2024 (DeepSeek-V3), section 2.1.2; Hugging Face DeepseekV3MoE.
 //
-// Five nodes: route (norm, scores, choice) -> dispatch (rows sorted by expert) -> shared -> experts -> combine. Expert rows stand in (token,
-// slot) order within an expert and are summed in slot order, so where they are computed changes no bit. The gate's weight multiplies the
-// activation before `down` (which is linear), so that its gradient needs no copy of the experts' output.
+// Five nodes: route (norm, scores, choice) -> dispatch (rows sorted by expert) -> shared -> experts -> combine. Expert rows
+// stand in (token, slot) order within an expert and are summed in slot order, so where they are computed changes no bit. The
+// gate's weight multiplies the activation before `down` (which is linear), so that its gradient needs no copy of the experts'
+// output.
 #ifndef NN_MOE_H
 #define NN_MOE_H
 
@@ -25,10 +26,10 @@ typedef struct {
 typedef struct {
   RmsNormSaved norm;
   FfnSaved shared;
-  Mat x, logits, weights, aux;                                         // [N,D], [N,E], [N,k], [B]
-  int32_t *ids, *picks, *offset, *row_token, *row_slot, *slot_row;     // see moe_sort
-  Mat row_weight, gate_up, act, rows;                                  // [N k], [N k, 2F], [N k, F], [N k, D] (rows: until combine)
-  Mat dy, dx, dgate_up, drow_weight, drows, dlogits;                   // from backward_input
+  Mat x, logits, weights, aux;                                      // [N,D], [N,E], [N,k], [B]
+  int32_t *ids, *picks, *offset, *row_token, *row_slot, *slot_row;  // see moe_sort
+  Mat row_weight, gate_up, act, rows;                 // [N k], [N k, 2F], [N k, F], [N k, D] (rows: until combine)
+  Mat dy, dx, dgate_up, drow_weight, drows, dlogits;  // from backward_input
 } MoeSaved;
 
 void moe_params(Moe *m, ParamList *list, Arena *other, int64_t D, const char *prefix);

@@ -1,5 +1,5 @@
-// The two nodes around a decoder layer that make it a multi-token-prediction block (DeepSeek-AI 2024, DeepSeek-V3, section 2.2): from the
-// main model's final norm and the embedding of the next token it predicts the token after next.
+// The two nodes around a decoder layer that make it a multi-token-prediction block (DeepSeek-AI 2024, DeepSeek-V3,
+// section 2.2): from the main model's final norm and the embedding of the next token it predicts the token after next.
 #include "nn/block.h"
 
 // out[t] = in[t + 1] within each sequence, 0 in the last place.
@@ -27,7 +27,8 @@ static void mtp_input_forward(const NodeCall *c) {
   s->joined = mat_take(kept, c->N, 2 * b->D, c->run->type);
   c->stream->h = mat_take(kept, c->N, b->D, DT_F32);
   if (!dev_measuring(c->run->dev)) roll(c->mb, c);
-  c->run->dev->op->embedding_forward(c->run->dev, s->embedded, mat_of(b->embedding->w, b->D, DT_F32), s->rolled_ids, c->N, b->D);
+  c->run->dev->op->embedding_forward(c->run->dev, s->embedded, mat_of(b->embedding->w, b->D, DT_F32), s->rolled_ids, c->N,
+                                     b->D);
   rms_norm_forward(&b->embed_norm, c->run, s->joined, s->embedded, c->N, &s->embed_norm);
   rms_norm_forward(&b->hidden_norm, c->run, mat_at(s->joined, 0, b->D), c->stream->x, c->N, &s->hidden_norm);
   linear_forward(&b->eh_proj, c->run, c->stream->h, mat_none(), s->joined, c->N);
@@ -42,7 +43,8 @@ static void mtp_input_backward_input(const NodeCall *c) {
   c->run->dev->op->cast(c->run->dev, s->dy, c->stream->dh, c->N, b->D);
   linear_backward_input(&b->eh_proj, c->run, s->djoined, mat_none(), s->dy, c->N);
   rms_norm_backward_input(&b->embed_norm, c->run, &s->embed_norm, s->dembedded, mat_none(), s->djoined, c->N);
-  rms_norm_backward_input(&b->hidden_norm, c->run, &s->hidden_norm, c->stream->dx, c->stream->dx, mat_at(s->djoined, 0, b->D), c->N);
+  rms_norm_backward_input(&b->hidden_norm, c->run, &s->hidden_norm, c->stream->dx, c->stream->dx, mat_at(s->djoined, 0, b->D),
+                          c->N);
 }
 
 static void mtp_input_backward_weight(const NodeCall *c) {
@@ -51,7 +53,8 @@ static void mtp_input_backward_weight(const NodeCall *c) {
   linear_backward_weight(&b->eh_proj, c->run, s->dy, s->joined, c->N);
   rms_norm_backward_weight(&b->embed_norm, c->run, &s->embed_norm, s->djoined, c->N);
   rms_norm_backward_weight(&b->hidden_norm, c->run, &s->hidden_norm, mat_at(s->djoined, 0, b->D), c->N);
-  c->run->dev->op->embedding_backward(c->run->dev, mat_of(b->embedding->g, b->D, DT_F32), s->dembedded, s->rolled_ids, c->N, b->D);
+  c->run->dev->op->embedding_backward(c->run->dev, mat_of(b->embedding->g, b->D, DT_F32), s->dembedded, s->rolled_ids, c->N,
+                                      b->D);
 }
 
 const Node node_mtp_input = {"mtp_input", mtp_input_forward, mtp_input_backward_input, mtp_input_backward_weight, false};

@@ -1,5 +1,5 @@
-// Parameters: each is declared once, by the module that owns it, into one list that initialisation, optimiser, checkpoint, import
-// and export share. Names are those of released checkpoints (Hugging Face).
+// Parameters: each is declared once, by the module that owns it, into one list that initialisation, optimiser, checkpoint,
+// import and export share. Names are those of released checkpoints (Hugging Face).
 #ifndef NN_PARAM_H
 #define NN_PARAM_H
 
@@ -28,10 +28,10 @@ typedef struct {
   char name[PARAM_NAME_BYTES];
   ParamRole role;
   int n_dims;
-  int64_t dim[2];   // [out, in], or [n]
-  int64_t n;        // elements
-  float *w;         // master weight; NULL while measuring
-  float *g;         // gradient, accumulated; NULL for PARAM_BALANCE, without training, and while measuring
+  int64_t dim[2];  // [out, in], or [n]
+  int64_t n;       // elements
+  float *w;        // master weight; NULL while measuring
+  float *g;        // gradient, accumulated; NULL for PARAM_BALANCE, without training, and while measuring
 } Param;
 
 // What reads a matrix: only a lookup, GEMMs in the compute type, or GEMMs in fp32 whatever that is (the router).
@@ -48,9 +48,9 @@ typedef struct {
 } Weight;
 
 typedef struct {
-  Param *param;            // owned
+  Param *param;  // owned
   int64_t count, capacity;
-  Weight **weight;         // owned: every matrix
+  Weight **weight;  // owned: every matrix
   int64_t n_weights, weight_capacity;
   Dtype type;              // the compute type
   Arena *weights, *grads;  // where the memory comes from; grads NULL: no gradients wanted
@@ -67,8 +67,8 @@ void params_pack(const ParamList *list, Dev *dev, Arena *arena);
 // NULL if there is none.
 Param *params_find(const ParamList *list, const char *name);
 
-// Takes memory for `groups` matrices [out, in], and for their compute copies. Their names follow by weight_part. *w must stay where it is as
-// long as the list.
+// Takes memory for `groups` matrices [out, in], and for their compute copies. Their names follow by weight_part. *w must stay
+// where it is as long as the list.
 void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_t in, WeightUse use);
 // Declares rows [row, row + rows) of w as the parameter "format".
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...)

@@ -22,12 +22,10 @@ void rotary_frequencies(const RotarySpec *s, double *inv_freq, double *attention
     double ramp = fmin(fmax(((double)i - low) / (high - low), 0), 1);
     inv_freq[i] *= ramp / s->factor + 1 - ramp;
   }
-  if (s->scaling == ROPE_TELECHAT3_YARN)
-    *attention_factor = 0.07 * log(s->factor) + 1;
+  if (s->scaling == ROPE_TELECHAT3_YARN) *attention_factor = 0.07 * log(s->factor) + 1;
   else if (s->mscale != 0 && s->mscale_all != 0)
     *attention_factor = mscale(s->factor, s->mscale) / mscale(s->factor, s->mscale_all);
-  else
-    *attention_factor = mscale(s->factor, 1);
+  else *attention_factor = mscale(s->factor, 1);
 }
 
 double rotary_mla_scale(const RotarySpec *s) {
@@ -55,6 +53,7 @@ void rotary_init(Rotary *r, const RotarySpec *spec, bool pairs, int64_t position
     }
 }
 
-void rotary_turn(const Rotary *r, Dev *dev, Mat x, const int32_t *position, int64_t N, int64_t H, int64_t stride, bool inverse) {
+void rotary_turn(const Rotary *r, Dev *dev, Mat x, const int32_t *position, int64_t N, int64_t H, int64_t stride,
+                 bool inverse) {
   dev->op->rope(dev, x, position, r->cos, r->sin, N, H, stride, r->d, r->pairs, inverse);
 }

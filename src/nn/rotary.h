@@ -11,10 +11,10 @@
 typedef enum { ROPE_PLAIN, ROPE_YARN, ROPE_TELECHAT3_YARN, ROPE_SCALINGS } RopeScaling;
 
 typedef struct {
-  int64_t d;            // columns turned in a head, even
+  int64_t d;  // columns turned in a head, even
   double theta;
   RopeScaling scaling;
-  double factor;        // of the stretched length; the rest is read with YaRN only
+  double factor;  // of the stretched length; the rest is read with YaRN only
   int64_t original_length;
   double beta_fast, beta_slow;
   double mscale, mscale_all;  // 0: not given
@@ -22,12 +22,13 @@ typedef struct {
 
 typedef struct {
   int64_t d, positions;
-  bool pairs;      // (x[2i], x[2i+1]), else (x[i], x[i + d/2])
-  Mat cos, sin;    // [positions, d/2] f32, the attention factor multiplied in
+  bool pairs;    // (x[2i], x[2i+1]), else (x[i], x[i + d/2])
+  Mat cos, sin;  // [positions, d/2] f32, the attention factor multiplied in
 } Rotary;
 
-// inv_freq [d/2] out; *attention_factor multiplies cos and sin. YaRN: Peng et al. 2023, with floor and ceiling of the correction range;
-// factor: m(f, mscale) / m(f, mscale_all) if both are given, else m(f, 1), m(f, a) = 0.1 a ln f + 1. telechat3-yarn: 0.07 ln f + 1.
+// inv_freq [d/2] out; *attention_factor multiplies cos and sin. YaRN: Peng et al. 2023, with floor and ceiling of the
+// correction range; factor: m(f, mscale) / m(f, mscale_all) if both are given, else m(f, 1), m(f, a) = 0.1 a ln f + 1.
+// telechat3-yarn: 0.07 ln f + 1.
 void rotary_frequencies(const RotarySpec *spec, double *inv_freq, double *attention_factor);
 // What YaRN multiplies MLA's softmax scale with: m(f, mscale_all)^2, 1 without.
 double rotary_mla_scale(const RotarySpec *spec);

@@ -9,7 +9,8 @@
 #include "nn/cache.h"
 #include "ops/ops.h"
 
-// Looks at a tensor on its way, for `verify`: what ("hidden", "logits", ...), the layer or -1, and its rows. Must not change it.
+// Looks at a tensor on its way, for `verify`: what ("hidden", "logits", ...), the layer or -1, and its rows. Must not change
+// it.
 typedef void ProbeFn(void *context, const char *what, int64_t layer, Mat m, int64_t rows, int64_t cols);
 
 typedef struct {
@@ -28,21 +29,21 @@ static inline void run_probe(const Run *r, const char *what, int64_t layer, Mat 
 
 // The micro-batch: the atom of training, never split or joined by a layout. All arrays are borrowed.
 typedef struct {
-  int64_t B, T;             // N = B * T rows, sequence after sequence
-  const int32_t *ids;       // [N]
-  const int32_t *labels;    // [N]; NULL when no loss is wanted
-  const float *mask;        // [N] 0 or 1; with labels
-  const int32_t *position;  // [N] rotary positions
-  const int32_t *doc_start; // [N] first position of the sequence that the token may see; NULL: 0
-  const KvBatch *kv;        // decoding: the rows belong to these sequences, B and T do not matter; else NULL
-  double loss_scale;        // 1 / (unmasked labels of the whole step): losses and gradients are sums times this
-  double mtp_scale;         // the same for the rolled labels of multi-token prediction
-  double sequence_scale;    // 1 / (sequences of the whole step), for per-sequence losses
+  int64_t B, T;              // N = B * T rows, sequence after sequence
+  const int32_t *ids;        // [N]
+  const int32_t *labels;     // [N]; NULL when no loss is wanted
+  const float *mask;         // [N] 0 or 1; with labels
+  const int32_t *position;   // [N] rotary positions
+  const int32_t *doc_start;  // [N] first position of the sequence that the token may see; NULL: 0
+  const KvBatch *kv;         // decoding: the rows belong to these sequences, B and T do not matter; else NULL
+  double loss_scale;         // 1 / (unmasked labels of the whole step): losses and gradients are sums times this
+  double mtp_scale;          // the same for the rolled labels of multi-token prediction
+  double sequence_scale;     // 1 / (sequences of the whole step), for per-sequence losses
 } MicroBatch;
 
 // Sums over a step; integers and doubles added micro-batch after micro-batch.
 typedef struct {
-  double lm, mtp, aux, z;   // already scaled: lm and mtp are means, aux and z times their coefficients
+  double lm, mtp, aux, z;  // already scaled: lm and mtp are means, aux and z times their coefficients
 } Losses;
 
 #endif

@@ -47,17 +47,17 @@ static Isa isa_by_name(const char *name) {
   return isa;
 }
 
-static Isa isa_for_bf16(Isa isa) {
-  return isa == ISA_AVX512_BF16 && !cpu_bf16_dot_is_fast() ? ISA_AVX512 : isa;
-}
+static Isa isa_for_bf16(Isa isa) { return isa == ISA_AVX512_BF16 && !cpu_bf16_dot_is_fast() ? ISA_AVX512 : isa; }
 
 static Err isa_choose(Isa *isa) {
   *isa = cpu_isa();
   const char *cap = getenv("PLEIAD_ISA");
   if (!cap || !*cap) return ERR_OK;
   Isa wanted = isa_by_name(cap);
-  CHECK(wanted < ISA_LEVELS, ERR_ARG, "PLEIAD_ISA=%s is not an instruction set; use ref, avx2, avx512, avx512_bf16 or amx", cap);
-  CHECK(wanted <= *isa, ERR_ARG, "PLEIAD_ISA=%s: this machine and build have no more than %s; leave PLEIAD_ISA unset for the best", cap,
+  CHECK(wanted < ISA_LEVELS, ERR_ARG, "PLEIAD_ISA=%s is not an instruction set; use ref, avx2, avx512, avx512_bf16 or amx",
+        cap);
+  CHECK(wanted <= *isa, ERR_ARG,
+        "PLEIAD_ISA=%s: this machine and build have no more than %s; leave PLEIAD_ISA unset for the best", cap,
         isa_names[*isa]);
   *isa = wanted;
   return ERR_OK;
@@ -120,7 +120,8 @@ void ops_describe(const Dev *d, FILE *to) {
   char name[64];
   cpu_name(name, sizeof name);
   const char *cap = getenv("PLEIAD_ISA");
-  fprintf(to, "%s: up to %s here; %s in use%s\n", name, isa_names[cpu_isa()], isa_names[d->isa], cap && *cap ? " (PLEIAD_ISA)" : "");
+  fprintf(to, "%s: up to %s here; %s in use%s\n", name, isa_names[cpu_isa()], isa_names[d->isa],
+          cap && *cap ? " (PLEIAD_ISA)" : "");
   fprintf(to, "bf16 products by %s%s\n", isa_names[d->bf16],
           d->bf16 != d->isa ? ": this processor's bf16 dot product is slower than fp32" : "");
 #define OP(name, params, tolerance) fprintf(to, "  %-28s %s\n", #name, d->op->name##_from);

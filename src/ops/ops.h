@@ -1,9 +1,9 @@
 // Operations: one list (ops.inc), one table of function pointers, one device.
 //
-// An operation works on whole tensors, knows nothing of layers, allocates nothing, and divides its work over the device's threads by index, so
-// its bits do not depend on the thread count. Rows are independent: a row's result does not depend on which other rows share the call, in
-// which number or order (sums over K go in one fixed order, attention in tiles at absolute positions). That is what lets one forward
-// serve training, scoring and decoding with equal bits. NaN and Inf pass through.
+// An operation works on whole tensors, knows nothing of layers, allocates nothing, and divides its work over the device's
+// threads by index, so its bits do not depend on the thread count. Rows are independent: a row's result does not depend on
+// which other rows share the call, in which number or order (sums over K go in one fixed order, attention in tiles at absolute
+// positions). That is what lets one forward serve training, scoring and decoding with equal bits. NaN and Inf pass through.
 //
 // The reference (cpu/ref) computes in double and takes every type, F64 too, so it is also what finite differences check. Faster
 // versions (cpu/avx2, ...) take F32 and BF16, accumulate in fp32, and override it where they exist.
@@ -38,8 +38,8 @@ static inline Mat mat_at(Mat m, int64_t row, int64_t column) {
   if (m.data) m.data = (char *)m.data + (size_t)(row * m.ld + column) * dtype_bytes(m.type);
   return m;
 }
-// A fresh [rows, cols] matrix from an arena. fp32 and bf16 rows are padded to whole cache lines, and rows that would lie a multiple of
-// 4 KiB apart by one line more: such rows fall into the same cache sets.
+// A fresh [rows, cols] matrix from an arena. fp32 and bf16 rows are padded to whole cache lines, and rows that would lie a
+// multiple of 4 KiB apart by one line more: such rows fall into the same cache sets.
 Mat mat_take(Arena *a, int64_t rows, int64_t cols, Dtype type);
 
 typedef struct Ops Ops;
@@ -49,17 +49,17 @@ typedef enum { ISA_REF, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX, ISA_LEVE
 extern const char *const isa_names[ISA_LEVELS + 1];  // "ref", "avx2", "avx512", "avx512_bf16", "amx", NULL
 
 typedef struct Dev {
-  const Ops *op;   // the operations chosen for this machine
-  Pool *pool;      // owned
-  Arena scratch;   // owned; per-thread working space of the operations, taken once at dev_open
+  const Ops *op;  // the operations chosen for this machine
+  Pool *pool;     // owned
+  Arena scratch;  // owned; per-thread working space of the operations, taken once at dev_open
   size_t scratch_thread_bytes;
-  Isa isa;         // the highest level in use
-  Isa bf16;        // the level that computes bf16 GEMM (not every machine with bf16 dots is fast at them)
-  Ops *table;      // owned
+  Isa isa;     // the highest level in use
+  Isa bf16;    // the level that computes bf16 GEMM (not every machine with bf16 dots is fast at them)
+  Ops *table;  // owned
 } Dev;
 
-// Opens the processor: threads (0: all cores allowed), pinned; instruction set: PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps it (ERR_ARG
-// names an unknown or unsupported one), else the best that the processor and the system allow.
+// Opens the processor: threads (0: all cores allowed), pinned; instruction set: PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps
+// it (ERR_ARG names an unknown or unsupported one), else the best that the processor and the system allow.
 Err dev_open(Dev *d, int n_threads);
 void dev_close(Dev *d);
 // A device whose operations do nothing: with measuring arenas it runs any forward and backward to count memory.
@@ -70,16 +70,16 @@ void *dev_scratch(const Dev *d, int thread, size_t bytes);
 // Prints which version each operation uses and why.
 void ops_describe(const Dev *d, FILE *to);
 
-// C[M,N] = add + bias + A B. Types: c, add f32 or bf16; the product is computed in bf16 with fp32 sums when a and b are both bf16,
-// else in fp32 (a bf16 operand is widened, which is exact). Row m of C depends on row m of A and on B only, and not on M.
+// C[M,N] = add + bias + A B. Types: c, add f32 or bf16; the product is computed in bf16 with fp32 sums when a and b are both
+// bf16, else in fp32 (a bf16 operand is widened, which is exact). Row m of C depends on row m of A and on B only, and not on M.
 typedef struct {
   int64_t M, N, K;
-  Mat c;       // [M,N] out
-  Mat a;       // [M,K], or stored [K,M] when a_t
-  Mat b;       // [K,N], or stored [N,K] when b_t (a weight [out,in] in its forward)
+  Mat c;  // [M,N] out
+  Mat a;  // [M,K], or stored [K,M] when a_t
+  Mat b;  // [K,N], or stored [N,K] when b_t (a weight [out,in] in its forward)
   bool a_t, b_t;
-  Mat add;     // [M,N] or none; may be c itself (accumulate)
-  Mat bias;    // [N] one row, f32, or none
+  Mat add;               // [M,N] or none; may be c itself (accumulate)
+  Mat bias;              // [N] one row, f32, or none
   const int32_t *a_row;  // [M] or NULL: row m of A is a's row a_row[m] (not with a_t)
   const void *b_packed;  // or NULL: b as gemm_pack left it, used instead of b (b_t then says how it was packed)
 } GemmArgs;
@@ -87,40 +87,43 @@ typedef struct {
 // Ragged groups: rows offset[g] .. offset[g+1] - 1 of A and C belong to group g.  C[r,N] = A[r,K] B_g
 typedef struct {
   int64_t groups, N, K;
-  int64_t rows_max;        // bound on offset[groups], known before the offsets are
-  const int32_t *offset;   // [groups + 1]
-  Mat c;                   // [rows,N] out
-  Mat a;                   // [rows,K], or read through a_row
-  const int32_t *a_row;    // [rows] or NULL: row r of A is a's row a_row[r]
-  Mat b;                   // B_0; B_g begins g * b_stride elements further
+  int64_t rows_max;       // bound on offset[groups], known before the offsets are
+  const int32_t *offset;  // [groups + 1]
+  Mat c;                  // [rows,N] out
+  Mat a;                  // [rows,K], or read through a_row
+  const int32_t *a_row;   // [rows] or NULL: row r of A is a's row a_row[r]
+  Mat b;                  // B_0; B_g begins g * b_stride elements further
   int64_t b_stride;
-  bool b_t;                // B_g stored [N,K], else [K,N]
-  const void *b_packed;    // or NULL: groups packs, each gemm_packed_bytes long
+  bool b_t;              // B_g stored [N,K], else [K,N]
+  const void *b_packed;  // or NULL: groups packs, each gemm_packed_bytes long
 } GroupedGemmArgs;
 
 // C_g[M,N] += sum over rows r of group g, in order, of A[r,:]^T B[r,:]   (weight gradients; empty groups change nothing)
 typedef struct {
   int64_t groups, M, N;
   int64_t rows_max;
-  const int32_t *offset;        // [groups + 1]
-  Mat c;                        // C_0, f32; C_g begins g * c_stride elements further
+  const int32_t *offset;  // [groups + 1]
+  Mat c;                  // C_0, f32; C_g begins g * c_stride elements further
   int64_t c_stride;
-  Mat a, b;                     // [rows,M], [rows,N]
-  const int32_t *a_row, *b_row; // [rows] or NULL: gathered rows
+  Mat a, b;                      // [rows,M], [rows,N]
+  const int32_t *a_row, *b_row;  // [rows] or NULL: gathered rows
 } GroupedWeightArgs;
 
-// Causal attention with documents. Query i of a sequence (i in 0..Tq-1) sees keys j with start <= j <= i + Tk - Tq, start = doc_start of its token.
-//   out_h = softmax(scale q_h . k_g) v_g,  g = h / (H / K).  The key of a head is Dk_own own columns, then Dk_shared columns shared by all
+// Causal attention with documents. Query i of a sequence (i in 0..Tq-1) sees keys j with start <= j <= i + Tk - Tq, start =
+// doc_start of its token.
+//   out_h = softmax(scale q_h . k_g) v_g,  g = h / (H / K).  The key of a head is Dk_own own columns, then Dk_shared columns
+//   shared by all
 // heads (MLA's rotary key; 0 for the others): q has Dk_own + Dk_shared columns a head.
 typedef struct {
   int64_t B, Tq, Tk, H, K, Dk_own, Dk_shared, Dv;
   double scale;
-  Mat q;               // [B*Tq, ...]; head h begins at column h * q_stride
-  Mat k, k_shared, v;  // [B*Tk, ...]; head g of k at column g * k_stride, of v at g * v_stride; k_shared [B*Tk, Dk_shared] or none
+  Mat q;  // [B*Tq, ...]; head h begins at column h * q_stride
+  Mat k, k_shared,
+      v;  // [B*Tk, ...]; head g of k at column g * k_stride, of v at g * v_stride; k_shared [B*Tk, Dk_shared] or none
   int64_t q_stride, k_stride, v_stride;
   const int32_t *doc_start;  // [B*Tq] or NULL (all 0)
-  Mat out;             // [B*Tq, H*Dv]; out (forward), in (backward)
-  Mat lse;             // [B*Tq, H] f32: natural log of the sum of exponentials of the scaled scores; out (forward), in (backward)
+  Mat out;                   // [B*Tq, H*Dv]; out (forward), in (backward)
+  Mat lse;  // [B*Tq, H] f32: natural log of the sum of exponentials of the scaled scores; out (forward), in (backward)
   // Backward only. dk, dk_shared, dv, dq are written, not added to. Layouts as q, k, k_shared, v.
   Mat dout, dq, dk, dk_shared, dv;
 } AttentionArgs;
@@ -128,32 +131,34 @@ typedef struct {
 typedef enum { SCORE_SIGMOID, SCORE_SOFTMAX } Scoring;
 extern const char *const scoring_names[3];  // "sigmoid", "softmax", NULL
 
-// Chooses k of E experts for each token. s = sigmoid or softmax of the logits; choice by s + bias (bias NULL: 0), within the topk_group best of
-// n_group equal runs of experts (a run's score: sum of its two best; others -infinity) when n_group > 1; ties go to the lower index.
-// weights: s of the chosen, divided by (their sum + norm_eps) if `normalise`, times `scaling`.
-// aux = E * sum_e f_e P_e per sequence of T tokens: f_e = picks of e / (k T), P_e = mean of s_e / (sum of s + 1e-20).
+// Chooses k of E experts for each token. s = sigmoid or softmax of the logits; choice by s + bias (bias NULL: 0), within the
+// topk_group best of n_group equal runs of experts (a run's score: sum of its two best; others -infinity) when n_group > 1;
+// ties go to the lower index. weights: s of the chosen, divided by (their sum + norm_eps) if `normalise`, times `scaling`. aux
+// = E * sum_e f_e P_e per sequence of T tokens: f_e = picks of e / (k T), P_e = mean of s_e / (sum of s + 1e-20).
 typedef struct {
   int64_t N, T, E, k, n_group, topk_group;  // N = B T
   Scoring scoring;
   bool normalise;
   double norm_eps, scaling;
-  Mat logits;        // [N,E] f32
-  const float *bias; // [E] or NULL
-  int32_t *ids;      // [N,k] falling choice score; out (forward), in (backward)
-  Mat weights;       // [N,k] f32 out
-  int32_t *picks;    // [B,E] out: picks in each sequence; NULL with aux none: not wanted (decoding); in (backward, unless aux_scale is 0)
-  Mat aux;           // [B] rows of ld 1, f32 out, or none
+  Mat logits;         // [N,E] f32
+  const float *bias;  // [E] or NULL
+  int32_t *ids;       // [N,k] falling choice score; out (forward), in (backward)
+  Mat weights;        // [N,k] f32 out
+  int32_t *picks;     // [B,E] out: picks in each sequence; NULL with aux none: not wanted (decoding); in (backward, unless
+                      // aux_scale is 0)
+  Mat aux;            // [B] rows of ld 1, f32 out, or none
   // Backward: dlogits [N,E] f32 is written: from dweights [N,k], and aux_scale * d aux (through P only).
   Mat dweights, dlogits;
   double aux_scale;
 } RouterArgs;
 
 // AdamW, decoupled decay, one pass: g *= grad_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
-// p -= lr (m / c1 / (sqrt(v / c2) + eps) + decay p), c = 1 - b^step.  Elementwise; m and v f32 or bf16 (rounded to nearest); g is set to 0 if `clear`.
+// p -= lr (m / c1 / (sqrt(v / c2) + eps) + decay p), c = 1 - b^step.  Elementwise; m and v f32 or bf16 (rounded to nearest); g
+// is set to 0 if `clear`.
 typedef struct {
   int64_t n, step;  // step counts from 1
   float *p, *g;
-  Mat m, v;         // one row
+  Mat m, v;  // one row
   double lr, beta1, beta2, eps, decay, grad_scale;
   bool clear;
 } AdamwArgs;

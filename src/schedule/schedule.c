@@ -30,7 +30,8 @@ void schedule_free(Schedule *s) {
   *s = (Schedule){0};
 }
 
-static const char move_letter[] = {[MOVE_FORWARD] = 'F', [MOVE_BACKWARD] = 'B', [MOVE_BACKWARD_INPUT] = 'I', [MOVE_BACKWARD_WEIGHT] = 'W'};
+static const char move_letter[] = {
+    [MOVE_FORWARD] = 'F', [MOVE_BACKWARD] = 'B', [MOVE_BACKWARD_INPUT] = 'I', [MOVE_BACKWARD_WEIGHT] = 'W'};
 
 typedef struct {
   bool forward, input, weight;
@@ -70,8 +71,8 @@ static Err check_turns(const Schedule *s, Done *done, int64_t *open, ScheduleLoa
     CHECK(t.chunk >= 0 && t.chunk < s->shape.chunks && t.micro_batch >= 0 && t.micro_batch < s->shape.micro_batches, ERR_STATE,
           "schedule: turn %lld names chunk %d of micro-batch %d, which is not there", (long long)i, t.chunk, t.micro_batch);
     const char *why = turn_check(s, done, t);
-    CHECK(!why, ERR_STATE, "schedule: turn %lld (%c, chunk %d, micro-batch %d) cannot come here: %s", (long long)i, move_letter[t.move],
-          t.chunk, t.micro_batch, why);
+    CHECK(!why, ERR_STATE, "schedule: turn %lld (%c, chunk %d, micro-batch %d) cannot come here: %s", (long long)i,
+          move_letter[t.move], t.chunk, t.micro_batch, why);
     if (t.move == MOVE_FORWARD) {
       in_flight++;
       if (open[t.micro_batch]++ == 0) micro_batches++;
@@ -126,22 +127,29 @@ static double turn_begin(const Schedule *s, const TurnTime *times, int64_t i) {
 }
 
 void schedule_draw_svg(const Schedule *s, const TurnTime *times, FILE *to) {
-  static const char *const fill[] = {
-      [MOVE_FORWARD] = "#4477aa", [MOVE_BACKWARD] = "#cc6677", [MOVE_BACKWARD_INPUT] = "#ddaa33", [MOVE_BACKWARD_WEIGHT] = "#44aa77"};
+  static const char *const fill[] = {[MOVE_FORWARD] = "#4477aa",
+                                     [MOVE_BACKWARD] = "#cc6677",
+                                     [MOVE_BACKWARD_INPUT] = "#ddaa33",
+                                     [MOVE_BACKWARD_WEIGHT] = "#44aa77"};
   const double width = 1200;
   int64_t last = s->count - 1;
-  double end = times ? times[last].end_s - times[0].begin_s : turn_begin(s, NULL, last) + (s->turn[last].move == MOVE_BACKWARD ? 2 : 1);
+  double end =
+      times ? times[last].end_s - times[0].begin_s : turn_begin(s, NULL, last) + (s->turn[last].move == MOVE_BACKWARD ? 2 : 1);
   double scale = end > 0 ? width / end : 1, at = 0;
-  fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1220 %d\" font-family=\"sans-serif\" font-size=\"10\">\n",
+  fprintf(to,
+          "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1220 %d\" font-family=\"sans-serif\" font-size=\"10\">\n",
           (int)(24 * s->shape.chunks + 20));
   for (int64_t i = 0; i < s->count; i++) {
     Turn t = s->turn[i];
     double length = t.move == MOVE_BACKWARD ? 2 : 1;
     if (times) at = turn_begin(s, times, i), length = times[i].end_s - times[i].begin_s;
-    fprintf(to, "<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"20\" fill=\"%s\" stroke=\"#fff\"><title>%c chunk %d micro-batch %d</title></rect>\n",
+    fprintf(to,
+            "<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"20\" fill=\"%s\" stroke=\"#fff\"><title>%c chunk %d micro-batch "
+            "%d</title></rect>\n",
             10 + at * scale, 10 + 24 * t.chunk, length * scale, fill[t.move], move_letter[t.move], t.chunk, t.micro_batch);
     if (length * scale > 24)
-      fprintf(to, "<text x=\"%.2f\" y=\"%d\" fill=\"#fff\">%c%d</text>\n", 14 + at * scale, 24 + 24 * t.chunk, move_letter[t.move], t.micro_batch);
+      fprintf(to, "<text x=\"%.2f\" y=\"%d\" fill=\"#fff\">%c%d</text>\n", 14 + at * scale, 24 + 24 * t.chunk,
+              move_letter[t.move], t.micro_batch);
     at += length;
   }
   fprintf(to, "</svg>\n");

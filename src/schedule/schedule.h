@@ -19,7 +19,8 @@ typedef struct {
 
 typedef struct {
   int64_t chunks, micro_batches;
-  // Weight gradients of a micro-batch after all its input gradients: what the blocks of the whole micro-batch keep stays until then.
+  // Weight gradients of a micro-batch after all its input gradients: what the blocks of the whole micro-batch keep stays until
+  // then.
   bool late_weights;
 } ScheduleShape;
 
@@ -36,8 +37,8 @@ void schedule_free(Schedule *s);
 
 // What a schedule holds at its worst, in (chunk, micro-batch) pairs whose forward ran and whose weights' backward did not.
 typedef struct {
-  int64_t in_flight;     // pairs at the same time
-  int64_t micro_batches; // different micro-batches at the same time
+  int64_t in_flight;      // pairs at the same time
+  int64_t micro_batches;  // different micro-batches at the same time
 } ScheduleLoad;
 
 // Every chunk of every micro-batch forward once, in order of chunks; backward once, in reverse order, after all its forwards;
@@ -54,8 +55,8 @@ typedef struct {
 // Runs the turns in order. times: [count], filled with clock_s, or NULL.
 Err schedule_run(const Schedule *s, TurnFn *fn, void *context, TurnTime *times);
 
-// Draws it: a line of text (F0.1 = forward of chunk 0, micro-batch 1; B both, I input, W weights) of at most `turns_max` turns, or an
-// SVG strip, to scale when times are given, else with forward 1, each half of backward 1.
+// Draws it: a line of text (F0.1 = forward of chunk 0, micro-batch 1; B both, I input, W weights) of at most `turns_max` turns,
+// or an SVG strip, to scale when times are given, else with forward 1, each half of backward 1.
 void schedule_draw_text(const Schedule *s, int64_t turns_max, FILE *to);
 void schedule_draw_svg(const Schedule *s, const TurnTime *times, FILE *to);
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Tokens may each end inside the next character, so more than one character's bytes can be waiting; bytes that are truly broken are shown
-// after that many.
+// Tokens may each end inside the next character, so more than one character's bytes can be waiting; bytes that are truly broken
+// are shown after that many.
 enum { HELD_IDS_MAX = 16 };
 
 Err text_stream_open(TextStream *s, const Tokenizer *t, bool keep_special) {
@@ -37,7 +37,8 @@ static Err decode(TextStream *s, int64_t count, Bytes *out) {
 // Whether the last character may still change: a decoder shows an unfinished one as U+FFFD.
 static bool unfinished(const Bytes *b) { return b->size >= 3 && memcmp(b->data + b->size - 3, "\xEF\xBF\xBD", 3) == 0; }
 
-// Keeps the last few pieces, whole: a window that began inside a character, or with a dropped leading space, would decode otherwise.
+// Keeps the last few pieces, whole: a window that began inside a character, or with a dropped leading space, would decode
+// otherwise.
 static void keep_context(TextStream *s) {
   if (s->n_begin == STREAM_CONTEXT) {
     int64_t drop = s->begin[1];

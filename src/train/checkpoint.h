@@ -1,10 +1,11 @@
 // Checkpoints: the whole state of a run in a folder of its own, written by a background thread while training goes on.
 //
-// FOLDER/step-N/ holds shards (shard-0000.bin, ...) and manifest.json, which is written last. Everything is written to FOLDER/step-N.tmp,
-// synced, and renamed: a folder step-N is whole or it is not there. The bytes are described in docs/formats.md.
+// FOLDER/step-N/ holds shards (shard-0000.bin, ...) and manifest.json, which is written last. Everything is written to
+// FOLDER/step-N.tmp, synced, and renamed: a folder step-N is whole or it is not there. The bytes are described in
+// docs/formats.md.
 //
-// State is a list of named arrays (weights, moments, ...) and one small JSON object of scalars (step counters, the data cursor, running sums).
-// Reals that must come back to the bit go into it with checkpoint_put_real. The same state gives the same bytes.
+// State is a list of named arrays (weights, moments, ...) and one small JSON object of scalars (step counters, the data cursor,
+// running sums). Reals that must come back to the bit go into it with checkpoint_put_real. The same state gives the same bytes.
 #ifndef TRAIN_CHECKPOINT_H
 #define TRAIN_CHECKPOINT_H
 
@@ -18,7 +19,8 @@
 
 enum { CHECKPOINT_NAME_BYTES = 160, CHECKPOINT_VERSION = 1 };
 
-// data is borrowed: read by checkpoint_save, written by checkpoint_load. Names are the caller's: "model/lm_head.weight", "adam.m/lm_head.weight".
+// data is borrowed: read by checkpoint_save, written by checkpoint_load. Names are the caller's: "model/lm_head.weight",
+// "adam.m/lm_head.weight".
 typedef struct {
   char name[CHECKPOINT_NAME_BYTES];
   StType type;
@@ -32,32 +34,34 @@ typedef struct Checkpointer Checkpointer;
 
 // Everything is borrowed until checkpoint_close.
 typedef struct {
-  const char *folder;            // made if missing; left-over step-*.tmp in it are removed, so the caller holds its lock
-  const char *identity;          // what a checkpoint must agree in to be of this model: lines "key: value", the model's configuration
-  const char *config;            // the whole resolved run file, kept for the reader
-  const char *version;           // of the program that writes
+  const char *folder;    // made if missing; left-over step-*.tmp in it are removed, so the caller holds its lock
+  const char *identity;  // what a checkpoint must agree in to be of this model: lines "key: value", the model's configuration
+  const char *config;    // the whole resolved run file, kept for the reader
+  const char *version;   // of the program that writes
   const CheckpointArray *array;
   int64_t n_arrays;
-  void *staging;                 // checkpoint_staging_bytes(array, n_arrays), aligned to 64, from the caller's arena
-  Pool *pool;                    // copies into staging; NULL: the calling thread alone
-  int64_t keep_last;             // newest checkpoints kept, at least 1
-  int64_t keep_every;            // those whose step is a multiple are kept too; 0: none
-  size_t shard_bytes;            // 0: 1 GiB
+  void *staging;       // checkpoint_staging_bytes(array, n_arrays), aligned to 64, from the caller's arena
+  Pool *pool;          // copies into staging; NULL: the calling thread alone
+  int64_t keep_last;   // newest checkpoints kept, at least 1
+  int64_t keep_every;  // those whose step is a multiple are kept too; 0: none
+  size_t shard_bytes;  // 0: 1 GiB
 } CheckpointOptions;
 
-// One finished write. bytes and write_s (seconds of the background thread) are of the write, stall_s is what checkpoint_save held up.
+// One finished write. bytes and write_s (seconds of the background thread) are of the write, stall_s is what checkpoint_save
+// held up.
 typedef struct {
   int64_t step;
   uint64_t bytes;
   double stall_s, write_s;
-  ErrInfo error;                 // kind ERR_OK if the checkpoint is there
+  ErrInfo error;  // kind ERR_OK if the checkpoint is there
 } CheckpointReport;
 
 size_t checkpoint_staging_bytes(const CheckpointArray *array, int64_t n_arrays);
 Err checkpoint_open(Checkpointer **c, const CheckpointOptions *options);
-// Copies the state and returns; the thread writes it. Waits for a write that is still under way (part of the stall). `state` is copied. Allocates
-// nothing in proportion to the state. If the write before failed and nobody asked checkpoint_finished, its error is returned now, once,
-// and this write is under way all the same: a full disk costs checkpoints, not the run. A failed write leaves nothing behind.
+// Copies the state and returns; the thread writes it. Waits for a write that is still under way (part of the stall). `state` is
+// copied. Allocates nothing in proportion to the state. If the write before failed and nobody asked checkpoint_finished, its
+// error is returned now, once, and this write is under way all the same: a full disk costs checkpoints, not the run. A failed
+// write leaves nothing behind.
 Err checkpoint_save(Checkpointer *c, int64_t step, const json_t *state);
 // True once for the last write that ended; never waits.
 bool checkpoint_finished(Checkpointer *c, CheckpointReport *report);
@@ -69,7 +73,8 @@ void checkpoint_protect(Checkpointer *c, int64_t step);
 Err checkpoint_close(Checkpointer *c);
 
 // ---- reading
-// Every size, name and place in the files is checked before it is used; files are mapped, blocks are hashed before they are copied.
+// Every size, name and place in the files is checked before it is used; files are mapped, blocks are hashed before they are
+// copied.
 typedef struct {
   int64_t step;
   char path[PATH_BYTES];
@@ -86,14 +91,16 @@ Err checkpoint_steps(const char *folder, int64_t **steps, int64_t *count);
 // FOLDER/step-N
 Err checkpoint_path(char out[PATH_BYTES], const char *folder, int64_t step);
 
-// Reads one checkpoint (the folder step-N) into the arrays, verifying every byte it uses, from any layout of shards. Each array must be there with its type and
-// shape; with `whole`, the checkpoint may have no other. identity NULL: any. state: a new reference, or NULL when not wanted. ERR_FORMAT: torn,
-// damaged or foreign; ERR_CONFIG: of another model (names the first line that differs). On error the arrays hold anything.
-Err checkpoint_load(const char *path, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole, json_t **state);
-// The newest good checkpoint in `folder`; each refused one is logged with its reason. *step -1 and ERR_OK if there is none at all; ERR_FORMAT if
-// there are some and none is good; ERR_CONFIG at once if the newest readable one is of another model.
-Err checkpoint_load_latest(const char *folder, const char *identity, const CheckpointArray *array, int64_t n_arrays, int64_t *step,
-                           json_t **state);
+// Reads one checkpoint (the folder step-N) into the arrays, verifying every byte it uses, from any layout of shards. Each array
+// must be there with its type and shape; with `whole`, the checkpoint may have no other. identity NULL: any. state: a new
+// reference, or NULL when not wanted. ERR_FORMAT: torn, damaged or foreign; ERR_CONFIG: of another model (names the first line
+// that differs). On error the arrays hold anything.
+Err checkpoint_load(const char *path, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole,
+                    json_t **state);
+// The newest good checkpoint in `folder`; each refused one is logged with its reason. *step -1 and ERR_OK if there is none at
+// all; ERR_FORMAT if there are some and none is good; ERR_CONFIG at once if the newest readable one is of another model.
+Err checkpoint_load_latest(const char *folder, const char *identity, const CheckpointArray *array, int64_t n_arrays,
+                           int64_t *step, json_t **state);
 
 // ---- scalars, exact: written as C's hexadecimal floating point in a string, infinities and NaN too
 Err checkpoint_put_real(json_t *state, const char *key, double value);

@@ -1,9 +1,9 @@
 // The files of a checkpoint (docs/formats.md): what checkpoint_save.c writes and checkpoint_load.c reads.
 //
-// A shard is a header of 64 bytes, the payload, one XXH3 a block of the payload, and one of those hashes. The seed of a block's hash
-// is the stamp of the checkpoint and the block's index, so blocks cannot change places nor shards their checkpoint.
-// manifest.json binds shards (by the hash of their hashes) to names, types, shapes and places; "checksum" is the hash of the rest of it as
-// compact JSON in the order of its keys.
+// A shard is a header of 64 bytes, the payload, one XXH3 a block of the payload, and one of those hashes. The seed of a block's
+// hash is the stamp of the checkpoint and the block's index, so blocks cannot change places nor shards their checkpoint.
+// manifest.json binds shards (by the hash of their hashes) to names, types, shapes and places; "checksum" is the hash of the
+// rest of it as compact JSON in the order of its keys.
 #ifndef TRAIN_CHECKPOINT_FILE_H
 #define TRAIN_CHECKPOINT_FILE_H
 
@@ -37,8 +37,8 @@ typedef struct {
 } Part;
 
 typedef struct {
-  json_t *root;        // checked: checksum, magic, format
-  const char *path;    // of the manifest; owned
+  json_t *root;      // checked: checksum, magic, format
+  const char *path;  // of the manifest; owned
   int64_t step;
   uint64_t stamp;
   const char *identity, *config, *version;  // into root

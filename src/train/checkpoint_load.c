@@ -132,11 +132,12 @@ static Err read_array(Reader *r, const CheckpointArray *a) {
     TRY(use_shard(r, part.shard));
     uint8_t *out = (uint8_t *)a->data + at;
     TRY(shard_read(&r->shard[part.shard], part.offset, part.bytes, out));
-    CHECK(hash64(out, part.bytes, 0) == part.hash, ERR_FORMAT, "%s: part %zu of array \"%s\" is not the one the manifest speaks of",
-          r->folder, i, a->name);
+    CHECK(hash64(out, part.bytes, 0) == part.hash, ERR_FORMAT,
+          "%s: part %zu of array \"%s\" is not the one the manifest speaks of", r->folder, i, a->name);
     at += part.bytes;
   }
-  CHECK(at == bytes, ERR_FORMAT, "%s: the parts of array \"%s\" have %zu of its %zu bytes", r->manifest.path, a->name, at, bytes);
+  CHECK(at == bytes, ERR_FORMAT, "%s: the parts of array \"%s\" have %zu of its %zu bytes", r->manifest.path, a->name, at,
+        bytes);
   return ERR_OK;
 }
 
@@ -162,7 +163,8 @@ static Err read_all(Reader *r, const char *identity, const CheckpointArray *arra
   return whole ? check_whole(r, array, n_arrays) : ERR_OK;
 }
 
-Err checkpoint_load(const char *path, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole, json_t **state) {
+Err checkpoint_load(const char *path, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole,
+                    json_t **state) {
   Reader r = {.folder = path};
   if (state) *state = NULL;
   TRY(manifest_read(&r.manifest, path));
@@ -174,8 +176,8 @@ Err checkpoint_load(const char *path, const char *identity, const CheckpointArra
   return err;
 }
 
-Err checkpoint_load_latest(const char *folder, const char *identity, const CheckpointArray *array, int64_t n_arrays, int64_t *step,
-                           json_t **state) {
+Err checkpoint_load_latest(const char *folder, const char *identity, const CheckpointArray *array, int64_t n_arrays,
+                           int64_t *step, json_t **state) {
   *step = -1;
   int64_t *steps, n;
   char path[PATH_BYTES], first[512] = "";
@@ -195,7 +197,8 @@ Err checkpoint_load_latest(const char *folder, const char *identity, const Check
     if (!first[0]) snprintf(first, sizeof first, "%s", err_text());
     log_warn("checkpoint refused: %s", err_text());
   }
-  CHECK_OUT(*step >= 0 || n == 0, ERR_FORMAT, "%s: none of its %lld checkpoints is good; the newest: %s", folder, (long long)n, first);
+  CHECK_OUT(*step >= 0 || n == 0, ERR_FORMAT, "%s: none of its %lld checkpoints is good; the newest: %s", folder, (long long)n,
+            first);
 out:
   free(steps);
   return err;

@@ -9,12 +9,14 @@ static const char kind[] = "pleiad checkpoint";
 
 void hex64(uint64_t v, char out[HEX64_BYTES]) { snprintf(out, HEX64_BYTES, "%016llx", (unsigned long long)v); }
 
-void shard_name(int64_t index, char out[SHARD_NAME_BYTES]) { snprintf(out, SHARD_NAME_BYTES, "shard-%04lld.bin", (long long)index); }
+void shard_name(int64_t index, char out[SHARD_NAME_BYTES]) {
+  snprintf(out, SHARD_NAME_BYTES, "shard-%04lld.bin", (long long)index);
+}
 
 static Err hex_value(const json_t *value, const char *where, const char *what, uint64_t *out) {
   const char *text = json_string_value(value);
-  CHECK(text && strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16, ERR_FORMAT, "%s: %s is not a hash of 16 hexadecimal digits",
-        where, what);
+  CHECK(text && strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16, ERR_FORMAT,
+        "%s: %s is not a hash of 16 hexadecimal digits", where, what);
   *out = strtoull(text, NULL, 16);
   return ERR_OK;
 }
@@ -52,7 +54,8 @@ static Err parse(Manifest *m) {
   TRY(json_text(m->root, "kind", m->path, &magic));
   CHECK(strcmp(magic, kind) == 0, ERR_FORMAT, "%s: not the manifest of a checkpoint (\"kind\" is \"%.40s\")", m->path, magic);
   TRY(json_int(m->root, "format", m->path, &format));
-  CHECK(format == CHECKPOINT_VERSION, ERR_FORMAT, "%s: format %lld; this program reads %d", m->path, (long long)format, CHECKPOINT_VERSION);
+  CHECK(format == CHECKPOINT_VERSION, ERR_FORMAT, "%s: format %lld; this program reads %d", m->path, (long long)format,
+        CHECKPOINT_VERSION);
   TRY(check_checksum(m));
   TRY(json_int(m->root, "step", m->path, &m->step));
   CHECK(m->step >= 0, ERR_FORMAT, "%s: step %lld", m->path, (long long)m->step);
@@ -96,8 +99,8 @@ Err manifest_shard(const Manifest *m, int64_t index, const char **file, size_t *
   const json_t *shard = json_array_get(m->shards, (size_t)index);
   CHECK(shard, ERR_FORMAT, "%s: shard %lld of %zu is asked for", m->path, (long long)index, json_array_size(m->shards));
   TRY(json_text(shard, "file", m->path, file));
-  CHECK(**file && !strchr(*file, '/') && **file != '.', ERR_FORMAT, "%s: shard %lld: \"%.60s\" is not a plain file name", m->path,
-        (long long)index, *file);
+  CHECK(**file && !strchr(*file, '/') && **file != '.', ERR_FORMAT, "%s: shard %lld: \"%.60s\" is not a plain file name",
+        m->path, (long long)index, *file);
   TRY(size_of(json_object_get(shard, "bytes"), m->path, "a shard's \"bytes\"", bytes));
   CHECK(*bytes <= INT64_MAX / 2, ERR_FORMAT, "%s: shard %lld is said to have %zu bytes", m->path, (long long)index, *bytes);
   return hex_value(json_object_get(shard, "hash"), m->path, "a shard's \"hash\"", hash);

@@ -19,13 +19,13 @@ static const size_t shard_bytes_default = (size_t)1 << 30;
 
 struct Checkpointer {
   CheckpointOptions o;
-  size_t bytes;        // of the staged state
+  size_t bytes;  // of the staged state
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t changed;
   bool busy, stop, unread;  // unread: `report` is of a write nobody has asked about
   int64_t step, protected_step;
-  json_t *state;       // of the write under way; owned
+  json_t *state;  // of the write under way; owned
   CheckpointReport report;
 };
 
@@ -90,8 +90,9 @@ static json_t *arrays_json(const Checkpointer *c) {
     const CheckpointArray *a = &c->o.array[i];
     json_t *shape = json_array();
     for (int d = 0; d < a->n_dims; d++) json_array_append_new(shape, json_integer(a->dim[d]));
-    json_object_set_new(all, a->name, json_pack("{s:s, s:o, s:o}", "dtype", st_type_name(a->type), "shape", shape, "parts",
-                                                parts_json(c, at, array_bytes(a))));
+    json_object_set_new(all, a->name,
+                        json_pack("{s:s, s:o, s:o}", "dtype", st_type_name(a->type), "shape", shape, "parts",
+                                  parts_json(c, at, array_bytes(a))));
     at += staged_bytes(a);
   }
   return all;
@@ -117,10 +118,11 @@ static Err write_folder(const Checkpointer *c, const char *folder) {
   CHECK_OUT(shards, ERR_MEMORY, "%s: no memory", folder);
   TRY_OUT(folder_make(folder));
   TRY_OUT(write_shards(c, folder, stamp, shards));
-  root = json_pack("{s:s, s:i, s:s, s:I, s:o, s:s, s:s, s:o, s:O, s:O, s:o}", "kind", "pleiad checkpoint", "format", CHECKPOINT_VERSION,
-                   "version", c->o.version, "step", (json_int_t)c->step, "stamp", hex_json(stamp), "identity", c->o.identity, "config",
-                   c->o.config, "config_hash", hex_json(hash64(c->o.config, strlen(c->o.config), 0)), "state", c->state, "shards", shards,
-                   "arrays", arrays_json(c));
+  root =
+      json_pack("{s:s, s:i, s:s, s:I, s:o, s:s, s:s, s:o, s:O, s:O, s:o}", "kind", "pleiad checkpoint", "format",
+                CHECKPOINT_VERSION, "version", c->o.version, "step", (json_int_t)c->step, "stamp", hex_json(stamp), "identity",
+                c->o.identity, "config", c->o.config, "config_hash", hex_json(hash64(c->o.config, strlen(c->o.config), 0)),
+                "state", c->state, "shards", shards, "arrays", arrays_json(c));
   CHECK_OUT(root, ERR_ARG, "%s: the manifest cannot be made (a text is not UTF-8, or no memory)", folder);
   TRY_OUT(manifest_write(root, folder));
   TRY_OUT(folder_sync(folder));
@@ -130,8 +132,8 @@ out:
   return err;
 }
 
-// Puts `temp` in the place of `path`. If there is one already (a bad one that the run fell back from), the two change places in one move, so
-// that at every moment one of them is there.
+// Puts `temp` in the place of `path`. If there is one already (a bad one that the run fell back from), the two change places in
+// one move, so that at every moment one of them is there.
 static Err put_in_place(const char *temp, const char *path) {
   if (rename(temp, path) == 0) return ERR_OK;
   CHECK(errno == ENOTEMPTY || errno == EEXIST, ERR_IO, "%s: cannot be put in place: %s", path, strerror(errno));
@@ -149,7 +151,8 @@ static void remove_old(const Checkpointer *c, int64_t protected_step) {
   int64_t newer = 0;
   for (int64_t i = n - 1; i >= 0; i--) {
     if (steps[i] > c->step) continue;  // of a run that was ahead of the one resumed; not ours to judge
-    bool keep = newer++ < c->o.keep_last || (c->o.keep_every > 0 && steps[i] % c->o.keep_every == 0) || steps[i] == protected_step;
+    bool keep =
+        newer++ < c->o.keep_last || (c->o.keep_every > 0 && steps[i] % c->o.keep_every == 0) || steps[i] == protected_step;
     if (keep || checkpoint_path(path, c->o.folder, steps[i]) != ERR_OK) continue;
     if (folder_remove(path) != ERR_OK) log_warn("an old checkpoint stays: %s", err_text());
   }
@@ -267,10 +270,8 @@ Err checkpoint_save(Checkpointer *c, int64_t step, const json_t *state) {
   while (c->busy) pthread_cond_wait(&c->changed, &c->lock);
   Err before = unread_error(c);
   pthread_mutex_unlock(&c->lock);
-  if (c->o.pool)
-    pool_run(c->o.pool, copy_part, c);
-  else
-    copy_part(c, 0, 1);
+  if (c->o.pool) pool_run(c->o.pool, copy_part, c);
+  else copy_part(c, 0, 1);
   pthread_mutex_lock(&c->lock);
   c->step = step;
   c->state = copy;

@@ -14,7 +14,10 @@ typedef struct {
 _Static_assert(sizeof(ShardHeader) == SHARD_HEADER_BYTES, "the header has no padding");
 
 static ShardHeader header_of(int64_t index, uint64_t stamp, size_t bytes) {
-  ShardHeader h = {.version = CHECKPOINT_VERSION, .block_bytes = SHARD_BLOCK_BYTES, .payload_bytes = bytes, .index = (uint64_t)index,
+  ShardHeader h = {.version = CHECKPOINT_VERSION,
+                   .block_bytes = SHARD_BLOCK_BYTES,
+                   .payload_bytes = bytes,
+                   .index = (uint64_t)index,
                    .stamp = stamp};
   memcpy(h.magic, magic, sizeof h.magic);
   h.hash = hash64(&h, offsetof(ShardHeader, hash), 0);
@@ -66,7 +69,8 @@ static Err check_file(Shard *s, const char *path, int64_t index, uint64_t stamp,
   CHECK(s->map.size == want, ERR_FORMAT, "%s: %zu bytes, the manifest wants %zu; the file is torn", path, s->map.size, want);
   ShardHeader h = header_of(index, stamp, bytes);
   CHECK(memcmp(s->map.data, magic, sizeof magic) == 0, ERR_FORMAT, "%s: not a shard of a checkpoint (no magic number)", path);
-  CHECK(memcmp(s->map.data, &h, sizeof h) == 0, ERR_FORMAT, "%s: the header is damaged, or of another checkpoint, place or version", path);
+  CHECK(memcmp(s->map.data, &h, sizeof h) == 0, ERR_FORMAT,
+        "%s: the header is damaged, or of another checkpoint, place or version", path);
   s->payload = s->map.data + SHARD_HEADER_BYTES;
   uint64_t got = stored_hash(s, n), table = hash64(s->payload + bytes, n * sizeof(uint64_t), stamp);
   CHECK(got == hash && table == hash, ERR_FORMAT, "%s: its checksums are damaged, or of another checkpoint", path);

@@ -19,9 +19,11 @@ static const Field stage_fields[] = {
     STAGE_INT(batch, 1 << 24, "its train.batch"),
     STAGE_INT(micro_batch, 1 << 20, "its train.micro_batch"),
     STAGE_INT(batch_from, 1 << 24, "sequences a step at its begin, growing to batch; 0: no growing"),
-    STAGE_INT(seq_length_from, 1 << 24, "tokens of a sequence at its begin, growing to seq_length; what is cut off is not read again"),
+    STAGE_INT(seq_length_from, 1 << 24,
+              "tokens of a sequence at its begin, growing to seq_length; what is cut off is not read again"),
     STAGE_INT(grow, 1e7, "steps in which batch and length grow"),
-    FIELD_ENUM(StageConfig, lr.kind, STAGE_LR_INHERIT, stage_lr_names, "its own learning-rate schedule, counted from its begin"),
+    FIELD_ENUM(StageConfig, lr.kind, STAGE_LR_INHERIT, stage_lr_names,
+               "its own learning-rate schedule, counted from its begin"),
     FIELD_ENUM(StageConfig, lr.decay, DECAY_LINEAR, decay_shape_names, "shape of wsd's decay"),
     FIELD_REAL(StageConfig, lr.peak, 0, 0, 1e3, "highest learning rate; 0: lr.peak"),
     FIELD_REAL(StageConfig, lr.low, 0, 0, 1e3, "lowest learning rate"),
@@ -51,7 +53,8 @@ const Field run_fields[] = {
     INT(train.tokens, 0, 0, 1e16, "length in tokens (without stages), to the end of the step that reaches it"),
     INT(train.batch, 8, 1, 1 << 24, "sequences a step"),
     INT(train.micro_batch, 8, 1, 1 << 20, "sequences that go through the model at a time"),
-    INT(train.leaves, 1, 1, 1 << 16, "leaves of the tree that sums gradients, a power of two: as many ranks may share a step without changing a bit"),
+    INT(train.leaves, 1, 1, 1 << 16,
+        "leaves of the tree that sums gradients, a power of two: as many ranks may share a step without changing a bit"),
     INT(train.seed, 1, 0, INT64_MAX / 4, "seed of the initial weights"),
     INT(train.threads, 0, 0, 4096, "threads; 0: one a core"),
     ENUM(train.dtype, DT_F32, train_dtype_names, "type of GEMMs and kept activations"),
@@ -103,25 +106,26 @@ Err run_config_load(RunConfig *c, const char *path) {
 static Err check_lr(const LrSchedule *l, const char *key, const char *where) {
   CHECK(l->low <= l->peak, ERR_CONFIG, "%s: %s.low %g is above %s.peak %g", where, key, l->low, key, l->peak);
   bool ends = l->kind != LR_CONSTANT && l->kind != LR_INVERSE_SQRT;
-  CHECK(!ends || l->steps == 0 || l->warmup <= l->steps, ERR_CONFIG, "%s: %s.warmup %lld is longer than the schedule of %lld steps", where, key,
-        (long long)l->warmup, (long long)l->steps);
+  CHECK(!ends || l->steps == 0 || l->warmup <= l->steps, ERR_CONFIG,
+        "%s: %s.warmup %lld is longer than the schedule of %lld steps", where, key, (long long)l->warmup, (long long)l->steps);
   CHECK(l->kind != LR_WSD || l->steps == 0 || l->decay_start <= l->steps, ERR_CONFIG,
-        "%s: %s.decay_start %lld is after the schedule's end, step %lld", where, key, (long long)l->decay_start, (long long)l->steps);
+        "%s: %s.decay_start %lld is after the schedule's end, step %lld", where, key, (long long)l->decay_start,
+        (long long)l->steps);
   return ERR_OK;
 }
 
 static Err check_length(int64_t steps, int64_t tokens, const char *key, const char *where) {
   CHECK(steps || tokens, ERR_CONFIG, "%s: %s has no length; give %s.steps or %s.tokens", where, key, key, key);
-  CHECK(!steps || !tokens, ERR_CONFIG, "%s: %s.steps %lld and %s.tokens %lld are both given; keep one", where, key, (long long)steps, key,
-        (long long)tokens);
+  CHECK(!steps || !tokens, ERR_CONFIG, "%s: %s.steps %lld and %s.tokens %lld are both given; keep one", where, key,
+        (long long)steps, key, (long long)tokens);
   return ERR_OK;
 }
 
 static Err check_batch(int64_t batch, int64_t micro_batch, int64_t leaves, const char *key, const char *where) {
   CHECK(batch % micro_batch == 0, ERR_CONFIG, "%s: %s is %lld sequences, which micro-batches of %lld do not divide", where, key,
         (long long)batch, (long long)micro_batch);
-  CHECK(batch / micro_batch % leaves == 0, ERR_CONFIG, "%s: %s has %lld micro-batches, which train.leaves %lld does not divide", where, key,
-        (long long)(batch / micro_batch), (long long)leaves);
+  CHECK(batch / micro_batch % leaves == 0, ERR_CONFIG, "%s: %s has %lld micro-batches, which train.leaves %lld does not divide",
+        where, key, (long long)(batch / micro_batch), (long long)leaves);
   return ERR_OK;
 }
 
@@ -132,19 +136,23 @@ static Err check_stage(const RunConfig *c, int64_t i, const char *where) {
   TRY(check_length(s->steps, s->tokens, key, where));
   int64_t T = s->seq_length ? s->seq_length : c->data.seq_length;
   int64_t batch = s->batch ? s->batch : c->train.batch, micro = s->micro_batch ? s->micro_batch : c->train.micro_batch;
-  CHECK(T >= 2 && T <= c->model.model.max_length, ERR_CONFIG, "%s: %s has sequences of %lld tokens; 2 to model.max_length %lld is possible", where,
-        key, (long long)T, (long long)c->model.model.max_length);
+  CHECK(T >= 2 && T <= c->model.model.max_length, ERR_CONFIG,
+        "%s: %s has sequences of %lld tokens; 2 to model.max_length %lld is possible", where, key, (long long)T,
+        (long long)c->model.model.max_length);
   TRY(check_batch(batch, micro, c->train.leaves, key, where));
   CHECK(s->batch_from <= batch && s->seq_length_from <= T, ERR_CONFIG,
-        "%s: %s grows from %lld sequences of %lld tokens, more than the %lld of %lld it grows to", where, key, (long long)s->batch_from,
-        (long long)s->seq_length_from, (long long)batch, (long long)T);
-  CHECK(s->batch_from % (micro * c->train.leaves) == 0, ERR_CONFIG, "%s: %s.batch_from %lld is no multiple of %lld, its micro-batch times train.leaves",
-        where, key, (long long)s->batch_from, (long long)(micro * c->train.leaves));
-  CHECK(!(s->batch_from || s->seq_length_from) || s->grow > 0, ERR_CONFIG, "%s: %s grows, but over no steps; give %s.grow", where, key, key);
+        "%s: %s grows from %lld sequences of %lld tokens, more than the %lld of %lld it grows to", where, key,
+        (long long)s->batch_from, (long long)s->seq_length_from, (long long)batch, (long long)T);
+  CHECK(s->batch_from % (micro * c->train.leaves) == 0, ERR_CONFIG,
+        "%s: %s.batch_from %lld is no multiple of %lld, its micro-batch times train.leaves", where, key,
+        (long long)s->batch_from, (long long)(micro * c->train.leaves));
+  CHECK(!(s->batch_from || s->seq_length_from) || s->grow > 0, ERR_CONFIG, "%s: %s grows, but over no steps; give %s.grow",
+        where, key, key);
   CHECK(s->lr.kind != STAGE_LR_INHERIT || (s->lr.peak <= 0 && s->lr.warmup == 0), ERR_CONFIG,
         "%s: %s sets a learning rate but no %s.lr.kind, so it would not be used", where, key, key);
   if (s->lr.kind == STAGE_LR_INHERIT) return ERR_OK;
-  LrSchedule l = {s->lr.kind - STAGE_LR_OWN, s->lr.decay, s->lr.peak > 0 ? s->lr.peak : c->lr.peak, s->lr.low, s->lr.warmup, s->lr.decay_start, s->steps};
+  LrSchedule l = {s->lr.kind - STAGE_LR_OWN, s->lr.decay, s->lr.peak > 0 ? s->lr.peak : c->lr.peak, s->lr.low, s->lr.warmup,
+                  s->lr.decay_start,         s->steps};
   snprintf(key, sizeof key, "stages.%lld.lr", (long long)i);
   return check_lr(&l, key, where);
 }
@@ -172,22 +180,24 @@ Err run_config_check(const RunConfig *c, const char *where) {
   CHECK(*c->train.output, ERR_CONFIG, "%s: train.output is empty; name a folder for the run", where);
   CHECK((c->train.leaves & (c->train.leaves - 1)) == 0, ERR_CONFIG, "%s: train.leaves is %lld; a power of two is wanted", where,
         (long long)c->train.leaves);
-  CHECK(c->data.seq_length <= c->model.model.max_length, ERR_CONFIG, "%s: data.seq_length %lld is longer than model.max_length %lld", where,
-        (long long)c->data.seq_length, (long long)c->model.model.max_length);
+  CHECK(c->data.seq_length <= c->model.model.max_length, ERR_CONFIG,
+        "%s: data.seq_length %lld is longer than model.max_length %lld", where, (long long)c->data.seq_length,
+        (long long)c->model.model.max_length);
   if (c->n_stages == 0) {
     TRY(check_length(c->train.steps, c->train.tokens, "train", where));
     TRY(check_batch(c->train.batch, c->train.micro_batch, c->train.leaves, "train.batch", where));
   }
   CHECK(c->n_stages == 0 || (!c->train.steps && !c->train.tokens), ERR_CONFIG,
-        "%s: train.%s is given and stages as well, which have their own lengths; remove one", where, c->train.steps ? "steps" : "tokens");
+        "%s: train.%s is given and stages as well, which have their own lengths; remove one", where,
+        c->train.steps ? "steps" : "tokens");
   for (int64_t i = 0; i < c->n_stages; i++) TRY(check_stage(c, i, where));
   LrSchedule l = c->lr;
   if (!l.steps) l.steps = c->train.steps;
   TRY(check_lr(&l, "lr", where));
   CHECK(!c->checkpoint.best || c->eval.every, ERR_CONFIG, "%s: checkpoint.best needs evaluations; give eval.every", where);
   CHECK(c->checkpoint.average <= c->checkpoint.keep_last, ERR_CONFIG,
-        "%s: checkpoint.average %lld needs as many checkpoints, and checkpoint.keep_last keeps %lld", where, (long long)c->checkpoint.average,
-        (long long)c->checkpoint.keep_last);
+        "%s: checkpoint.average %lld needs as many checkpoints, and checkpoint.keep_last keeps %lld", where,
+        (long long)c->checkpoint.average, (long long)c->checkpoint.keep_last);
   return ERR_OK;
 }
 
@@ -246,7 +256,8 @@ Err blend_parse(Blend *b, const char *text, const char *key, const char *where) 
     char *end;
     double weight = strtod(word, &end);
     CHECK(*end == '\0' && weight >= 0, ERR_CONFIG,
-          "%s: %s: \"%s\" stands where a weight is wanted; a blend is one prefix, or weights and prefixes in turn", where, key, word);
+          "%s: %s: \"%s\" stands where a weight is wanted; a blend is one prefix, or weights and prefixes in turn", where, key,
+          word);
     CHECK(next, ERR_CONFIG, "%s: %s: the weight %s has no prefix after it", where, key, word);
     TRY(blend_add(b, weight, next, key, where));
     word = strtok_r(NULL, " \t\n,", &rest);

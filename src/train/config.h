@@ -1,4 +1,5 @@
-// The run file: everything a training run is, in one YAML. Key = YAML key = option = member: `optimizer.lr`, `--train.steps 100`, c->train.steps.
+// The run file: everything a training run is, in one YAML. Key = YAML key = option = member: `optimizer.lr`, `--train.steps
+// 100`, c->train.steps.
 //
 // RunConfig is large (lists of texts): allocate it. Defaults are a small TeleChat3-shaped run.
 #ifndef TRAIN_CONFIG_H
@@ -20,7 +21,7 @@ typedef struct {
   int64_t seq_length, batch, micro_batch;
   int64_t batch_from, seq_length_from, grow;  // both grow in a straight line over the first `grow` steps
   struct {
-    int kind;             // StageLr
+    int kind;  // StageLr
     int decay;
     double peak, low;
     int64_t warmup, decay_start;
@@ -69,8 +70,8 @@ extern const char *const train_dtype_names[3];  // "fp32", "bf16"
 Options run_options(RunConfig *c);
 // Defaults, then the file.
 Err run_config_load(RunConfig *c, const char *path);
-// Refuses what cannot be, before anything is read or taken: model shapes, lengths beyond model.max_length, batches that micro-batches do not
-// divide, schedules that do not fit, policies without what they need. Names the keys and the way out.
+// Refuses what cannot be, before anything is read or taken: model shapes, lengths beyond model.max_length, batches that
+// micro-batches do not divide, schedules that do not fit, policies without what they need. Names the keys and the way out.
 Err run_config_check(const RunConfig *c, const char *where);
 // The whole resolved configuration as YAML; free() it. Made through a file in `folder`.
 Err run_config_text(RunConfig *c, const char *folder, char **text);

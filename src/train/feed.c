@@ -3,18 +3,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-Err feed_open_set(Dataset **d, const RunConfig *c, const char *blend, const char *key, const char *split, SplitPart part, int64_t T,
-                  int64_t samples, const char *cache, const char *where) {
+Err feed_open_set(Dataset **d, const RunConfig *c, const char *blend, const char *key, const char *split, SplitPart part,
+                  int64_t T, int64_t samples, const char *cache, const char *where) {
   Blend *b = malloc(sizeof *b);
   DataSource *source = calloc(BLEND_SOURCES_MAX, sizeof *source);
   Err err = ERR_OK;
   CHECK_OUT(b && source, ERR_MEMORY, "no memory for the list of data sources");
   TRY_OUT(blend_parse(b, blend, key, where));
   for (int64_t i = 0; i < b->count; i++) source[i] = (DataSource){b->prefix[i], b->weight[i]};
-  DataOptions o = {.source = source, .sources = b->count, .split = split, .part = part, .samples = samples, .T = T,
-                   .vocab = c->model.model.vocab, .seed = (uint32_t)c->data.seed, .eod = (int32_t)c->model.model.eos,
-                   .eod_mask_loss = c->data.eod_mask_loss, .reset_positions = c->data.reset_positions,
-                   .reset_attention = c->data.reset_attention, .cache = cache};
+  DataOptions o = {.source = source,
+                   .sources = b->count,
+                   .split = split,
+                   .part = part,
+                   .samples = samples,
+                   .T = T,
+                   .vocab = c->model.model.vocab,
+                   .seed = (uint32_t)c->data.seed,
+                   .eod = (int32_t)c->model.model.eos,
+                   .eod_mask_loss = c->data.eod_mask_loss,
+                   .reset_positions = c->data.reset_positions,
+                   .reset_attention = c->data.reset_attention,
+                   .cache = cache};
   TRY_OUT(dataset_open(d, &o));
 out:
   free(b);
@@ -30,8 +39,10 @@ static Err open_valid(Feed *f, const RunConfig *c, const char *cache, const char
     if (g->seq_length > f->valid_T) f->valid_T = g->seq_length;
     if (g->micro_batch * c->eval.batches > wanted) wanted = g->micro_batch * c->eval.batches;
   }
-  if (*c->data.valid) TRY(feed_open_set(&f->valid, c, c->data.valid, "data.valid", "1,0,0", SPLIT_TRAIN, f->valid_T, wanted, cache, where));
-  else TRY(feed_open_set(&f->valid, c, c->data.train, "data.train", c->data.split, SPLIT_VALID, f->valid_T, wanted, cache, where));
+  if (*c->data.valid)
+    TRY(feed_open_set(&f->valid, c, c->data.valid, "data.valid", "1,0,0", SPLIT_TRAIN, f->valid_T, wanted, cache, where));
+  else
+    TRY(feed_open_set(&f->valid, c, c->data.train, "data.train", c->data.split, SPLIT_VALID, f->valid_T, wanted, cache, where));
   f->valid_samples = dataset_samples(f->valid);
   return ERR_OK;
 }
@@ -81,7 +92,8 @@ Err feed_batch(Feed *f, int64_t step, Batch *b) {
 
 Err feed_valid(Feed *f, int64_t index, int64_t B, Batch *b) {
   int64_t whole = f->valid_samples / B;
-  CHECK(whole > 0, ERR_CONFIG, "the held-out data has %lld samples, fewer than a micro-batch of %lld; give more data or a smaller micro-batch",
+  CHECK(whole > 0, ERR_CONFIG,
+        "the held-out data has %lld samples, fewer than a micro-batch of %lld; give more data or a smaller micro-batch",
         (long long)f->valid_samples, (long long)B);
   b->B = B;
   b->T = f->valid_T;

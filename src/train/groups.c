@@ -22,14 +22,15 @@ static Err regex_matches(const char *pattern, const char *name, const char *wher
   if (!re) {
     PCRE2_UCHAR why[200];
     pcre2_get_error_message(code, why, sizeof why);
-    FAIL(ERR_CONFIG, "%s: groups: \"re:%s\" is not a regular expression: %s at character %zu", where, pattern, (char *)why, at + 1);
+    FAIL(ERR_CONFIG, "%s: groups: \"re:%s\" is not a regular expression: %s at character %zu", where, pattern, (char *)why,
+         at + 1);
   }
   pcre2_match_data *data = pcre2_match_data_create_from_pattern(re, NULL);
   int found = data ? pcre2_match(re, (PCRE2_SPTR)name, strlen(name), 0, 0, data, NULL) : PCRE2_ERROR_NOMEMORY;
   pcre2_match_data_free(data);
   pcre2_code_free(re);
-  CHECK(found >= 0 || found == PCRE2_ERROR_NOMATCH, ERR_CONFIG, "%s: groups: \"re:%s\" cannot be matched within bounds; make it simpler",
-        where, pattern);
+  CHECK(found >= 0 || found == PCRE2_ERROR_NOMATCH, ERR_CONFIG,
+        "%s: groups: \"re:%s\" cannot be matched within bounds; make it simpler", where, pattern);
   *matches = found >= 0;
   return ERR_OK;
 }
@@ -54,8 +55,8 @@ static Err merge(Merged *m, const GroupRule *rule, const Param *p, const char *w
   for (int k = 0; k < KEYS; k++) {
     if (value[k] < 0) continue;
     CHECK(!m->from[k] || m->value[k] == value[k], ERR_CONFIG,
-          "%s: groups: \"%s\" sets %s of %s to %g, and \"%s\" to %g; narrow one of the two patterns", where, m->from[k]->match, key_names[k],
-          p->name, m->value[k], rule->match, value[k]);
+          "%s: groups: \"%s\" sets %s of %s to %g, and \"%s\" to %g; narrow one of the two patterns", where, m->from[k]->match,
+          key_names[k], p->name, m->value[k], rule->match, value[k]);
     m->value[k] = value[k];
     m->from[k] = rule;
   }

@@ -1,9 +1,10 @@
-// Parameter groups: a pattern on names sets a learning-rate factor, decay, epsilon or initial deviation of the parameters it matches.
+// Parameter groups: a pattern on names sets a learning-rate factor, decay, epsilon or initial deviation of the parameters it
+// matches.
 //
-// A pattern is a glob over the whole name (* any run, ? one character; "*.mlp.experts.*") or, after "re:", a regular expression that
-// must match somewhere in it. Rules combine; two rules that set one key of one parameter to different values are an error that names
-// both. What no rule sets is the default: factor 1, the optimiser's epsilon and the model's initial deviation, and its decay
-// for matrices only (norms, biases: none).
+// A pattern is a glob over the whole name (* any run, ? one character; "*.mlp.experts.*") or, after "re:", a regular expression
+// that must match somewhere in it. Rules combine; two rules that set one key of one parameter to different values are an error
+// that names both. What no rule sets is the default: factor 1, the optimiser's epsilon and the model's initial deviation, and
+// its decay for matrices only (norms, biases: none).
 #ifndef TRAIN_GROUPS_H
 #define TRAIN_GROUPS_H
 
@@ -25,8 +26,8 @@ typedef struct {
   double std;  // < 0: as the role has it
 } ParamSettings;
 
-// Settings [list->count] of every parameter. `where` names the run file in messages. ERR_CONFIG: a conflict, a pattern that matches
-// nothing, or one that is not a regular expression.
+// Settings [list->count] of every parameter. `where` names the run file in messages. ERR_CONFIG: a conflict, a pattern that
+// matches nothing, or one that is not a regular expression.
 Err groups_resolve(const GroupRule *rule, int64_t n_rules, const ParamList *list, double decay, double eps, const char *where,
                    ParamSettings *settings);
 // Whether the pattern matches. ERR_CONFIG as above.

@@ -1,7 +1,8 @@
-// What to do with a step that went wrong: a loss or a gradient norm that is not a number, or a norm that is many times what is usual.
+// What to do with a step that went wrong: a loss or a gradient norm that is not a number, or a norm that is many times what is
+// usual.
 //
-// Usual is the median of the norms of the last `window` steps that were applied and not spikes themselves; until the window is full
-// nothing is a spike. The state is plain data and belongs to the checkpoint.
+// Usual is the median of the norms of the last `window` steps that were applied and not spikes themselves; until the window is
+// full nothing is a spike. The state is plain data and belongs to the checkpoint.
 #ifndef TRAIN_GUARD_H
 #define TRAIN_GUARD_H
 
@@ -13,9 +14,9 @@ typedef enum { POLICY_SKIP, POLICY_STOP, POLICY_GO_ON, POLICIES } Policy;
 extern const char *const policy_names[POLICIES + 1];  // "skip", "stop", "go_on"
 
 typedef struct {
-  int nan, spike;    // Policy
-  double factor;     // a norm above factor times the median is a spike; 0: no such thing
-  int64_t window;    // 1 to GUARD_WINDOW_MAX
+  int nan, spike;  // Policy
+  double factor;   // a norm above factor times the median is a spike; 0: no such thing
+  int64_t window;  // 1 to GUARD_WINDOW_MAX
 } GuardConfig;
 
 typedef struct {

@@ -58,7 +58,9 @@ static Err each_line(History *h, const char *folder, const char *name, LineFn *f
     int64_t step = 0;
     err = json_parse(&line, text, (size_t)(end - text), where, false);
     if (!err) err = json_int(line, "step", where, &step);
-    if (!err && step <= last) err = err_set(ERR_FORMAT, __func__, __FILE__, __LINE__, "%s: step %lld comes after step %lld", where, (long long)step, (long long)last);
+    if (!err && step <= last)
+      err = err_set(ERR_FORMAT, __func__, __FILE__, __LINE__, "%s: step %lld comes after step %lld", where, (long long)step,
+                    (long long)last);
     if (!err) err = fn(h, line, (double)step);
     last = step;
     json_decref(line);
@@ -74,8 +76,8 @@ static Err note_shape(History *h, const json_t *line, double step) {
     h->experts = (int64_t)json_array_size(json_array_get(load, 0));
     h->heat_first = step;
   }
-  CHECK((int64_t)json_array_size(load) == h->layers && h->experts > 0, ERR_FORMAT, "experts.jsonl: step %.0f has another number of layers than the first",
-        step);
+  CHECK((int64_t)json_array_size(load) == h->layers && h->experts > 0, ERR_FORMAT,
+        "experts.jsonl: step %.0f has another number of layers than the first", step);
   h->heat_last = step;
   h->bins++;
   return ERR_OK;
@@ -94,11 +96,13 @@ static Err add_load(History *h, const json_t *line, double step) {
   for (int64_t l = 0; l < h->layers; l++) {
     const json_t *row = json_array_get(load, (size_t)l);
     double total = 0;
-    CHECK((int64_t)json_array_size(row) == h->experts, ERR_FORMAT, "experts.jsonl: step %.0f, layer %lld has %zu experts, the first line %lld", step,
-          (long long)l, json_array_size(row), (long long)h->experts);
+    CHECK((int64_t)json_array_size(row) == h->experts, ERR_FORMAT,
+          "experts.jsonl: step %.0f, layer %lld has %zu experts, the first line %lld", step, (long long)l, json_array_size(row),
+          (long long)h->experts);
     for (int64_t e = 0; e < h->experts; e++) total += json_number_value(json_array_get(row, (size_t)e));
     for (int64_t e = 0; e < h->experts && total > 0; e++)
-      h->heat[(l * h->experts + e) * h->bins + bin] += json_number_value(json_array_get(row, (size_t)e)) * (double)h->experts / total;
+      h->heat[(l * h->experts + e) * h->bins + bin] +=
+          json_number_value(json_array_get(row, (size_t)e)) * (double)h->experts / total;
   }
   return ERR_OK;
 }

@@ -14,7 +14,8 @@ typedef struct {
 typedef struct {
   Series loss, lm, lr, norm, rate, imbalance;  // over steps
   Series eval, bits;                           // held-out loss, bits per byte
-  // Expert load: row r of heat is layer r / experts, expert r % experts; cell [r * bins + b] the mean of load / mean load in a bin of steps.
+  // Expert load: row r of heat is layer r / experts, expert r % experts; cell [r * bins + b] the mean of load / mean load in a
+  // bin of steps.
   double *heat;  // owned
   int64_t layers, experts, bins;
   double heat_first, heat_last;  // steps

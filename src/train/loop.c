@@ -40,9 +40,16 @@ static void add_shape(TrainerOptions *o, int64_t micro_batch, int64_t T) {
 
 static TrainerOptions trainer_options(const TrainRun *r) {
   const RunConfig *c = r->config;
-  TrainerOptions o = {.model = &c->model, .type = (Dtype)c->train.dtype, .threads = (int)c->train.threads, .leaves = c->train.leaves,
-                      .late_weights = c->train.late_weights, .optimizer = c->optimizer, .groups = c->groups, .n_groups = c->n_groups,
-                      .where = r->where, .checkpoints = true};
+  TrainerOptions o = {.model = &c->model,
+                      .type = (Dtype)c->train.dtype,
+                      .threads = (int)c->train.threads,
+                      .leaves = c->train.leaves,
+                      .late_weights = c->train.late_weights,
+                      .optimizer = c->optimizer,
+                      .groups = c->groups,
+                      .n_groups = c->n_groups,
+                      .where = r->where,
+                      .checkpoints = true};
   for (int64_t i = 0; i < r->plan.n_stages; i++) {
     const Stage *g = &r->plan.stage[i];
     add_shape(&o, g->micro_batch, g->seq_length);
@@ -73,8 +80,8 @@ static Err open_tokenizer(TrainRun *r) {
   TRY(tokenizer_open(&t, c->data.tokenizer));
   Err err = ERR_OK;
   int64_t vocab = c->model.model.vocab;
-  CHECK_OUT(tokenizer_vocab(t) <= vocab, ERR_CONFIG, "%s: data.tokenizer %s has %lld tokens, more than model.vocab %lld", r->where,
-            c->data.tokenizer, (long long)tokenizer_vocab(t), (long long)vocab);
+  CHECK_OUT(tokenizer_vocab(t) <= vocab, ERR_CONFIG, "%s: data.tokenizer %s has %lld tokens, more than model.vocab %lld",
+            r->where, c->data.tokenizer, (long long)tokenizer_vocab(t), (long long)vocab);
   r->token_bytes = calloc((size_t)vocab, sizeof *r->token_bytes);
   CHECK_OUT(r->token_bytes, ERR_MEMORY, "no memory for a table of %lld tokens", (long long)vocab);
   TRY_OUT(token_bytes(t, vocab, r->token_bytes));
@@ -141,10 +148,13 @@ static Err evaluate(TrainRun *r, StepRecord *s, bool *best) {
 }
 
 static Err stop_error(const TrainRun *r, const StepRecord *s) {
-  FAIL(ERR_NUMERIC, "step %lld: %s (loss %g, gradient norm %g); the run stops as guard.%s says. The weights are those of the checkpoint before in %s; "
+  FAIL(ERR_NUMERIC,
+       "step %lld: %s (loss %g, gradient norm %g); the run stops as guard.%s says. The weights are those of the checkpoint "
+       "before in %s; "
        "a lower lr.peak, or guard.%s: skip, are ways on",
-       (long long)s->step, s->verdict.finding == GUARD_NAN ? "the loss or the gradient norm is not a number" : "the gradient norm is a spike", s->total,
-       s->norm, guard_finding_names[s->verdict.finding], r->checkpoints, guard_finding_names[s->verdict.finding]);
+       (long long)s->step,
+       s->verdict.finding == GUARD_NAN ? "the loss or the gradient norm is not a number" : "the gradient norm is a spike",
+       s->total, s->norm, guard_finding_names[s->verdict.finding], r->checkpoints, guard_finding_names[s->verdict.finding]);
 }
 
 static Err run_step(TrainRun *r, StepRecord *s) {
@@ -182,7 +192,9 @@ static Err run_steps(TrainRun *r, TrainSummary *summary) {
   }
   progress_end(&r->progress);
   summary->stopped = stop_signal != 0 && r->state.step < r->plan.steps;
-  if (summary->stopped && !err) log_info("stopped by signal %d after step %lld, with a checkpoint; the same command goes on", (int)stop_signal, (long long)r->state.step);
+  if (summary->stopped && !err)
+    log_info("stopped by signal %d after step %lld, with a checkpoint; the same command goes on", (int)stop_signal,
+             (long long)r->state.step);
   return err;
 }
 
@@ -223,13 +235,20 @@ Err train_run(RunConfig *c, const char *where, TrainSummary *summary) {
   *summary = (TrainSummary){.loss = NAN, .eval_loss = NAN, .eval_bits_per_byte = NAN, .averaged_loss = NAN, .best_step = -1};
   TrainRun *r = calloc(1, sizeof *r);
   CHECK(r, ERR_MEMORY, "no memory for a run");
-  *r = (TrainRun){.config = c, .where = where, .lock = -1, .start_s = clock_s(), .tensorboard = {.fd = -1}, .metrics = {.fd = -1}, .experts = {.fd = -1}};
+  *r = (TrainRun){.config = c,
+                  .where = where,
+                  .lock = -1,
+                  .start_s = clock_s(),
+                  .tensorboard = {.fd = -1},
+                  .metrics = {.fd = -1},
+                  .experts = {.fd = -1}};
   r->state = (RunState){.best_loss = INFINITY, .best_step = -1};
   struct sigaction old[N_STOP_SIGNALS];
   signals_take(old);
   Err err = open_run(r);
   if (!err && r->state.step >= r->plan.steps)
-    log_info("%s is at step %lld of %lld already; nothing to do", r->folder, (long long)r->state.step, (long long)r->plan.steps);
+    log_info("%s is at step %lld of %lld already; nothing to do", r->folder, (long long)r->state.step,
+             (long long)r->plan.steps);
   if (!err) err = run_steps(r, summary);
   if (!err) err = finish(r, summary);
   if (r->trainer.dev.pool) summarise(r, summary);

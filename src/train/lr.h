@@ -4,7 +4,8 @@
 //   constant      peak
 //   linear        low + (peak - low) (1 - (s - W) / (N - W))
 //   cosine        low + (peak - low) (1 + cos(pi (s - W) / (N - W))) / 2
-//   wsd           peak until `decay_start` (warm-up, stable, decay), then low + (peak - low) d(r), r = (s - decay_start) / (N - decay_start):
+//   wsd           peak until `decay_start` (warm-up, stable, decay), then low + (peak - low) d(r), r = (s - decay_start) / (N -
+//   decay_start):
 //                 d = 1 - r, (1 + cos(pi r)) / 2, 2 * 0.5^r - 1, or 1 - sqrt(r)
 //   inverse_sqrt  max(low, peak sqrt(W / s)), with W at least 1
 // Past the end it stays where it ended. Pure functions of their arguments, in double.

@@ -17,7 +17,8 @@ static size_t lines_until(const char *text, size_t size, int64_t last_step) {
     const char *end = memchr(text + at, '\n', size - at);
     if (!end || size - at < sizeof head || memcmp(text + at, head, sizeof head - 1) != 0) break;
     int64_t step = 0;
-    for (const char *p = text + at + sizeof head - 1; p < end && *p >= '0' && *p <= '9' && step < INT64_MAX / 16; p++) step = 10 * step + (*p - '0');
+    for (const char *p = text + at + sizeof head - 1; p < end && *p >= '0' && *p <= '9' && step < INT64_MAX / 16; p++)
+      step = 10 * step + (*p - '0');
     if (step > last_step) break;
     at = (size_t)(end - text) + 1;
   }
@@ -113,7 +114,8 @@ void line_close_list(Metrics *m) {
 
 Err line_end(Metrics *m) {
   put(m, "}\n");
-  CHECK(m->used < m->room, ERR_STATE, "%s: a line of %zu bytes is longer than the %zu there is room for", m->path, m->used, m->room);
+  CHECK(m->used < m->room, ERR_STATE, "%s: a line of %zu bytes is longer than the %zu there is room for", m->path, m->used,
+        m->room);
   for (size_t at = 0; at < m->used;) {
     ssize_t n = write(m->fd, m->line + at, m->used - at);
     if (n < 0 && errno == EINTR) continue;

@@ -1,5 +1,6 @@
-// metrics.jsonl: a line of JSON a step. What a run computes comes first and is the same on every run; what depends on the machine is in
-// the object "time" at the end of a line. Reals are written with the fewest digits that read back to the same bits; what is not finite as null.
+// metrics.jsonl: a line of JSON a step. What a run computes comes first and is the same on every run; what depends on the
+// machine is in the object "time" at the end of a line. Reals are written with the fewest digits that read back to the same
+// bits; what is not finite as null.
 //
 // A resumed run cuts the file back to the step it resumes from, so the lines are those of a run that was never interrupted.
 // A line is built in the caller's memory and written by one call; nothing is allocated.
@@ -21,8 +22,8 @@ typedef struct {
   bool first;  // of the object or array that is open
 } Metrics;
 
-// Opens FOLDER/name to append and keeps only whole lines whose "step" is at most last_step. line: working memory; a longer line loses its end
-// and is refused at line_end.
+// Opens FOLDER/name to append and keeps only whole lines whose "step" is at most last_step. line: working memory; a longer line
+// loses its end and is refused at line_end.
 Err metrics_open(Metrics *m, const char *folder, const char *name, int64_t last_step, char *line, size_t room);
 void metrics_close(Metrics *m);
 

@@ -58,9 +58,19 @@ void optimizer_step(Optimizer *o, Dev *dev, double lr, double grad_scale) {
     const Param *p = &o->list->param[i];
     if (!p->g) continue;
     const ParamSettings *s = &o->settings[i];
-    dev->op->adamw(dev, &(AdamwArgs){.n = p->n, .step = o->step, .p = p->w, .g = p->g, .m = o->m[i], .v = o->v[i], .lr = lr * s->lr_factor,
-                                     .beta1 = o->config.beta1, .beta2 = o->config.beta2, .eps = s->eps, .decay = s->decay,
-                                     .grad_scale = grad_scale, .clear = true});
+    dev->op->adamw(dev, &(AdamwArgs){.n = p->n,
+                                     .step = o->step,
+                                     .p = p->w,
+                                     .g = p->g,
+                                     .m = o->m[i],
+                                     .v = o->v[i],
+                                     .lr = lr * s->lr_factor,
+                                     .beta1 = o->config.beta1,
+                                     .beta2 = o->config.beta2,
+                                     .eps = s->eps,
+                                     .decay = s->decay,
+                                     .grad_scale = grad_scale,
+                                     .clear = true});
   }
 }
 

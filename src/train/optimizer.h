@@ -1,7 +1,7 @@
 // The optimiser: global norm, clipping, AdamW, and the step of the routers' selection bias.
 //
-// Determinism: a parameter's squares are summed over fixed blocks of its own indices, parameters by a fixed binary tree over the list; the
-// update is elementwise. No thread count and no layout changes a bit. Nothing is allocated after optimizer_init.
+// Determinism: a parameter's squares are summed over fixed blocks of its own indices, parameters by a fixed binary tree over
+// the list; the update is elementwise. No thread count and no layout changes a bit. Nothing is allocated after optimizer_init.
 // Cost: the gradients are read twice, weights and moments read and written once.
 #ifndef TRAIN_OPTIMIZER_H
 #define TRAIN_OPTIMIZER_H
@@ -11,8 +11,8 @@
 
 typedef struct {
   double beta1, beta2, eps, decay;
-  double clip;      // greatest global norm; 0: no clipping
-  int moments;      // MomentType
+  double clip;  // greatest global norm; 0: no clipping
+  int moments;  // MomentType
 } OptimizerConfig;
 
 typedef enum { MOMENTS_F32, MOMENTS_BF16, MOMENT_TYPES } MomentType;
@@ -40,7 +40,8 @@ void optimizer_step(Optimizer *o, Dev *dev, double lr, double grad_scale);
 // Sets the gradients to 0 without an update.
 void optimizer_skip(Optimizer *o);
 
-// bias[e] += rate sign(mean load - load[e]), sign(0) = 0, in integers: E load[e] against the sum. Wang et al. 2024 (auxiliary-loss-free balancing).
+// bias[e] += rate sign(mean load - load[e]), sign(0) = 0, in integers: E load[e] against the sum. Wang et al. 2024
+// (auxiliary-loss-free balancing).
 void balance_step(float *bias, const int64_t *load, int64_t experts, double rate);
 
 #endif

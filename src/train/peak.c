@@ -5,8 +5,15 @@
 enum { SIZE = 1024 };
 
 static void carve(Arena *a, const Dev *dev, Dtype type, GemmArgs *g, void **packed) {
-  *g = (GemmArgs){.M = SIZE, .N = SIZE, .K = SIZE, .c = mat_take(a, SIZE, SIZE, DT_F32), .a = mat_take(a, SIZE, SIZE, type),
-                  .b = mat_take(a, SIZE, SIZE, type), .b_t = true, .add = mat_none(), .bias = mat_none()};
+  *g = (GemmArgs){.M = SIZE,
+                  .N = SIZE,
+                  .K = SIZE,
+                  .c = mat_take(a, SIZE, SIZE, DT_F32),
+                  .a = mat_take(a, SIZE, SIZE, type),
+                  .b = mat_take(a, SIZE, SIZE, type),
+                  .b_t = true,
+                  .add = mat_none(),
+                  .bias = mat_none()};
   *packed = arena_take(a, gemm_packed_bytes(dev, SIZE, SIZE, type));
 }
 

@@ -11,7 +11,9 @@ static int64_t grown(int64_t from, int64_t to, int64_t grow, int64_t done, int64
   return value > from ? value : from;
 }
 
-int64_t stage_batch(const Stage *g, int64_t s) { return grown(g->batch_from, g->batch, g->grow, s - 1 - g->first, g->batch_grain); }
+int64_t stage_batch(const Stage *g, int64_t s) {
+  return grown(g->batch_from, g->batch, g->grow, s - 1 - g->first, g->batch_grain);
+}
 int64_t stage_length(const Stage *g, int64_t s) {
   return grown(g->seq_length_from, g->seq_length, g->grow, s - 1 - g->first, LENGTH_GRAIN);
 }
@@ -42,7 +44,11 @@ static int source_of(Plan *p, const char *blend, int64_t seq_length) {
 }
 
 static void set_stage(Plan *p, Stage *g, const RunConfig *c, const StageConfig *s) {
-  *g = (Stage){.config = s, .first = p->steps, .seq_length = c->data.seq_length, .batch = c->train.batch, .micro_batch = c->train.micro_batch};
+  *g = (Stage){.config = s,
+               .first = p->steps,
+               .seq_length = c->data.seq_length,
+               .batch = c->train.batch,
+               .micro_batch = c->train.micro_batch};
   int64_t steps = c->train.steps, tokens = c->train.tokens;
   const char *blend = c->data.train;
   if (s) {
@@ -71,8 +77,9 @@ static void set_stage(Plan *p, Stage *g, const RunConfig *c, const StageConfig *
 static Err set_lr(Stage *g, const RunConfig *c, const Plan *p, const char *where) {
   const StageConfig *s = g->config;
   if (s && s->lr.kind != STAGE_LR_INHERIT) {
-    g->lr = (LrSchedule){s->lr.kind - STAGE_LR_OWN, s->lr.decay, s->lr.peak > 0 ? s->lr.peak : c->lr.peak,
-                         s->lr.low, s->lr.warmup, s->lr.decay_start, g->steps};
+    g->lr =
+        (LrSchedule){s->lr.kind - STAGE_LR_OWN, s->lr.decay, s->lr.peak > 0 ? s->lr.peak : c->lr.peak, s->lr.low, s->lr.warmup,
+                     s->lr.decay_start,         g->steps};
     g->lr_first = g->first;
   } else {
     g->lr = c->lr;
@@ -80,8 +87,8 @@ static Err set_lr(Stage *g, const RunConfig *c, const Plan *p, const char *where
   }
   if (g->lr.kind == LR_WSD && !g->lr.decay_start) g->lr.decay_start = g->lr.steps - g->lr.steps / 10;
   bool ends = g->lr.kind != LR_CONSTANT && g->lr.kind != LR_INVERSE_SQRT;
-  CHECK(!ends || g->lr.warmup <= g->lr.steps, ERR_CONFIG, "%s: a warm-up of %lld steps is longer than the schedule of %lld", where,
-        (long long)g->lr.warmup, (long long)g->lr.steps);
+  CHECK(!ends || g->lr.warmup <= g->lr.steps, ERR_CONFIG, "%s: a warm-up of %lld steps is longer than the schedule of %lld",
+        where, (long long)g->lr.warmup, (long long)g->lr.steps);
   return ERR_OK;
 }
 

@@ -13,7 +13,9 @@ typedef struct {
   bool log_y;
 } Panel;
 
-static double map_x(const Panel *p, double x) { return p->left + (p->x1 > p->x0 ? (x - p->x0) / (p->x1 - p->x0) : 0.5) * p->width; }
+static double map_x(const Panel *p, double x) {
+  return p->left + (p->x1 > p->x0 ? (x - p->x0) / (p->x1 - p->x0) : 0.5) * p->width;
+}
 static double map_y(const Panel *p, double y) {
   double at = p->log_y ? (log(y) - log(p->y0)) / (log(p->y1) - log(p->y0)) : (y - p->y0) / (p->y1 - p->y0);
   return p->top + (1 - at) * p->height;
@@ -143,8 +145,8 @@ static void curve(const Panel *p, const Series *s, const char *class, int64_t re
 
 static void dots(const Panel *p, const Series *s, FILE *to) {
   for (int64_t i = 0; i < s->count; i++) {
-    fprintf(to, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%s\" class=\"eval\"><title>step %.0f: %.5g</title></circle>\n", map_x(p, s->x[i]), map_y(p, s->y[i]),
-            s->count > 60 ? "1.6" : "3", s->x[i], s->y[i]);
+    fprintf(to, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%s\" class=\"eval\"><title>step %.0f: %.5g</title></circle>\n",
+            map_x(p, s->x[i]), map_y(p, s->y[i]), s->count > 60 ? "1.6" : "3", s->x[i], s->y[i]);
   }
 }
 
@@ -166,7 +168,8 @@ static void plot_loss(const History *h, Panel p, FILE *to) {
   double at = p.left + p.width;
   legend(at - 190, p.top + 14, "line", "training", to);
   if (!h->eval.count) return;
-  if (h->bits.count) snprintf(text, sizeof text, "held-out: %.4f, %.3f bits/byte", h->eval.y[h->eval.count - 1], h->bits.y[h->bits.count - 1]);
+  if (h->bits.count)
+    snprintf(text, sizeof text, "held-out: %.4f, %.3f bits/byte", h->eval.y[h->eval.count - 1], h->bits.y[h->bits.count - 1]);
   else snprintf(text, sizeof text, "held-out: %.4f", h->eval.y[h->eval.count - 1]);
   fprintf(to, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" class=\"eval\"/>\n", at - 181, p.top + 28);
   label(to, at - 166, p.top + 32, "start", "small", text);
@@ -220,8 +223,8 @@ static void plot_heat(const History *h, Panel p, FILE *to) {
   for (int level = 0; level < HEAT_LEVELS; level++) {  // a path a colour: rows of equal neighbours are one box
     char colour[8];
     heat_colour(level, colour);
-    fprintf(to, "<rect x=\"%.1f\" y=\"%.1f\" width=\"8\" height=\"10\" fill=\"%s\"/>\n", p.left + p.width - 8 * (HEAT_LEVELS - level) - 72, p.top - 18,
-            colour);
+    fprintf(to, "<rect x=\"%.1f\" y=\"%.1f\" width=\"8\" height=\"10\" fill=\"%s\"/>\n",
+            p.left + p.width - 8 * (HEAT_LEVELS - level) - 72, p.top - 18, colour);
     fprintf(to, "<path fill=\"%s\" d=\"", colour);
     for (int64_t r = 0; r < rows; r++)
       for (int64_t b = 0, end; b < h->bins; b = end) {
@@ -229,8 +232,8 @@ static void plot_heat(const History *h, Panel p, FILE *to) {
         int own = heat_level(heat_at(h, first, last, b));
         for (end = b + 1; end < h->bins && heat_level(heat_at(h, first, last, end)) == own;) end++;
         if (own == level)
-          fprintf(to, "M%.1f %.1fh%.1fv%.1fh%.1fz", p.left + (double)b * width, p.top + (double)r * each, (double)(end - b) * width, each,
-                  -(double)(end - b) * width);
+          fprintf(to, "M%.1f %.1fh%.1fv%.1fh%.1fz", p.left + (double)b * width, p.top + (double)r * each,
+                  (double)(end - b) * width, each, -(double)(end - b) * width);
       }
     fputs("\"/>\n", to);
   }
@@ -245,25 +248,32 @@ static void plot_heat(const History *h, Panel p, FILE *to) {
   }
   p.height = (double)rows * each;
   x_axis(&p, to);
-  fprintf(to, "<text transform=\"translate(%.1f %.1f) rotate(-90)\" text-anchor=\"middle\" class=\"small\">layer with experts</text>\n", p.left - 34,
-          p.top + p.height / 2);
+  fprintf(
+      to,
+      "<text transform=\"translate(%.1f %.1f) rotate(-90)\" text-anchor=\"middle\" class=\"small\">layer with experts</text>\n",
+      p.left - 34, p.top + p.height / 2);
 }
 
 static const char style[] =
-    "<style>text{font-family:'DejaVu Sans',Helvetica,Arial,sans-serif;fill:#333}.head{font-size:17px;font-weight:bold}.title{font-size:13px;"
-    "font-weight:bold}.small{font-size:11px;fill:#666}.grid{stroke:#e6e6e6;fill:none}.axis{stroke:#999;fill:none}.tick{stroke:#999}"
-    ".line{stroke:#2b6cb0;stroke-width:1.6;fill:none}.faint{stroke:#2b6cb0;stroke-opacity:.28;fill:none}.eval{fill:#d9480f}</style>\n";
+    "<style>text{font-family:'DejaVu "
+    "Sans',Helvetica,Arial,sans-serif;fill:#333}.head{font-size:17px;font-weight:bold}.title{font-size:13px;"
+    "font-weight:bold}.small{font-size:11px;fill:#666}.grid{stroke:#e6e6e6;fill:none}.axis{stroke:#999;fill:none}.tick{stroke:#"
+    "999}"
+    ".line{stroke:#2b6cb0;stroke-width:1.6;fill:none}.faint{stroke:#2b6cb0;stroke-opacity:.28;fill:none}.eval{fill:#d9480f}</"
+    "style>\n";
 
 void plot_svg(const History *h, const char *title, FILE *to) {
   double x0 = h->loss.x[0], x1 = h->loss.x[h->loss.count - 1], wide = PAGE_WIDTH - 2 * MARGIN, half = (wide - MARGIN) / 2;
   double heat = h->heat ? (double)heat_rows(h) * heat_row_height(h) + 80 : 0, height = 760 + heat;
   Panel loss = {MARGIN, 90, wide, 260, x0, x1, 0, 0, false};
-  Panel left = {MARGIN, 420, half, 110, x0, x1, 0, 0, false}, right = {MARGIN + half + MARGIN, 420, half, 110, x0, x1, 0, 0, true};
+  Panel left = {MARGIN, 420, half, 110, x0, x1, 0, 0, false},
+        right = {MARGIN + half + MARGIN, 420, half, 110, x0, x1, 0, 0, true};
   Panel rate = left, balance = left, load = {MARGIN, 770, wide, 0, h->heat_first, h->heat_last, 0, 0, false};
   rate.top = balance.top = 600;
   balance.left = right.left;
   if (!h->imbalance.count) rate.width = wide;
-  fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\">\n", PAGE_WIDTH, height, PAGE_WIDTH, height);
+  fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\">\n", PAGE_WIDTH,
+          height, PAGE_WIDTH, height);
   fputs(style, to);
   fprintf(to, "<rect width=\"%d\" height=\"%.0f\" fill=\"#fff\"/>\n", PAGE_WIDTH, height);
   label(to, MARGIN, 36, "start", "head", title);

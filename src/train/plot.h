@@ -6,7 +6,8 @@
 
 #include "train/history.h"
 
-// Loss and held-out loss, learning rate and gradient norm, throughput, and the load of every expert over time. title: shown on top, escaped.
+// Loss and held-out loss, learning rate and gradient norm, throughput, and the load of every expert over time. title: shown on
+// top, escaped.
 void plot_svg(const History *h, const char *title, FILE *to);
 // The loss in `columns` x `rows` characters (braille dots), with its range.
 void plot_text(const History *h, int columns, int rows, FILE *to);

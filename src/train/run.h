@@ -47,7 +47,7 @@ typedef struct {
   RunState state;
   Checkpointer *checkpointer;
   char *identity, *text;  // of the checkpoints
-  int32_t *token_bytes;        // [vocab] bytes of each token, or NULL without a tokenizer
+  int32_t *token_bytes;   // [vocab] bytes of each token, or NULL without a tokenizer
   // logs
   Metrics metrics, experts;
   char *line, *experts_line;
@@ -69,9 +69,9 @@ double load_imbalance(const Trainer *t);
 
 // ---- run_checkpoints.c
 Err checkpoints_open(TrainRun *r);
-Err checkpoints_resume(TrainRun *r);    // loads the newest good one; state.step stays 0 if there is none
+Err checkpoints_resume(TrainRun *r);  // loads the newest good one; state.step stays 0 if there is none
 Err checkpoints_save(TrainRun *r);
-void checkpoints_report(TrainRun *r);   // says what was written since
+void checkpoints_report(TrainRun *r);  // says what was written since
 Err checkpoints_close(TrainRun *r);
 // Writes the mean of the weights of the last `count` checkpoints to FOLDER/averaged/step-N; the trainer then holds that mean.
 Err checkpoints_average(TrainRun *r, int64_t count);

@@ -9,8 +9,15 @@
 
 static CheckpointOptions options_of(TrainRun *r, const char *folder, const CheckpointArray *array, int64_t n) {
   const RunConfig *c = r->config;
-  return (CheckpointOptions){.folder = folder, .identity = r->identity, .config = r->text, .version = version_text(), .array = array, .n_arrays = n,
-                             .staging = r->trainer.staging, .pool = r->trainer.dev.pool, .keep_last = c->checkpoint.keep_last,
+  return (CheckpointOptions){.folder = folder,
+                             .identity = r->identity,
+                             .config = r->text,
+                             .version = version_text(),
+                             .array = array,
+                             .n_arrays = n,
+                             .staging = r->trainer.staging,
+                             .pool = r->trainer.dev.pool,
+                             .keep_last = c->checkpoint.keep_last,
                              .keep_every = c->checkpoint.keep_every};
 }
 
@@ -47,10 +54,11 @@ static Err get_reals(const json_t *state, const char *key, const char *where, do
 
 static Err state_pack(const TrainRun *r, json_t **out) {
   const RunState *s = &r->state;
-  json_t *j = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "step", (json_int_t)s->step, "tokens", (json_int_t)s->tokens, "updates",
-                        (json_int_t)r->trainer.optimizer.step, "guard_count", (json_int_t)s->guard.count, "guard_nans",
-                        (json_int_t)s->guard.nans, "guard_spikes", (json_int_t)s->guard.spikes, "guard_skipped",
-                        (json_int_t)s->guard.skipped, "best_step", (json_int_t)s->best_step);
+  json_t *j =
+      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "step", (json_int_t)s->step, "tokens", (json_int_t)s->tokens,
+                "updates", (json_int_t)r->trainer.optimizer.step, "guard_count", (json_int_t)s->guard.count, "guard_nans",
+                (json_int_t)s->guard.nans, "guard_spikes", (json_int_t)s->guard.spikes, "guard_skipped",
+                (json_int_t)s->guard.skipped, "best_step", (json_int_t)s->best_step);
   CHECK(j, ERR_MEMORY, "no memory for the state of the run");
   *out = j;
   int64_t window = r->config->guard.window;
@@ -59,13 +67,15 @@ static Err state_pack(const TrainRun *r, json_t **out) {
   json_t *cursors = json_array();
   CHECK(cursors && json_object_set_new(j, "cursors", cursors) == 0, ERR_MEMORY, "no memory for the state of the run");
   for (int i = 0; i < r->plan.n_sources; i++)
-    CHECK(json_array_append_new(cursors, json_integer((json_int_t)r->feed.cursor[i])) == 0, ERR_MEMORY, "no memory for the state of the run");
+    CHECK(json_array_append_new(cursors, json_integer((json_int_t)r->feed.cursor[i])) == 0, ERR_MEMORY,
+          "no memory for the state of the run");
   return ERR_OK;
 }
 
 static Err cursors_unpack(TrainRun *r, const json_t *state, const char *where) {
   const json_t *cursors = json_object_get(state, "cursors");
-  CHECK(json_is_array(cursors) && json_array_size(cursors) <= STAGES_MAX, ERR_FORMAT, "%s: its state has no list \"cursors\"", where);
+  CHECK(json_is_array(cursors) && json_array_size(cursors) <= STAGES_MAX, ERR_FORMAT, "%s: its state has no list \"cursors\"",
+        where);
   for (size_t i = 0; i < json_array_size(cursors); i++) {
     int64_t cursor = (int64_t)json_integer_value(json_array_get(cursors, i));
     CHECK(cursor >= 0, ERR_FORMAT, "%s: a data cursor is %lld", where, (long long)cursor);
@@ -97,7 +107,8 @@ static void say_changes(const char *was, const char *is) {
   while (*was && *is) {
     size_t a = strcspn(was, "\n"), b = strcspn(is, "\n");
     if (a != b || memcmp(was, is, a) != 0)
-      log_warn("the run file changed since the checkpoint: \"%.*s\" is now \"%.*s\"", (int)a, was + strspn(was, " "), (int)b, is + strspn(is, " "));
+      log_warn("the run file changed since the checkpoint: \"%.*s\" is now \"%.*s\"", (int)a, was + strspn(was, " "), (int)b,
+               is + strspn(is, " "));
     was += a + (was[a] == '\n');
     is += b + (is[b] == '\n');
   }
@@ -144,9 +155,11 @@ void checkpoints_report(TrainRun *r) {
   CheckpointReport report;
   while (checkpoint_finished(r->checkpointer, &report)) {
     progress_clear(&r->progress);
-    if (report.error.kind != ERR_OK) log_warn("checkpoint of step %lld: %s; the run goes on", (long long)report.step, report.error.text);
-    else log_info("checkpoint of step %lld: %.1f MB, written in %.2f s, held up training %.0f ms", (long long)report.step,
-                  (double)report.bytes * 1e-6, report.write_s, report.stall_s * 1e3);
+    if (report.error.kind != ERR_OK)
+      log_warn("checkpoint of step %lld: %s; the run goes on", (long long)report.step, report.error.text);
+    else
+      log_info("checkpoint of step %lld: %.1f MB, written in %.2f s, held up training %.0f ms", (long long)report.step,
+               (double)report.bytes * 1e-6, report.write_s, report.stall_s * 1e3);
   }
 }
 

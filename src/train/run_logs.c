@@ -32,11 +32,12 @@ static Err write_run_json(const TrainRun *r) {
   TRY(path_join(path, r->folder, "run.json"));
   gethostname(host, sizeof host - 1);
   const Dev *d = &r->trainer.dev;
-  json_t *j = json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:f, s:I, s:I, s:I, s:f}", "version", version_text(), "host", host, "process", (int)getpid(),
-                        "instruction_set", isa_names[d->isa], "dtype", train_dtype_names[r->config->train.dtype], "threads",
-                        pool_threads(d->pool), "peak_flops", r->peak_flops, "parameters",
-                        (json_int_t)model_counts(&r->config->model).total, "announced_bytes", (json_int_t)r->announced_bytes, "first_step",
-                        (json_int_t)(r->state.step + 1), "started", floor(clock_wall_s()));
+  json_t *j =
+      json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:f, s:I, s:I, s:I, s:f}", "version", version_text(), "host", host, "process",
+                (int)getpid(), "instruction_set", isa_names[d->isa], "dtype", train_dtype_names[r->config->train.dtype],
+                "threads", pool_threads(d->pool), "peak_flops", r->peak_flops, "parameters",
+                (json_int_t)model_counts(&r->config->model).total, "announced_bytes", (json_int_t)r->announced_bytes,
+                "first_step", (json_int_t)(r->state.step + 1), "started", floor(clock_wall_s()));
   CHECK(j, ERR_MEMORY, "no memory for %s", path);
   Err err = json_write(j, path);
   json_decref(j);
@@ -75,10 +76,11 @@ void logs_announce(const TrainRun *r) {
   size_t used = 0;
   for (int i = 0; i < MEMORY_LINES; i++)
     if (bytes[i] >> 16 && used < sizeof list)
-      used += (size_t)snprintf(list + used, sizeof list - used, "%s%s %.1f", used ? ", " : "", memory_names[i], (double)bytes[i] / (1 << 20));
+      used += (size_t)snprintf(list + used, sizeof list - used, "%s%s %.1f", used ? ", " : "", memory_names[i],
+                               (double)bytes[i] / (1 << 20));
   log_info("memory: %.1f MiB (%s)", (double)r->announced_bytes / (1 << 20), list);
-  log_info("processor: %d threads, %s, peak %.1f GFLOP/s in %s (measured)", pool_threads(r->trainer.dev.pool), isa_names[r->trainer.dev.isa],
-           r->peak_flops * 1e-9, train_dtype_names[r->config->train.dtype]);
+  log_info("processor: %d threads, %s, peak %.1f GFLOP/s in %s (measured)", pool_threads(r->trainer.dev.pool),
+           isa_names[r->trainer.dev.isa], r->peak_flops * 1e-9, train_dtype_names[r->config->train.dtype]);
 }
 
 static Err line_step(TrainRun *r, const StepRecord *s, double imbalance, double mfu) {
@@ -152,12 +154,15 @@ static Err tensorboard_step(TrainRun *r, const StepRecord *s, double imbalance, 
 }
 
 static void say_step(TrainRun *r, const StepRecord *s) {
-  progress_note(&r->progress, "loss %.4f  lr %.2e  %.0f tokens/s", s->total, s->lr, (double)(s->batch * s->length) / s->seconds);
+  progress_note(&r->progress, "loss %.4f  lr %.2e  %.0f tokens/s", s->total, s->lr,
+                (double)(s->batch * s->length) / s->seconds);
   if (s->verdict.finding != GUARD_OK) {
     progress_clear(&r->progress);
     log_warn("step %lld: %s (loss %.4g, gradient norm %.4g, median %.4g): %s", (long long)s->step,
              s->verdict.finding == GUARD_NAN ? "not a number" : "a spike", s->total, s->norm, s->verdict.median,
-             s->verdict.policy == POLICY_SKIP ? "the step is skipped" : s->verdict.policy == POLICY_STOP ? "the run stops" : "going on");
+             s->verdict.policy == POLICY_SKIP   ? "the step is skipped"
+             : s->verdict.policy == POLICY_STOP ? "the run stops"
+                                                : "going on");
   }
   if (s->evaluated) {
     progress_clear(&r->progress);

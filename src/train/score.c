@@ -6,8 +6,14 @@
 
 double score_forward(Model *m, const Run *run, const Batch *b, Stream *stream, BlockSaved *saved) {
   static const int32_t nothing;  // measuring: a loss is wanted, and nobody reads the labels
-  MicroBatch mb = {.B = b->B, .T = b->T, .ids = b->ids, .labels = b->labels ? b->labels : &nothing, .mask = b->mask, .position = b->position,
-                   .doc_start = b->doc_start, .loss_scale = 1};
+  MicroBatch mb = {.B = b->B,
+                   .T = b->T,
+                   .ids = b->ids,
+                   .labels = b->labels ? b->labels : &nothing,
+                   .mask = b->mask,
+                   .position = b->position,
+                   .doc_start = b->doc_start,
+                   .loss_scale = 1};
   Losses losses = {0};
   size_t kept = arena_mark(run->kept), temp = arena_mark(run->temp);
   model_forward(m, run, &mb, 0, m->config.model.layers + 2, stream, saved, &losses);
@@ -55,8 +61,8 @@ static void room_close(Room *room) {
   free(room->saved);
 }
 
-static Err score_all(Room *room, Model *m, Dev *dev, Dtype type, const Dataset *d, int64_t count, int64_t B, const int32_t *token_bytes,
-                     Progress *progress, Score *score) {
+static Err score_all(Room *room, Model *m, Dev *dev, Dtype type, const Dataset *d, int64_t count, int64_t B,
+                     const int32_t *token_bytes, Progress *progress, Score *score) {
   Run run = {.dev = dev, .type = type, .kept = &room->kept, .temp = &room->temp};
   for (int64_t first = 0; first < count; first += B) {
     room->b.B = count - first < B ? count - first : B;
@@ -69,7 +75,8 @@ static Err score_all(Room *room, Model *m, Dev *dev, Dtype type, const Dataset *
   return ERR_OK;
 }
 
-Err score_dataset(Model *m, Dev *dev, Dtype type, const Dataset *d, int64_t count, int64_t B, const int32_t *token_bytes, bool progress, Score *score) {
+Err score_dataset(Model *m, Dev *dev, Dtype type, const Dataset *d, int64_t count, int64_t B, const int32_t *token_bytes,
+                  bool progress, Score *score) {
   Room room;
   Progress p;
   *score = (Score){0};

@@ -12,7 +12,8 @@
 uint32_t crc32c(const void *data, size_t bytes) {
   static uint32_t table[256];
   if (!table[1])
-    for (uint32_t i = 256; i-- > 0;) {  // entry 1, which says that the table is there, comes nearly last; a second filling writes the same
+    for (uint32_t i = 256;
+         i-- > 0;) {  // entry 1, which says that the table is there, comes nearly last; a second filling writes the same
       uint32_t c = i;
       for (int k = 0; k < 8; k++) c = c & 1 ? (c >> 1) ^ 0x82f63b78u : c >> 1;
       table[i] = c;

@@ -1,8 +1,8 @@
 // TensorBoard event files: records of protocol buffers with masked CRC-32C, as TensorBoard's readers want them.
 //
-// One file a start of the program: FOLDER/events.out.tfevents.SECONDS.HOST.PID. A resumed run says at which step it starts again, and
-// TensorBoard drops what an earlier file says of that step and later ones. Nothing is allocated after tensorboard_open; each
-// flush is one write. Formats: tensorflow/core/util/event.proto, summary.proto, lib/io/record_writer.
+// One file a start of the program: FOLDER/events.out.tfevents.SECONDS.HOST.PID. A resumed run says at which step it starts
+// again, and TensorBoard drops what an earlier file says of that step and later ones. Nothing is allocated after
+// tensorboard_open; each flush is one write. Formats: tensorflow/core/util/event.proto, summary.proto, lib/io/record_writer.
 #ifndef TRAIN_TENSORBOARD_H
 #define TRAIN_TENSORBOARD_H
 

@@ -10,7 +10,9 @@ static bool is_byte_piece(const char *piece) {
 }
 
 // Byte-level vocabularies write a space as this letter; then every character of a piece is a byte.
-static bool is_byte_level(const Tokenizer *t) { return strstr(tokenizer_kind(t), "huggingface") && tokenizer_id(t, "\xc4\xa0") >= 0; }
+static bool is_byte_level(const Tokenizer *t) {
+  return strstr(tokenizer_kind(t), "huggingface") && tokenizer_id(t, "\xc4\xa0") >= 0;
+}
 
 static int32_t characters(const char *piece) {
   int32_t n = 0;

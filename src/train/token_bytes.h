@@ -4,8 +4,8 @@
 
 #include "text/tokenizer.h"
 
-// bytes [vocab] out: special tokens and ids past the tokenizer's own 0; a byte piece 1; a byte-level piece its characters, each of which is a
-// byte; any other what it adds to a text when it is decoded after another token. Cost: one short decode an id.
+// bytes [vocab] out: special tokens and ids past the tokenizer's own 0; a byte piece 1; a byte-level piece its characters, each
+// of which is a byte; any other what it adds to a text when it is decoded after another token. Cost: one short decode an id.
 Err token_bytes(const Tokenizer *t, int64_t vocab, int32_t *bytes);
 
 #endif

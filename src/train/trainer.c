@@ -8,8 +8,10 @@
 #include "train/score.h"
 
 const char *const phase_names[PHASES + 1] = {"data", "forward", "backward", "optimizer", "eval", "checkpoint", NULL};
-const char *const memory_names[MEMORY_LINES + 1] = {"weights", "gradients", "moments", "leaf sums", "copies and tables", "activations",
-                                                    "temporary", "batch", "checkpoint staging", "kernels", "program", NULL};
+const char *const memory_names[MEMORY_LINES + 1] = {
+    "weights",     "gradients", "moments", "leaf sums",          "copies and tables",
+    "activations", "temporary", "batch",   "checkpoint staging", "kernels",
+    "program",     NULL};
 
 static void take_leaves(Trainer *t) {
   for (int64_t level = 0; (2ll << level) <= t->option.leaves; level++)
@@ -43,7 +45,8 @@ static Err carve(Trainer *t) {
   int64_t positions = 0;
   for (int i = 0; i < o->n_shapes; i++)
     if (o->shape[i].T > positions) positions = o->shape[i].T;
-  TRY(model_init(&t->model, o->model, o->type, positions, &t->arena[MEMORY_WEIGHTS], &t->arena[MEMORY_GRADS], &t->arena[MEMORY_COPIES]));
+  TRY(model_init(&t->model, o->model, o->type, positions, &t->arena[MEMORY_WEIGHTS], &t->arena[MEMORY_GRADS],
+                 &t->arena[MEMORY_COPIES]));
   t->settings = calloc((size_t)t->model.params.count, sizeof *t->settings);
   t->saved = calloc((size_t)t->model.n_blocks, sizeof *t->saved);
   CHECK(t->settings && t->saved, ERR_MEMORY, "no memory for the settings of %lld parameters", (long long)t->model.params.count);
@@ -66,7 +69,11 @@ static void release(Trainer *t) {
 }
 
 static Run run_of(Trainer *t, bool training) {
-  return (Run){.dev = &t->dev, .type = t->option.type, .kept = &t->arena[MEMORY_KEPT], .temp = &t->arena[MEMORY_TEMP], .training = training};
+  return (Run){.dev = &t->dev,
+               .type = t->option.type,
+               .kept = &t->arena[MEMORY_KEPT],
+               .temp = &t->arena[MEMORY_TEMP],
+               .training = training};
 }
 
 // ---- the step
@@ -139,7 +146,8 @@ static MicroBatch scales_of(const Batch *b) {
   int64_t rolled = 0;
   for (int64_t s = 0; b->mask && s < b->B; s++)
     for (int64_t i = 1; i < b->T; i++) rolled += b->mask[s * b->T + i] != 0;
-  return (MicroBatch){.loss_scale = b->mask_count ? 1 / (double)b->mask_count : 0, .mtp_scale = rolled ? 1 / (double)rolled : 0,
+  return (MicroBatch){.loss_scale = b->mask_count ? 1 / (double)b->mask_count : 0,
+                      .mtp_scale = rolled ? 1 / (double)rolled : 0,
                       .sequence_scale = 1 / (double)b->B};
 }
 
@@ -192,7 +200,9 @@ const Moe *trainer_moe(const Trainer *t, int64_t index) {
   return NULL;
 }
 
-double trainer_flops(const Trainer *t, int64_t tokens, int64_t T) { return 3 * (double)tokens * model_flops_token(t->option.model, T); }
+double trainer_flops(const Trainer *t, int64_t tokens, int64_t T) {
+  return 3 * (double)tokens * model_flops_token(t->option.model, T);
+}
 
 // ---- opening
 

@@ -2,8 +2,8 @@
 //
 // Memory: every arena is measured by running the same code on nothing, then reserved; trainer_memory says how much each
 // is before the first step. Nothing is allocated in trainer_gradients and trainer_update.
-// Determinism: micro-batches go through in their order; gradients of `leaves` equal runs of them are summed in order within a run, and over
-// the runs by a binary tree. The bits depend on no thread count.
+// Determinism: micro-batches go through in their order; gradients of `leaves` equal runs of them are summed in order within a
+// run, and over the runs by a binary tree. The bits depend on no thread count.
 #ifndef TRAIN_TRAINER_H
 #define TRAIN_TRAINER_H
 
@@ -24,25 +24,35 @@ typedef struct {
 typedef struct {
   const ModelConfig *model;
   Dtype type;
-  int threads;               // 0: one a core
-  int64_t leaves;            // a power of two
+  int threads;     // 0: one a core
+  int64_t leaves;  // a power of two
   bool late_weights;
   OptimizerConfig optimizer;
   const GroupRule *groups;
   int64_t n_groups;
-  const char *where;         // run file, for messages
+  const char *where;                       // run file, for messages
   TrainerShape shape[TRAINER_SHAPES_MAX];  // every (micro-batch, longest sequence) that will run
   int n_shapes;
-  int64_t batch_rows;        // the most B * T of a step's batch
-  bool checkpoints;          // reserve staging for them
+  int64_t batch_rows;  // the most B * T of a step's batch
+  bool checkpoints;    // reserve staging for them
 } TrainerOptions;
 
 typedef enum { PHASE_DATA, PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMIZER, PHASE_EVAL, PHASE_CHECKPOINT, PHASES } Phase;
 extern const char *const phase_names[PHASES + 1];
 
 typedef enum {
-  MEMORY_WEIGHTS, MEMORY_GRADS, MEMORY_MOMENTS, MEMORY_LEAVES, MEMORY_COPIES, MEMORY_KEPT, MEMORY_TEMP, MEMORY_BATCH, MEMORY_STAGING,
-  MEMORY_SCRATCH, MEMORY_PROGRAM, MEMORY_LINES
+  MEMORY_WEIGHTS,
+  MEMORY_GRADS,
+  MEMORY_MOMENTS,
+  MEMORY_LEAVES,
+  MEMORY_COPIES,
+  MEMORY_KEPT,
+  MEMORY_TEMP,
+  MEMORY_BATCH,
+  MEMORY_STAGING,
+  MEMORY_SCRATCH,
+  MEMORY_PROGRAM,
+  MEMORY_LINES
 } MemoryLine;
 extern const char *const memory_names[MEMORY_LINES + 1];
 
@@ -56,13 +66,13 @@ typedef struct {
   BlockSaved *saved;
   Stream stream;
   float *leaf[TRAINER_LEVELS_MAX];
-  CheckpointArray *array;       // weights, moments: the arrays of a checkpoint
+  CheckpointArray *array;  // weights, moments: the arrays of a checkpoint
   int64_t n_arrays;
   void *staging;
-  Batch batch;                  // room for batch_rows; set B and T, fill, then step
-  Schedule schedule;            // of the step at hand
-  size_t program_bytes;         // what the program has besides the arenas (trainer_count_program)
-  double phase_s[PHASES];       // summed; the caller sets them to 0
+  Batch batch;             // room for batch_rows; set B and T, fill, then step
+  Schedule schedule;       // of the step at hand
+  size_t program_bytes;    // what the program has besides the arenas (trainer_count_program)
+  double phase_s[PHASES];  // summed; the caller sets them to 0
   // of the step at hand
   const Batch *now;
   int64_t micro_batch;
@@ -91,7 +101,8 @@ size_t memory_process_bytes(void);
 Err trainer_plan(Trainer *t, int64_t micro_batches);
 // Gradients of the mean loss over the batch; *losses and the global norm. batch->B is a multiple of micro_batch.
 Err trainer_gradients(Trainer *t, const Batch *batch, int64_t micro_batch, Losses *losses, double *norm);
-// Clips, updates, moves the routers' biases by the load of this step; or throws the gradients away. Loads stay until the next step.
+// Clips, updates, moves the routers' biases by the load of this step; or throws the gradients away. Loads stay until the next
+// step.
 void trainer_update(Trainer *t, double lr, double norm);
 void trainer_skip(Trainer *t);
 // Sum of the masked nll over the batch, by the forward alone; adds nothing to loads.

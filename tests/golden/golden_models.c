@@ -12,7 +12,8 @@ static void run_case(GoldenCount *count, const char *path) {
   if (v.not_read_yet) fprintf(stderr, "  models/%s: not read yet: %s\n", v.name, v.not_read_yet);
   if (v.not_read_yet) return;
   for (int i = 0; i < v.n_lines; i++)
-    if (v.line[i].failed) fprintf(stderr, "  models/%s: %s: %g at %s\n", v.name, v.line[i].what, v.line[i].error, v.line[i].place);
+    if (v.line[i].failed)
+      fprintf(stderr, "  models/%s: %s: %g at %s\n", v.name, v.line[i].what, v.line[i].error, v.line[i].place);
   count->cases++;
   count->comparisons += v.compared + (err != ERR_OK);
   count->failed += v.failed + (err != ERR_OK);

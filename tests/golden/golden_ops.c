@@ -18,8 +18,8 @@ typedef struct {
   const SafeTensors *file;
   const char *file_name, *name;  // of the case
   Dev *dev;
-  Dtype type;                    // F64 at the reference, else F32
-  Arena *arena;                  // of one case
+  Dtype type;    // F64 at the reference, else F32
+  Arena *arena;  // of one case
 } Case;
 
 // ---- counting
@@ -72,12 +72,12 @@ static int64_t dim(const Case *c, const char *tensor, int at) {
 }
 
 static void put(Mat m, int64_t i, double x) {
-  if (m.type == DT_F64)
-    ((double *)m.data)[i] = x;
-  else
-    ((float *)m.data)[i] = (float)x;
+  if (m.type == DT_F64) ((double *)m.data)[i] = x;
+  else ((float *)m.data)[i] = (float)x;
 }
-static double get(Mat m, int64_t i) { return m.type == DT_F64 ? ((const double *)m.data)[i] : (double)((const float *)m.data)[i]; }
+static double get(Mat m, int64_t i) {
+  return m.type == DT_F64 ? ((const double *)m.data)[i] : (double)((const float *)m.data)[i];
+}
 
 static Mat fresh(const Case *c, int64_t rows, int64_t cols) {
   Mat m = mat_of(arena_take(c->arena, (size_t)(rows * cols) * dtype_bytes(c->type)), cols, c->type);
@@ -113,9 +113,10 @@ static double tolerance(const Case *c) { return c->type == DT_F64 ? 1e-11 : 4e-6
 
 static bool near(double got, double want, double allowed) { return want == got || fabs(got - want) <= allowed; }
 
-// Against row `row` of n values of a tensor (row 0, all of it: n = its elements), to `allowed` times the greatest of each run of `run` values, or times
-// `terms` where the values are what is left of larger terms.
-static void check_terms(const Case *c, Mat got, const char *tensor, int64_t row, int64_t n, int64_t run, double allowed, double terms) {
+// Against row `row` of n values of a tensor (row 0, all of it: n = its elements), to `allowed` times the greatest of each run
+// of `run` values, or times `terms` where the values are what is left of larger terms.
+static void check_terms(const Case *c, Mat got, const char *tensor, int64_t row, int64_t n, int64_t run, double allowed,
+                        double terms) {
   const StTensor *t = find(c, tensor);
   for (int64_t i = 0; t && i < n; i += run) {
     double greatest = terms, worst = 0;
@@ -126,7 +127,8 @@ static void check_terms(const Case *c, Mat got, const char *tensor, int64_t row,
       good = good && near(get(got, j), want, allowed * greatest + 1e-37);
       worst = fmax(worst, difference);
     }
-    compare(c, good, "%s, row %lld: off by %g of %g, allowed %g", tensor, (long long)(i / run), worst, greatest, allowed * greatest);
+    compare(c, good, "%s, row %lld: off by %g of %g, allowed %g", tensor, (long long)(i / run), worst, greatest,
+            allowed * greatest);
   }
 }
 
@@ -151,7 +153,8 @@ static void run_rmsnorm(const Case *c) {
   const StTensor *t = find(c, "x");
   if (!t) return;
   int64_t D = t->dim[t->n_dims - 1], N = st_elements(t) / D;
-  Mat x = load(c, "x"), w = load(c, "w"), dy = load(c, "dy"), y = fresh(c, N, D), rstd = fresh(c, N, 1), dx = fresh(c, N, D), dw = fresh(c, 1, D);
+  Mat x = load(c, "x"), w = load(c, "w"), dy = load(c, "dy"), y = fresh(c, N, D), rstd = fresh(c, N, 1), dx = fresh(c, N, D),
+      dw = fresh(c, 1, D);
   c->dev->op->rms_norm_forward(c->dev, y, rstd, x, w, N, D, real(c, "eps", 0));
   c->dev->op->rms_norm_backward_input(c->dev, dx, mat_none(), dy, x, rstd, w, N, D);
   c->dev->op->rms_norm_backward_weight(c->dev, dw, dy, x, rstd, N, D);
@@ -179,7 +182,8 @@ static void run_cross_entropy(const Case *c) {
   Mat logits = load(c, "logits"), nll = fresh(c, N, 1), lse = fresh(c, N, 1), loss = fresh(c, 1, 1);
   double tokens = 0, sum = 0;
   for (int64_t n = 0; n < N; n++) tokens += real(c, "mask", n);
-  c->dev->op->cross_entropy(c->dev, logits, nll, lse, logits, load_ints(c, "labels"), load_floats(c, "mask", 0, N), N, V, 1 / tokens, 0);
+  c->dev->op->cross_entropy(c->dev, logits, nll, lse, logits, load_ints(c, "labels"), load_floats(c, "mask", 0, N), N, V,
+                            1 / tokens, 0);
   for (int64_t n = 0; n < N; n++) sum += get(nll, n);
   put(loss, 0, sum / tokens);
   check_all(c, nll, "nll");
@@ -218,9 +222,20 @@ static int32_t *doc_starts(const Case *c, int64_t B, int64_t T) {
 }
 
 static void run_attention(const Case *c) {
-  AttentionArgs a = {.B = dim(c, "q", 0), .Tq = dim(c, "q", 1), .Tk = dim(c, "k", 1), .H = dim(c, "q", 2), .K = dim(c, "k", 2),
-                     .Dk_own = dim(c, "q", 3), .Dv = dim(c, "v", 3), .scale = real(c, "scale", 0), .q = load(c, "q"), .k = load(c, "k"),
-                     .v = load(c, "v"), .dout = load(c, "dout"), .q_stride = dim(c, "q", 3), .k_stride = dim(c, "k", 3),
+  AttentionArgs a = {.B = dim(c, "q", 0),
+                     .Tq = dim(c, "q", 1),
+                     .Tk = dim(c, "k", 1),
+                     .H = dim(c, "q", 2),
+                     .K = dim(c, "k", 2),
+                     .Dk_own = dim(c, "q", 3),
+                     .Dv = dim(c, "v", 3),
+                     .scale = real(c, "scale", 0),
+                     .q = load(c, "q"),
+                     .k = load(c, "k"),
+                     .v = load(c, "v"),
+                     .dout = load(c, "dout"),
+                     .q_stride = dim(c, "q", 3),
+                     .k_stride = dim(c, "k", 3),
                      .v_stride = dim(c, "v", 3)};
   int64_t nq = a.B * a.Tq, nk = a.B * a.Tk;
   a.q.ld = a.H * a.q_stride;
@@ -236,7 +251,8 @@ static void run_attention(const Case *c) {
   c->dev->op->attention_forward(c->dev, &a);
   c->dev->op->attention_backward(c->dev, &a);
   Mat lse = fresh(c, nq * a.H, 1);  // the file has [B,H,Tq]
-  for (int64_t i = 0; i < nq * a.H; i++) put(lse, i / (a.Tq * a.H) * a.Tq * a.H + i % a.H * a.Tq + i / a.H % a.Tq, get(a.lse, i));
+  for (int64_t i = 0; i < nq * a.H; i++)
+    put(lse, i / (a.Tq * a.H) * a.Tq * a.H + i % a.H * a.Tq + i / a.H % a.Tq, get(a.lse, i));
   check(c, a.out, "out");
   check_all(c, lse, "lse");
   check_all(c, a.dq, "dq");
@@ -254,11 +270,24 @@ static void check_ids(const Case *c, const int32_t *got, const char *tensor) {
 static void run_router(const Case *c) {
   if (strcmp(c->name, "bias_update") == 0) return;  // training's
   int64_t B = whole(c, "settings", 0), E = whole(c, "settings", 1), k = whole(c, "settings", 2), N = dim(c, "logits", 0);
-  RouterArgs r = {.N = N, .T = B ? N / B : 0, .E = E, .k = k, .n_group = whole(c, "settings", 3), .topk_group = whole(c, "settings", 4),
-                  .scoring = strncmp(c->name, "softmax", 7) == 0 ? SCORE_SOFTMAX : SCORE_SIGMOID, .normalise = true, .norm_eps = strncmp(c->name, "softmax", 7) == 0 ? 1e-9 : 1e-20,
-                  .scaling = real(c, "scaling", 0), .logits = load(c, "logits"), .bias = load_floats(c, "bias", 0, E),
-                  .ids = arena_take(c->arena, (size_t)(N * k) * 4), .picks = arena_take(c->arena, (size_t)(B * E) * 4),
-                  .weights = fresh(c, N, k), .aux = fresh(c, B, 1), .dweights = load(c, "dweights"), .dlogits = fresh(c, N, E)};
+  RouterArgs r = {.N = N,
+                  .T = B ? N / B : 0,
+                  .E = E,
+                  .k = k,
+                  .n_group = whole(c, "settings", 3),
+                  .topk_group = whole(c, "settings", 4),
+                  .scoring = strncmp(c->name, "softmax", 7) == 0 ? SCORE_SOFTMAX : SCORE_SIGMOID,
+                  .normalise = true,
+                  .norm_eps = strncmp(c->name, "softmax", 7) == 0 ? 1e-9 : 1e-20,
+                  .scaling = real(c, "scaling", 0),
+                  .logits = load(c, "logits"),
+                  .bias = load_floats(c, "bias", 0, E),
+                  .ids = arena_take(c->arena, (size_t)(N * k) * 4),
+                  .picks = arena_take(c->arena, (size_t)(B * E) * 4),
+                  .weights = fresh(c, N, k),
+                  .aux = fresh(c, B, 1),
+                  .dweights = load(c, "dweights"),
+                  .dlogits = fresh(c, N, E)};
   c->dev->op->router_forward(c->dev, &r);
   int32_t *load_sum = arena_take(c->arena, (size_t)E * 4);
   Mat aux = fresh(c, 1, 1);
@@ -281,8 +310,15 @@ static void run_router(const Case *c) {
 static void run_adamw(const Case *c) {
   int64_t n = dim(c, "p0", 0), steps = dim(c, "grads", 0);
   float *p = load_floats(c, "p0", 0, n);
-  AdamwArgs a = {.n = n, .p = p, .m = fresh(c, 1, n), .v = fresh(c, 1, n), .grad_scale = 1, .decay = real(c, "wd_eps_b1_b2", 0),
-                 .eps = real(c, "wd_eps_b1_b2", 1), .beta1 = real(c, "wd_eps_b1_b2", 2), .beta2 = real(c, "wd_eps_b1_b2", 3)};
+  AdamwArgs a = {.n = n,
+                 .p = p,
+                 .m = fresh(c, 1, n),
+                 .v = fresh(c, 1, n),
+                 .grad_scale = 1,
+                 .decay = real(c, "wd_eps_b1_b2", 0),
+                 .eps = real(c, "wd_eps_b1_b2", 1),
+                 .beta1 = real(c, "wd_eps_b1_b2", 2),
+                 .beta2 = real(c, "wd_eps_b1_b2", 3)};
   for (a.step = 1; a.step <= steps; a.step++) {
     a.g = load_floats(c, "grads", a.step - 1, n);
     a.lr = real(c, "lr", a.step - 1);
@@ -303,7 +339,14 @@ static void run_clip(const Case *c) {
   compare(c, near(norm, real(c, "norm_coef", 0), 1e-11 * norm), "norm %g", norm);
   compare(c, near(coefficient, real(c, "norm_coef", 1), 1e-11 * coefficient), "coefficient %g", coefficient);
   // The optimiser scales by it: with beta1 = 0 the first moment is the clipped gradient.
-  AdamwArgs step = {.n = na, .step = 1, .p = load_floats(c, "a", 0, na), .g = a, .m = fresh(c, 1, na), .v = fresh(c, 1, na), .eps = 1, .beta2 = 0.5,
+  AdamwArgs step = {.n = na,
+                    .step = 1,
+                    .p = load_floats(c, "a", 0, na),
+                    .g = a,
+                    .m = fresh(c, 1, na),
+                    .v = fresh(c, 1, na),
+                    .eps = 1,
+                    .beta2 = 0.5,
                     .grad_scale = coefficient};
   c->dev->op->adamw(c->dev, &step);
   check_at(c, step.m, "a_clipped", 0, na, 1, tolerance(c));
@@ -315,9 +358,14 @@ typedef void RunFn(const Case *c);
 static const struct {
   const char *file;
   RunFn *run;
-} readers[] = {{"rmsnorm.safetensors", run_rmsnorm},     {"swiglu.safetensors", run_swiglu},       {"cross_entropy.safetensors", run_cross_entropy},
-               {"rotary.safetensors", run_rotary},       {"attention.safetensors", run_attention}, {"router.safetensors", run_router},
-               {"adamw.safetensors", run_adamw},         {"clip.safetensors", run_clip}};
+} readers[] = {{"rmsnorm.safetensors", run_rmsnorm},
+               {"swiglu.safetensors", run_swiglu},
+               {"cross_entropy.safetensors", run_cross_entropy},
+               {"rotary.safetensors", run_rotary},
+               {"attention.safetensors", run_attention},
+               {"router.safetensors", run_router},
+               {"adamw.safetensors", run_adamw},
+               {"clip.safetensors", run_clip}};
 
 static RunFn *reader(const char *file) {
   for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++)

@@ -53,8 +53,10 @@ static bool kind_of(const char *name, LrSchedule *l) {
 }
 
 static void run_lr(Case c) {
-  LrSchedule l = {.peak = at(c.file, "settings_peak_low", 0), .low = at(c.file, "settings_peak_low", 1),
-                  .steps = (int64_t)at(c.file, "settings_N_warmup_decaystart", 0), .warmup = (int64_t)at(c.file, "settings_N_warmup_decaystart", 1),
+  LrSchedule l = {.peak = at(c.file, "settings_peak_low", 0),
+                  .low = at(c.file, "settings_peak_low", 1),
+                  .steps = (int64_t)at(c.file, "settings_N_warmup_decaystart", 0),
+                  .warmup = (int64_t)at(c.file, "settings_N_warmup_decaystart", 1),
                   .decay_start = (int64_t)at(c.file, "settings_N_warmup_decaystart", 2)};
   for (int64_t i = 0; i < c.file->count; i++) {
     const char *name = c.file->tensor[i].name;
@@ -83,7 +85,8 @@ static float *values(const SafeTensors *file, const char *name) {
 
 static void run_clip(Case c) {
   char a[64], b[64], want[64];
-  snprintf(a, sizeof a, "%s.a", c.name), snprintf(b, sizeof b, "%s.b", c.name), snprintf(want, sizeof want, "%s.norm_coef", c.name);
+  snprintf(a, sizeof a, "%s.a", c.name), snprintf(b, sizeof b, "%s.b", c.name),
+      snprintf(want, sizeof want, "%s.norm_coef", c.name);
   float *ga = values(c.file, a), *gb = values(c.file, b);
   Param param[2] = {param_of("a", NULL, ga, count_of(c.file, a)), param_of("b", NULL, gb, count_of(c.file, b))};
   ParamList list = {.param = param, .count = 2};
@@ -139,8 +142,10 @@ static void run_balance(Case c) {
   float *bias = values(c.file, before);
   int64_t *picks = calloc((size_t)n + 1, sizeof *picks);
   for (int64_t e = 0; e < n; e++) picks[e] = (int64_t)at(c.file, load, e);
-  for (int64_t row = 0; row < n / experts; row++) balance_step(bias + row * experts, picks + row * experts, experts, at(c.file, rate, 0));
-  for (int64_t e = 0; e < n; e++) compare(&c, "bias", e, (double)bias[e], at(c.file, after, e), 1e-7 * fabs(at(c.file, after, e)));
+  for (int64_t row = 0; row < n / experts; row++)
+    balance_step(bias + row * experts, picks + row * experts, experts, at(c.file, rate, 0));
+  for (int64_t e = 0; e < n; e++)
+    compare(&c, "bias", e, (double)bias[e], at(c.file, after, e), 1e-7 * fabs(at(c.file, after, e)));
   free(bias);
   free(picks);
 }
@@ -163,7 +168,9 @@ GoldenCount golden_train(const char *ops) {
   static const struct {
     const char *file, *tensor;  // a tensor that every case of the file has
     void (*run)(Case c);
-  } reader[] = {{"lr.safetensors", NULL, run_lr}, {"clip.safetensors", "norm_coef", run_clip}, {"adamw.safetensors", "p0", run_adamw},
+  } reader[] = {{"lr.safetensors", NULL, run_lr},
+                {"clip.safetensors", "norm_coef", run_clip},
+                {"adamw.safetensors", "p0", run_adamw},
                 {"router.safetensors", "rate", run_balance}};
   Dev dev;
   if (dev_open(&dev, 1) != ERR_OK) {

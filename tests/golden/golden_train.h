@@ -1,5 +1,5 @@
-// The golden cases that belong to training, of the folder `ops` of a golden tree: learning rates, the optimiser's whole way (norm, clipping,
-// AdamW) and the routers' balance step. Says every difference on stderr, and counts.
+// The golden cases that belong to training, of the folder `ops` of a golden tree: learning rates, the optimiser's whole way
+// (norm, clipping, AdamW) and the routers' balance step. Says every difference on stderr, and counts.
 #ifndef TESTS_GOLDEN_GOLDEN_TRAIN_H
 #define TESTS_GOLDEN_GOLDEN_TRAIN_H
 

@@ -19,7 +19,8 @@ static void train_logprobs(SmallModel *s, float *logprob) {
   Mat logits = mat_of(malloc((size_t)(LENGTH * V) * sizeof(float)), V, DT_F32);
   float nll[LENGTH], lse[LENGTH];
   head_logits(s->model->head_used, &r.run, logits, r.stream.x, LENGTH);
-  s->dev.op->cross_entropy(&s->dev, mat_none(), mat_of(nll, 1, DT_F32), mat_of(lse, 1, DT_F32), logits, s->labels, s->mask, LENGTH, V, 1, 0);
+  s->dev.op->cross_entropy(&s->dev, mat_none(), mat_of(nll, 1, DT_F32), mat_of(lse, 1, DT_F32), logits, s->labels, s->mask,
+                           LENGTH, V, 1, 0);
   logprob[0] = 0;
   for (int t = 1; t < LENGTH; t++) logprob[t] = -nll[t - 1];
   free(logits.data);
@@ -49,8 +50,8 @@ TEST(a_log_probability_has_one_value) {
       for (int i = 0; i < 4; i++) {
         fed_logprobs(&s, chunks[i], rows[i], false, got);
         for (int t = 0; t < LENGTH; t++)
-          ASSERT_MSG(memcmp(&got[t], &want[t], sizeof(float)) == 0, "kind %d type %d chunk %d token %d: %.9g, training %.9g", kind, type,
-                     (int)chunks[i], t, (double)got[t], (double)want[t]);
+          ASSERT_MSG(memcmp(&got[t], &want[t], sizeof(float)) == 0, "kind %d type %d chunk %d token %d: %.9g, training %.9g",
+                     kind, type, (int)chunks[i], t, (double)got[t], (double)want[t]);
       }
       small_close(&s);
     }

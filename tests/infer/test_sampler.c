@@ -7,7 +7,8 @@
 enum { V = 6 };
 
 static SamplerConfig config_of(double temperature, int64_t top_k, double top_p, double min_p) {
-  return (SamplerConfig){.temperature = temperature, .top_k = top_k, .top_p = top_p, .min_p = min_p, .repetition_penalty = 1, .seed = 3};
+  return (SamplerConfig){
+      .temperature = temperature, .top_k = top_k, .top_p = top_p, .min_p = min_p, .repetition_penalty = 1, .seed = 3};
 }
 
 // How often each token is drawn in n draws.

@@ -21,7 +21,8 @@ ModelConfig small_config(SmallKind kind) {
   c.mla.q_rank = kind == SMALL_MLA_DIRECT ? 0 : 22;
   c.mla.kv_rank = 12, c.mla.nope = 8, c.mla.rope = 4, c.mla.v = 6;
   c.moe.experts = 8, c.moe.top_k = 2, c.moe.shared = kind == SMALL_MLA_DIRECT ? 0 : 1, c.moe.ffn = 11, c.moe.first_dense = 1;
-  c.moe.groups = c.moe.top_groups = 1, c.moe.scoring = SCORE_SIGMOID, c.moe.normalise = true, c.moe.scale = 2.8, c.moe.aux_loss = 0.001;
+  c.moe.groups = c.moe.top_groups = 1, c.moe.scoring = SCORE_SIGMOID, c.moe.normalise = true, c.moe.scale = 2.8,
+  c.moe.aux_loss = 0.001;
   c.mtp.layers = kind == SMALL_MLA_MOE_MTP, c.mtp.loss = 0.2;
   return c;
 }
@@ -38,8 +39,16 @@ static void fill_batch(SmallModel *s, int64_t B, int64_t T) {
     labels += s->mask[i] != 0;
     rolled += i % T && s->mask[i] != 0;
   }
-  s->mb = (MicroBatch){.B = B, .T = T, .ids = s->ids, .labels = s->labels, .mask = s->mask, .position = s->position, .doc_start = s->doc_start,
-                       .loss_scale = 1 / (double)labels, .mtp_scale = rolled ? 1 / (double)rolled : 0, .sequence_scale = 1 / (double)B};
+  s->mb = (MicroBatch){.B = B,
+                       .T = T,
+                       .ids = s->ids,
+                       .labels = s->labels,
+                       .mask = s->mask,
+                       .position = s->position,
+                       .doc_start = s->doc_start,
+                       .loss_scale = 1 / (double)labels,
+                       .mtp_scale = rolled ? 1 / (double)rolled : 0,
+                       .sequence_scale = 1 / (double)B};
 }
 
 void small_open(SmallModel *s, SmallKind kind, Dtype type, int threads, int64_t B, int64_t T) {

@@ -13,9 +13,9 @@ TEST(defaults_can_be) {
 }
 
 typedef struct {
-  const char *key, *value;        // what is changed
-  const char *key2, *value2;      // and this, if any
-  const char *part_a, *part_b;    // both must be in the message
+  const char *key, *value;      // what is changed
+  const char *key2, *value2;    // and this, if any
+  const char *part_a, *part_b;  // both must be in the message
 } Refused;
 
 static const Refused refused[] = {
@@ -46,7 +46,8 @@ TEST(impossible_pairs_name_both_keys) {
     ASSERT_OK(options_set(&o, r->key, r->value, "test"));
     if (r->key2) ASSERT_OK(options_set(&o, r->key2, r->value2, "test"));
     ASSERT_ERR(model_config_check(&c, "run.yaml"), ERR_CONFIG, r->part_a);
-    ASSERT_MSG(strstr(err_text(), r->part_b) && strstr(err_text(), "run.yaml"), "\"%s\" does not name %s", err_text(), r->part_b);
+    ASSERT_MSG(strstr(err_text(), r->part_b) && strstr(err_text(), "run.yaml"), "\"%s\" does not name %s", err_text(),
+               r->part_b);
   }
 }
 

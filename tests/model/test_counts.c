@@ -31,7 +31,8 @@ TEST(telechat3_36b_has_the_published_count) {
   ASSERT_INT(n.active, n.total);
 }
 
-// By hand: width 4, one layer, one head of 4, ffn 8, vocab 10. Matrices 4 * 16 + 3 * 32 + head 40 = 200; attention 1 * (4 + 4) * 1.5 at T = 2.
+// By hand: width 4, one layer, one head of 4, ffn 8, vocab 10. Matrices 4 * 16 + 3 * 32 + head 40 = 200; attention 1 * (4 + 4)
+// * 1.5 at T = 2.
 TEST(operations_of_a_tiny_model_are_counted_by_hand) {
   ModelConfig c;
   model_config_defaults(&c);

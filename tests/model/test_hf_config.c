@@ -19,9 +19,10 @@ static json_t *parse(const char *text) {
 
 // A small deepseek_v3 with `more` put over it.
 static json_t *with(const char *more) {
-  json_t *hf = parse("{\"model_type\": \"deepseek_v3\", \"vocab_size\": 100, \"hidden_size\": 32, \"intermediate_size\": 64,"
-                     "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"num_key_value_heads\": 4, \"n_routed_experts\": 16,"
-                     "\"first_k_dense_replace\": 1, \"max_position_embeddings\": 4096}");
+  json_t *hf = parse(
+      "{\"model_type\": \"deepseek_v3\", \"vocab_size\": 100, \"hidden_size\": 32, \"intermediate_size\": 64,"
+      "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"num_key_value_heads\": 4, \"n_routed_experts\": 16,"
+      "\"first_k_dense_replace\": 1, \"max_position_embeddings\": 4096}");
   json_object_update(hf, parse(more));
   return hf;
 }
@@ -43,7 +44,8 @@ TEST(golden_configurations_come_back_as_they_were) {
     json_t *value;
     json_object_foreach(hf, key, value) {
       const json_t *got = json_object_get(back, key);
-      if (strcmp(key, "rope_scaling") == 0 && json_is_object(value)) continue;  // 32 becomes 32.0; compared by the second reading
+      if (strcmp(key, "rope_scaling") == 0 && json_is_object(value))
+        continue;  // 32 becomes 32.0; compared by the second reading
       ASSERT_MSG(got && json_equal(got, value), "%s: \"%s\" is lost or changed", name, key);
     }
     ASSERT_INT(json_object_size(back), json_object_size(hf));
@@ -85,7 +87,8 @@ TEST(peers_shapes_are_read) {
   ASSERT_INT(c.attention.kv_heads, 2);
   ASSERT_INT(config_head_dim(&c), 64);
   ASSERT(!config_is_mla(&c) && c.moe.experts == 0);
-  ASSERT_ERR(hf_config_read(read_shared("peers/gpt2-124m.json", true), "gpt2", &c), ERR_CONFIG, "deepseek_v3, llama and telechat3");
+  ASSERT_ERR(hf_config_read(read_shared("peers/gpt2-124m.json", true), "gpt2", &c), ERR_CONFIG,
+             "deepseek_v3, llama and telechat3");
 }
 
 typedef struct {
@@ -135,9 +138,12 @@ TEST(what_would_change_the_model_is_refused_by_name) {
 
 TEST(old_and_new_names_of_rotary_scaling_mean_the_same) {
   ModelConfig a, b;
-  ASSERT_OK(hf_config_read(with("{\"rope_theta\": 5000.0, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"mscale\": 1.0}}"), "old", &a));
-  ASSERT_OK(hf_config_read(with("{\"rope_parameters\": {\"rope_theta\": 5000.0, \"rope_type\": \"yarn\", \"factor\": 4.0, \"mscale\": 1,"
-                                "\"original_max_position_embeddings\": 4096}}"), "new", &b));
+  ASSERT_OK(hf_config_read(
+      with("{\"rope_theta\": 5000.0, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"mscale\": 1.0}}"), "old", &a));
+  ASSERT_OK(hf_config_read(
+      with("{\"rope_parameters\": {\"rope_theta\": 5000.0, \"rope_type\": \"yarn\", \"factor\": 4.0, \"mscale\": 1,"
+           "\"original_max_position_embeddings\": 4096}}"),
+      "new", &b));
   ASSERT(memcmp(&a, &b, sizeof a) == 0);
   ASSERT_NEAR(a.rope.theta, 5000, 0);
   ASSERT_INT(a.rope.original_length, 4096);
@@ -145,7 +151,8 @@ TEST(old_and_new_names_of_rotary_scaling_mean_the_same) {
 
 TEST(a_list_of_layers_that_agrees_is_read) {
   ModelConfig c;
-  ASSERT_OK(hf_config_read(with("{\"moe_layer_freq\": [0, 1], \"eos_token_id\": [2, 7], \"pad_token_id\": null, \"n_group\": 0}"), "test", &c));
+  ASSERT_OK(hf_config_read(
+      with("{\"moe_layer_freq\": [0, 1], \"eos_token_id\": [2, 7], \"pad_token_id\": null, \"n_group\": 0}"), "test", &c));
   ASSERT_INT(c.model.eos, 2);
   ASSERT_INT(c.model.pad, -1);
   ASSERT_INT(c.moe.groups, 1);

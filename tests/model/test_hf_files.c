@@ -77,7 +77,8 @@ TEST(shards_with_an_index_hold_the_same) {
   memset(b.weights.base, 0, b.weights.used);
   const char *out = in_folder("out");
   ASSERT_OK(hf_save(out, &a.model.config, &a.model.params, &(HfSave){.type = DT_F32, .shard_bytes = 9000}));
-  ASSERT(file_exists(in_folder("out/model-00002-of-00005.safetensors")) || file_exists(in_folder("out/model.safetensors.index.json")));
+  ASSERT(file_exists(in_folder("out/model-00002-of-00005.safetensors")) ||
+         file_exists(in_folder("out/model.safetensors.index.json")));
   ASSERT(!file_exists(in_folder("out/model.safetensors")));
   ASSERT_OK(hf_load(out, &b.model.config, &b.model.params, false));
   ASSERT(same_weights(&a.model.params, &b.model.params));
@@ -121,17 +122,13 @@ static void save_changed(OwnedModel *m, Change change) {
       if (change == WITHOUT_NORM && strcmp(p.name, "model.norm.weight") == 0) continue;
       if (change == WRONG_SHAPE && strcmp(p.name, "lm_head.weight") == 0) p.dim[0] = 25, p.dim[1] = 48;
       if (change == MTP_ONE_ON && strncmp(p.name, "model.layers.2.", 15) == 0) p.name[13] = '3';
-      if (pass == 0)
-        ASSERT_OK(safetensors_declare(&w, p.name, ST_F32, p.n_dims, p.dim));
-      else
-        ASSERT_OK(safetensors_write(&w, p.w, (size_t)p.n * sizeof(float)));
+      if (pass == 0) ASSERT_OK(safetensors_declare(&w, p.name, ST_F32, p.n_dims, p.dim));
+      else ASSERT_OK(safetensors_write(&w, p.w, (size_t)p.n * sizeof(float)));
     }
     if (change == WITH_OTHER || change == WITH_INV_FREQ) {
       const char *name = change == WITH_OTHER ? "model.layers.0.mlp.something" : "model.layers.0.self_attn.rotary_emb.inv_freq";
-      if (pass == 0)
-        ASSERT_OK(safetensors_declare(&w, name, ST_F32, 1, (int64_t[]){3}));
-      else
-        ASSERT_OK(safetensors_write(&w, extra.w, 12));
+      if (pass == 0) ASSERT_OK(safetensors_declare(&w, name, ST_F32, 1, (int64_t[]){3}));
+      else ASSERT_OK(safetensors_write(&w, extra.w, 12));
     }
     if (pass == 0) ASSERT_OK(safetensors_begin(&w));
   }
@@ -186,10 +183,12 @@ TEST(folders_that_are_none_or_not_empty_are_refused) {
   ASSERT_ERR(hf_load(test_folder(), c, &m.model.params, false), ERR_IO, "model.safetensors");
   ASSERT_OK(hf_save(in_folder("out"), c, &m.model.params, &(HfSave){.type = DT_F32}));
   ASSERT_ERR(hf_save(in_folder("out"), c, &m.model.params, &(HfSave){.type = DT_F32}), ERR_ARG, "not empty");
-  ASSERT_ERR(hf_save(in_folder("x"), c, &m.model.params, &(HfSave){.type = DT_F32, .tokenizer = test_folder()}), ERR_ARG, "no tokenizer file");
+  ASSERT_ERR(hf_save(in_folder("x"), c, &m.model.params, &(HfSave){.type = DT_F32, .tokenizer = test_folder()}), ERR_ARG,
+             "no tokenizer file");
   ASSERT_OK(file_replace(in_folder("out/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"../b\"}}", 29));
   ASSERT_ERR(hf_load(in_folder("out"), c, &m.model.params, false), ERR_FORMAT, "plain file name");
-  ASSERT_OK(file_replace(in_folder("out/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"model.safetensors\"}}", 42));
+  ASSERT_OK(
+      file_replace(in_folder("out/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"model.safetensors\"}}", 42));
   ASSERT_ERR(hf_load(in_folder("out"), c, &m.model.params, false), ERR_FORMAT, "\"a\" is not in model.safetensors");
 }
 
@@ -199,8 +198,11 @@ TEST(tokenizer_files_come_along) {
   ASSERT_OK(folder_make(in_folder("tok")));
   ASSERT_OK(file_replace(in_folder("tok/tokenizer.json"), "{}", 2));
   ASSERT_OK(file_replace(in_folder("tok/other.txt"), "{}", 2));
-  ASSERT_OK(hf_save(in_folder("a"), &m.model.config, &m.model.params, &(HfSave){.type = DT_F32, .tokenizer = in_folder("tok")}));
-  ASSERT(file_exists(in_folder("a/tokenizer.json")) && !file_exists(in_folder("a/other.txt")) && file_exists(in_folder("a/generation_config.json")));
-  ASSERT_OK(hf_save(in_folder("b"), &m.model.config, &m.model.params, &(HfSave){.type = DT_F32, .tokenizer = in_folder("tok/other.txt")}));
+  ASSERT_OK(
+      hf_save(in_folder("a"), &m.model.config, &m.model.params, &(HfSave){.type = DT_F32, .tokenizer = in_folder("tok")}));
+  ASSERT(file_exists(in_folder("a/tokenizer.json")) && !file_exists(in_folder("a/other.txt")) &&
+         file_exists(in_folder("a/generation_config.json")));
+  ASSERT_OK(hf_save(in_folder("b"), &m.model.config, &m.model.params,
+                    &(HfSave){.type = DT_F32, .tokenizer = in_folder("tok/other.txt")}));
   ASSERT(file_exists(in_folder("b/tokenizer.model")));
 }

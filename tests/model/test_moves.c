@@ -1,5 +1,5 @@
-// The promises of a step: what was measured is what is taken, late weight gradients and thread counts change no bit, gradients accumulate, and
-// they are the slopes of the loss.
+// The promises of a step: what was measured is what is taken, late weight gradients and thread counts change no bit, gradients
+// accumulate, and they are the slopes of the loss.
 #include <math.h>
 #include <stdlib.h>
 
@@ -30,8 +30,11 @@ TEST(late_weights_and_threads_change_no_bit) {
       Losses a, b;
       gradients_of((SmallKind)kind, (Dtype)type, 1, MOVE_BACKWARD, &want, &bytes, &a);
       for (int variant = 0; variant < 3; variant++) {
-        gradients_of((SmallKind)kind, (Dtype)type, variant == 0 ? 1 : variant == 1 ? 2 : 7, variant == 0 ? MOVE_BACKWARD_INPUT : MOVE_BACKWARD,
-                     &got, &n, &b);
+        gradients_of((SmallKind)kind, (Dtype)type,
+                     variant == 0   ? 1
+                     : variant == 1 ? 2
+                                    : 7,
+                     variant == 0 ? MOVE_BACKWARD_INPUT : MOVE_BACKWARD, &got, &n, &b);
         ASSERT_INT(n, bytes);
         ASSERT_MSG(memcmp(got, want, bytes) == 0, "kind %d type %d variant %d: gradients differ", kind, type, variant);
         ASSERT(memcmp(&a, &b, sizeof a) == 0);

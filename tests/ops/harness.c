@@ -54,14 +54,10 @@ void trial_set(Trial *t, int slot, int64_t row, int64_t column, double value) {
   Tensor *x = &t->t[slot];
   int64_t i = row * x->ld + column;
   double v = rounded(value, x->type);
-  if (x->is_int)
-    ((int32_t *)x->data)[i] = (int32_t)value;
-  else if (x->type == DT_F64 || (t->reference && !x->fixed))
-    ((double *)x->data)[i] = v;
-  else if (x->type == DT_BF16)
-    ((Bf16 *)x->data)[i] = bf16_from_f32((float)v);
-  else
-    ((float *)x->data)[i] = (float)v;
+  if (x->is_int) ((int32_t *)x->data)[i] = (int32_t)value;
+  else if (x->type == DT_F64 || (t->reference && !x->fixed)) ((double *)x->data)[i] = v;
+  else if (x->type == DT_BF16) ((Bf16 *)x->data)[i] = bf16_from_f32((float)v);
+  else ((float *)x->data)[i] = (float)v;
 }
 
 double trial_random(int slot, int64_t index) { return rng_uniform(rng_named(7, "trial"), (uint64_t)slot, (uint64_t)index); }
@@ -107,7 +103,8 @@ Tensor *trial_column(Trial *t, int slot, Use use, int64_t rows, int64_t per_row)
   return take(t, slot, (Tensor){.use = use, .rows = rows, .cols = 1, .ld = 1, .type = DT_F32, .per_row = per_row});
 }
 Tensor *trial_floats(Trial *t, int slot, Use use, int64_t count, int64_t per_row) {
-  return take(t, slot, (Tensor){.use = use, .rows = count, .cols = 1, .ld = 1, .type = DT_F32, .fixed = true, .per_row = per_row});
+  return take(t, slot,
+              (Tensor){.use = use, .rows = count, .cols = 1, .ld = 1, .type = DT_F32, .fixed = true, .per_row = per_row});
 }
 Tensor *trial_ints(Trial *t, int slot, Use use, int64_t count, int64_t per_row) {
   return take(t, slot, (Tensor){.use = use, .rows = count, .cols = 1, .ld = 1, .is_int = true, .per_row = per_row});
@@ -159,15 +156,17 @@ typedef struct {
 
 static const char *place_text(const Place *p, const Trial *t) {
   static char text[400];
-  snprintf(text, sizeof text, "%s by %s, %d threads, shape %lld %lld %lld %lld %lld, %s, variant %d, pad %lld, shift %lld%s", p->op, p->level,
-           p->threads, (long long)t->shape[0], (long long)t->shape[1], (long long)t->shape[2], (long long)t->shape[3],
-           (long long)t->shape[4], t->type == DT_BF16 ? "bf16" : "f32", t->variant, (long long)t->pad, (long long)t->shift, p->what);
+  snprintf(text, sizeof text, "%s by %s, %d threads, shape %lld %lld %lld %lld %lld, %s, variant %d, pad %lld, shift %lld%s",
+           p->op, p->level, p->threads, (long long)t->shape[0], (long long)t->shape[1], (long long)t->shape[2],
+           (long long)t->shape[3], (long long)t->shape[4], t->type == DT_BF16 ? "bf16" : "f32", t->variant, (long long)t->pad,
+           (long long)t->shift, p->what);
   return text;
 }
 
 static void check_same(const Place *p, const Trial *t, const Trial *fresh, int s, size_t begin, size_t end, const char *what) {
   const Tensor *x = &t->t[s], *f = &fresh->t[s];
-  ASSERT_MSG(end <= begin || memcmp(x->raw + begin, f->raw + begin, end - begin) == 0, "%s: %s of tensor %d was written", place_text(p, t), what, s);
+  ASSERT_MSG(end <= begin || memcmp(x->raw + begin, f->raw + begin, end - begin) == 0, "%s: %s of tensor %d was written",
+             place_text(p, t), what, s);
 }
 
 // Everything but what the call may write must be as `fresh` (the same trial before the call).
@@ -176,7 +175,8 @@ static void check_untouched(const Place *p, const Trial *t, const Trial *fresh) 
     const Tensor *x = &t->t[s];
     if (x->use == USE_IN) check_same(p, t, fresh, s, 0, x->raw_bytes, "an input, or what lies around it");
     if (x->use != USE_OUT && x->use != USE_INOUT) continue;
-    size_t bytes = element_bytes(t, x), begin = (size_t)((char *)x->data - x->raw), end = begin, row_bytes = (size_t)x->cols * bytes;
+    size_t bytes = element_bytes(t, x), begin = (size_t)((char *)x->data - x->raw), end = begin,
+           row_bytes = (size_t)x->cols * bytes;
     check_same(p, t, fresh, s, 0, begin, "what lies before the first row");
     for (int64_t i = 0; i < x->rows && x->cols; i++) {
       check_same(p, t, fresh, s, end, begin + (size_t)(i * x->ld) * bytes, "what lies between the rows");
@@ -191,7 +191,8 @@ static bool same_kind(double got, double want) {
   return isinf(want) ? got == want : isfinite(got);
 }
 
-// |got - want| <= one rounding of the result + tolerance * rounding of fp32 (bf16 if computed so inside) * sqrt(length) * size of the terms
+// |got - want| <= one rounding of the result + tolerance * rounding of fp32 (bf16 if computed so inside) * sqrt(length) * size
+// of the terms
 static void check_row(const Place *p, const Trial *t, const Trial *reference, int s, int64_t i) {
   const Tensor *x = &t->t[s];
   double greatest = x->magnitude;
@@ -204,11 +205,12 @@ static void check_row(const Place *p, const Trial *t, const Trial *reference, in
   for (int64_t j = 0; j < x->cols; j++) {
     double got = trial_value(t, s, i, j), want = trial_value(reference, s, i, j);
     double size = x->one_rounding ? fabs(want) : greatest;
-    double allowed = out_unit * fabs(want) + p->tolerance * sum_unit * sqrt(t->length) * size + p->tolerance * t->length * FLT_MIN;
+    double allowed =
+        out_unit * fabs(want) + p->tolerance * sum_unit * sqrt(t->length) * size + p->tolerance * t->length * FLT_MIN;
     if (x->type != DT_F64 && fabs(want) > FLT_MAX) want = copysign(INFINITY, want);
     bool good = x->is_int ? got == want : isfinite(want) ? fabs(got - want) <= allowed : same_kind(got, want);
-    ASSERT_MSG(good, "%s: tensor %d at [%lld, %lld] is %.9g, want %.9g within %.3g", place_text(p, t), s, (long long)i, (long long)j, got, want,
-               allowed);
+    ASSERT_MSG(good, "%s: tensor %d at [%lld, %lld] is %.9g, want %.9g within %.3g", place_text(p, t), s, (long long)i,
+               (long long)j, got, want, allowed);
   }
 }
 
@@ -228,8 +230,10 @@ static void check_bits(const Place *p, const Trial *t, const Trial *other, int64
     int64_t begin = count >= 0 ? first * x->per_row : 0, end = count >= 0 ? (first + count) * x->per_row : x->rows;
     size_t bytes = element_bytes(t, x);
     for (int64_t i = begin; i < end; i++) {
-      const char *a = (const char *)x->data + (size_t)(i * x->ld) * bytes, *b = (const char *)y->data + (size_t)(i * x->ld) * bytes;
-      ASSERT_MSG(memcmp(a, b, (size_t)x->cols * bytes) == 0, "%s: row %lld of tensor %d has other bits %s", place_text(p, t), (long long)i, s, what);
+      const char *a = (const char *)x->data + (size_t)(i * x->ld) * bytes,
+                 *b = (const char *)y->data + (size_t)(i * x->ld) * bytes;
+      ASSERT_MSG(memcmp(a, b, (size_t)x->cols * bytes) == 0, "%s: row %lld of tensor %d has other bits %s", place_text(p, t),
+                 (long long)i, s, what);
     }
   }
 }

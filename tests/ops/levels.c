@@ -39,10 +39,8 @@ double matrix_get(Mat m, int64_t i, int64_t j) {
 }
 
 void matrix_set(Mat m, int64_t i, int64_t j, double x) {
-  if (m.type == DT_F32)
-    ((float *)m.data)[i * m.ld + j] = (float)x;
-  else
-    ((Bf16 *)m.data)[i * m.ld + j] = bf16_from_f32((float)x);
+  if (m.type == DT_F32) ((float *)m.data)[i * m.ld + j] = (float)x;
+  else ((Bf16 *)m.data)[i * m.ld + j] = bf16_from_f32((float)x);
 }
 
 static float random_value(void) {

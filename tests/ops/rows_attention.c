@@ -3,15 +3,26 @@
 #include "ops/harness.h"
 
 // sequences, Tq, Tk, H, K, Dk_own, Dk_shared, Dv
-static const int64_t shapes[][TRIAL_DIMS] = {{2, 5, 5, 2, 1, 6, 0, 4}, {1, 1, 1, 1, 1, 1, 0, 1}, {2, 3, 9, 4, 2, 8, 0, 10}, {1, 17, 17, 3, 3, 10, 6, 7},
-                                             {0, 4, 4, 2, 2, 8, 0, 8}, {1, 33, 33, 2, 2, 16, 8, 16}, {2, 1, 40, 4, 4, 32, 16, 32},
-                                             {1, 65, 70, 2, 1, 33, 0, 31}, {1, 70, 70, 2, 2, 64, 32, 64}, {-1}};
+static const int64_t shapes[][TRIAL_DIMS] = {{2, 5, 5, 2, 1, 6, 0, 4},      {1, 1, 1, 1, 1, 1, 0, 1},
+                                             {2, 3, 9, 4, 2, 8, 0, 10},     {1, 17, 17, 3, 3, 10, 6, 7},
+                                             {0, 4, 4, 2, 2, 8, 0, 8},      {1, 33, 33, 2, 2, 16, 8, 16},
+                                             {2, 1, 40, 4, 4, 32, 16, 32},  {1, 65, 70, 2, 1, 33, 0, 31},
+                                             {1, 70, 70, 2, 2, 64, 32, 64}, {-1}};
 enum { OUT, LSE, Q, KEY, SHARED, V, DOC, DOUT, DQ, DKEY, DSHARED, DV };
 
 static AttentionArgs sizes(const Trial *t) {
   const int64_t *s = t->shape;
-  return (AttentionArgs){.B = s[0], .Tq = s[1], .Tk = s[2], .H = s[3], .K = s[4], .Dk_own = s[5], .Dk_shared = s[6], .Dv = s[7],
-                         .scale = 1 / sqrt((double)(s[5] + s[6])), .q_stride = s[5] + s[6], .k_stride = s[5] + (s[6] ? s[7] : 0),
+  return (AttentionArgs){.B = s[0],
+                         .Tq = s[1],
+                         .Tk = s[2],
+                         .H = s[3],
+                         .K = s[4],
+                         .Dk_own = s[5],
+                         .Dk_shared = s[6],
+                         .Dv = s[7],
+                         .scale = 1 / sqrt((double)(s[5] + s[6])),
+                         .q_stride = s[5] + s[6],
+                         .k_stride = s[5] + (s[6] ? s[7] : 0),
                          .v_stride = s[7] + (s[6] ? s[5] : 0)};
 }
 
@@ -20,7 +31,8 @@ static Use opposite(bool forward) { return forward ? USE_OUT : USE_IN; }
 // variants: 1 documents
 static void declare(Trial *t, bool forward) {
   AttentionArgs a = sizes(t);
-  int64_t nq = a.B * a.Tq, nk = a.B * a.Tk, kw = a.K ? (a.K - 1) * a.k_stride + a.Dk_own : 0, vw = (a.K - 1) * a.v_stride + a.Dv;
+  int64_t nq = a.B * a.Tq, nk = a.B * a.Tk, kw = a.K ? (a.K - 1) * a.k_stride + a.Dk_own : 0,
+          vw = (a.K - 1) * a.v_stride + a.Dv;
   trial_mat(t, Q, USE_IN, nq, a.H * a.q_stride, t->type, a.Tq);
   trial_mat(t, KEY, USE_IN, nk, kw, t->type, a.Tk);
   trial_mat(t, V, USE_IN, nk, vw, t->type, a.Tk);

@@ -1,7 +1,7 @@
 #include "ops/harness.h"
 
-static const int64_t shapes[][TRIAL_DIMS] = {{3, 17}, {2, 64}, {1, 1}, {4, 33}, {7, 15}, {0, 5},  {5, 0}, {2, 31}, {3, 32},
-                                             {1, 65}, {2, 127}, {9, 129}, {33, 300}, {1, 40001}, {70, 260}, {-1}};
+static const int64_t shapes[][TRIAL_DIMS] = {{3, 17}, {2, 64}, {1, 1},   {4, 33},  {7, 15},   {0, 5},     {5, 0},    {2, 31},
+                                             {3, 32}, {1, 65}, {2, 127}, {9, 129}, {33, 300}, {1, 40001}, {70, 260}, {-1}};
 enum { Y, A, B };
 
 static Dtype other(Dtype t) { return t == DT_F32 ? DT_BF16 : DT_F32; }
@@ -26,10 +26,13 @@ static void add_declare(Trial *t) {
 }
 static void add_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   Mat y = trial_m(t, Y, first);
-  dev->op->add(dev, y, t->variant == 2 ? y : trial_m(t, A, first), t->variant == 3 ? y : trial_m(t, B, first), count, t->shape[1]);
+  dev->op->add(dev, y, t->variant == 2 ? y : trial_m(t, A, first), t->variant == 3 ? y : trial_m(t, B, first), count,
+               t->shape[1]);
 }
 const OpRow row_add = {shapes, 4, add_declare, add_call, .rows = true};
 
 static void zero_declare(Trial *t) { trial_mat(t, Y, USE_OUT, t->shape[0], t->shape[1], t->type, 1); }
-static void zero_call(Dev *dev, Trial *t, int64_t first, int64_t count) { dev->op->zero(dev, trial_m(t, Y, first), count, t->shape[1]); }
+static void zero_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
+  dev->op->zero(dev, trial_m(t, Y, first), count, t->shape[1]);
+}
 const OpRow row_zero = {shapes, 1, zero_declare, zero_call, .rows = true};

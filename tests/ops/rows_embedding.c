@@ -1,12 +1,13 @@
 #include "ops/harness.h"
 
 // rows, width, vocabulary
-static const int64_t shapes[][TRIAL_DIMS] = {{3, 17, 5}, {2, 64, 9}, {1, 1, 1}, {7, 33, 4}, {0, 5, 3}, {9, 31, 100}, {5, 128, 2},
-                                             {40, 300, 7}, {300, 65, 40}, {-1}};
+static const int64_t shapes[][TRIAL_DIMS] = {{3, 17, 5},   {2, 64, 9},  {1, 1, 1},    {7, 33, 4},    {0, 5, 3},
+                                             {9, 31, 100}, {5, 128, 2}, {40, 300, 7}, {300, 65, 40}, {-1}};
 enum { Y, TABLE, IDS };
 
 static void ids_fill(Trial *t) {
-  for (int64_t n = 0; n < t->shape[0]; n++) trial_set(t, IDS, n, 0, (double)(int64_t)(trial_random(IDS, n) * (double)t->shape[2]));
+  for (int64_t n = 0; n < t->shape[0]; n++)
+    trial_set(t, IDS, n, 0, (double)(int64_t)(trial_random(IDS, n) * (double)t->shape[2]));
 }
 
 // variants: 1 the table in fp32

@@ -10,11 +10,12 @@ static Dtype other(Dtype t) { return t == DT_F32 ? DT_BF16 : DT_F32; }
 enum { C, A, B, ADD, BIAS, A_ROW, PACKED, OFFSET, B_ROW };
 
 // M, N, K
-static const int64_t shapes[][TRIAL_DIMS] = {{3, 5, 7}, {1, 1, 1}, {2, 33, 17}, {7, 16, 64}, {0, 4, 4}, {4, 0, 3}, {3, 9, 0}, {1, 65, 129},
-                                             {15, 31, 33}, {16, 32, 32}, {17, 49, 65}, {33, 70, 130}, {1, 130, 300}, {70, 40, 513}, {65, 129, 96},
-                                             {-1}};
+static const int64_t shapes[][TRIAL_DIMS] = {
+    {3, 5, 7},    {1, 1, 1},    {2, 33, 17},  {7, 16, 64},   {0, 4, 4},     {4, 0, 3},     {3, 9, 0},     {1, 65, 129},
+    {15, 31, 33}, {16, 32, 32}, {17, 49, 65}, {33, 70, 130}, {1, 130, 300}, {70, 40, 513}, {65, 129, 96}, {-1}};
 
-// variants: bits 0-1: NN, NT, TN, TT; bits 2-3: 0 plain; 1 add and bias, mixed types; 2 add is c; 3 packed B (and rows by a_row where A is not transposed)
+// variants: bits 0-1: NN, NT, TN, TT; bits 2-3: 0 plain; 1 add and bias, mixed types; 2 add is c; 3 packed B (and rows by a_row
+// where A is not transposed)
 static void gemm_declare(Trial *t) {
   int64_t M = t->shape[0], N = t->shape[1], K = t->shape[2];
   bool a_t = t->variant & 2, b_t = t->variant & 1;
@@ -45,9 +46,17 @@ static void *pack(Dev *dev, Mat b, bool b_t, int64_t N, int64_t K, void *at) {
 
 static void gemm_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   int form = t->variant >> 2;
-  GemmArgs g = {.M = count, .N = t->shape[1], .K = t->shape[2], .c = trial_m(t, C, first), .b = trial_m(t, B, 0), .a = trial_m(t, A, first),
-                .a_t = t->variant & 2, .b_t = t->variant & 1, .add = form == 2 ? trial_m(t, C, first) : trial_m(t, ADD, first),
-                .bias = trial_m(t, BIAS, 0), .a_row = trial_i(t, A_ROW, first)};
+  GemmArgs g = {.M = count,
+                .N = t->shape[1],
+                .K = t->shape[2],
+                .c = trial_m(t, C, first),
+                .b = trial_m(t, B, 0),
+                .a = trial_m(t, A, first),
+                .a_t = t->variant & 2,
+                .b_t = t->variant & 1,
+                .add = form == 2 ? trial_m(t, C, first) : trial_m(t, ADD, first),
+                .bias = trial_m(t, BIAS, 0),
+                .a_row = trial_i(t, A_ROW, first)};
   if (g.a_t) g.a = mat_at(g.a, 0, first);  // a column of what is stored
   void *packed = NULL;
   if (form == 3) {
@@ -66,7 +75,12 @@ static void pack_declare(Trial *t) {
   t->t[C].not_compared = true;  // gemm's own test does
 }
 static void pack_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  GemmArgs g = {.M = count, .N = t->shape[1], .K = t->shape[2], .c = trial_m(t, C, first), .b = trial_m(t, B, 0), .a = trial_m(t, A, first),
+  GemmArgs g = {.M = count,
+                .N = t->shape[1],
+                .K = t->shape[2],
+                .c = trial_m(t, C, first),
+                .b = trial_m(t, B, 0),
+                .a = trial_m(t, A, first),
                 .b_t = t->variant & 1};
   dev->op->gemm(dev, &g);
   void *packed = pack(dev, g.b, g.b_t, g.N, g.K, NULL);
@@ -77,12 +91,14 @@ static void pack_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   Mat plain = trial_m(t, C, first);
   for (int64_t m = 0; m < count; m++)
     ASSERT_MSG(g.N == 0 || memcmp(mat_at(plain, m, 0).data, mat_at(g.c, m, 0).data, (size_t)g.N * dtype_bytes(g.c.type)) == 0,
-               "packed and plain products differ in row %lld, shape %lld %lld %lld", (long long)m, (long long)count, (long long)g.N, (long long)g.K);
+               "packed and plain products differ in row %lld, shape %lld %lld %lld", (long long)m, (long long)count,
+               (long long)g.N, (long long)g.K);
 }
 const OpRow row_gemm_pack = {shapes, 2, pack_declare, pack_call, .rows = true};
 
 // rows, groups, N, K (grouped_weight: rows, groups, M, N)
-static const int64_t grouped_shapes[][TRIAL_DIMS] = {{7, 3, 5, 9}, {1, 1, 1, 1}, {20, 4, 33, 17}, {0, 2, 4, 4}, {65, 5, 16, 64}, {40, 48, 31, 33},
+static const int64_t grouped_shapes[][TRIAL_DIMS] = {{7, 3, 5, 9},    {1, 1, 1, 1},     {20, 4, 33, 17},
+                                                     {0, 2, 4, 4},    {65, 5, 16, 64},  {40, 48, 31, 33},
                                                      {90, 3, 70, 65}, {130, 7, 40, 96}, {-1}};
 
 // Uneven groups, the second empty.
@@ -111,14 +127,23 @@ static void grouped_declare(Trial *t) {
 }
 static void grouped_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   (void)first;
-  GroupedGemmArgs g = {.groups = t->shape[1], .N = t->shape[2], .K = t->shape[3], .rows_max = count, .offset = trial_i(t, OFFSET, 0),
-                       .c = trial_m(t, C, 0), .a = trial_m(t, A, 0), .a_row = trial_i(t, A_ROW, 0), .b = trial_m(t, B, 0), .b_t = t->variant & 1};
+  GroupedGemmArgs g = {.groups = t->shape[1],
+                       .N = t->shape[2],
+                       .K = t->shape[3],
+                       .rows_max = count,
+                       .offset = trial_i(t, OFFSET, 0),
+                       .c = trial_m(t, C, 0),
+                       .a = trial_m(t, A, 0),
+                       .a_row = trial_i(t, A_ROW, 0),
+                       .b = trial_m(t, B, 0),
+                       .b_t = t->variant & 1};
   g.b_stride = (g.b_t ? g.N : g.K) * g.b.ld;
   char *packed = NULL;
   if (t->variant & 4) {
     size_t bytes = gemm_packed_bytes(dev, g.N, g.K, g.b.type);
     ASSERT(packed = aligned_alloc(64, (size_t)g.groups * bytes + 64));
-    for (int64_t i = 0; i < g.groups; i++) pack(dev, mat_at(g.b, 0, i * g.b_stride), g.b_t, g.N, g.K, packed + (size_t)i * bytes);
+    for (int64_t i = 0; i < g.groups; i++)
+      pack(dev, mat_at(g.b, 0, i * g.b_stride), g.b_t, g.N, g.K, packed + (size_t)i * bytes);
     g.b_packed = packed;
   }
   dev->op->gemm_grouped(dev, &g);
@@ -142,8 +167,15 @@ static void weight_declare(Trial *t) {
 }
 static void weight_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   (void)first;
-  GroupedWeightArgs g = {.groups = t->shape[1], .M = t->shape[2], .N = t->shape[3], .rows_max = count, .offset = trial_i(t, OFFSET, 0),
-                         .c = trial_m(t, C, 0), .a = trial_m(t, A, 0), .b = trial_m(t, B, 0), .a_row = trial_i(t, A_ROW, 0),
+  GroupedWeightArgs g = {.groups = t->shape[1],
+                         .M = t->shape[2],
+                         .N = t->shape[3],
+                         .rows_max = count,
+                         .offset = trial_i(t, OFFSET, 0),
+                         .c = trial_m(t, C, 0),
+                         .a = trial_m(t, A, 0),
+                         .b = trial_m(t, B, 0),
+                         .a_row = trial_i(t, A_ROW, 0),
                          .b_row = trial_i(t, B_ROW, 0)};
   g.c_stride = g.M * g.c.ld;
   dev->op->gemm_grouped_weight(dev, &g);

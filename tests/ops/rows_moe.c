@@ -2,8 +2,16 @@
 
 // ---- router: tokens a sequence, sequences, experts, k, groups, best groups
 
-static const int64_t shapes[][TRIAL_DIMS] = {{3, 2, 9, 3, 1, 1}, {4, 1, 16, 4, 4, 2}, {1, 1, 1, 1, 1, 1}, {5, 3, 33, 8, 1, 1}, {7, 1, 64, 6, 8, 3},
-                                             {0, 1, 8, 2, 1, 1}, {2, 4, 15, 15, 1, 1}, {33, 3, 48, 4, 1, 1}, {60, 2, 192, 4, 1, 1}, {20, 1, 160, 6, 8, 3},
+static const int64_t shapes[][TRIAL_DIMS] = {{3, 2, 9, 3, 1, 1},
+                                             {4, 1, 16, 4, 4, 2},
+                                             {1, 1, 1, 1, 1, 1},
+                                             {5, 3, 33, 8, 1, 1},
+                                             {7, 1, 64, 6, 8, 3},
+                                             {0, 1, 8, 2, 1, 1},
+                                             {2, 4, 15, 15, 1, 1},
+                                             {33, 3, 48, 4, 1, 1},
+                                             {60, 2, 192, 4, 1, 1},
+                                             {20, 1, 160, 6, 8, 3},
                                              {-1}};
 enum { LOGITS, BIAS, IDS, WEIGHTS, PICKS, AUX, DWEIGHTS, DLOGITS };
 
@@ -21,11 +29,25 @@ static void logits_fill(Trial *t) {
 // variants: bit 0 softmax; bit 1 bias; bit 2 not normalised
 static RouterArgs args(const Trial *t, int64_t first, int64_t count) {
   const int64_t *s = t->shape;
-  return (RouterArgs){.N = count * s[1], .T = count, .E = s[2], .k = s[3], .n_group = s[4], .topk_group = s[5], .norm_eps = 1e-20, .scaling = 2.5,
-                      .scoring = t->variant & 1 ? SCORE_SOFTMAX : SCORE_SIGMOID, .normalise = !(t->variant & 4), .logits = trial_m(t, LOGITS, first),
-                      .bias = trial_f(t, BIAS, 0), .ids = trial_i(t, IDS, first), .weights = trial_m(t, WEIGHTS, first),
-                      .picks = trial_i(t, PICKS, 0), .aux = trial_m(t, AUX, 0), .dweights = trial_m(t, DWEIGHTS, first),
-                      .dlogits = trial_m(t, DLOGITS, first), .aux_scale = 0.7};
+  return (RouterArgs){.N = count * s[1],
+                      .T = count,
+                      .E = s[2],
+                      .k = s[3],
+                      .n_group = s[4],
+                      .topk_group = s[5],
+                      .norm_eps = 1e-20,
+                      .scaling = 2.5,
+                      .scoring = t->variant & 1 ? SCORE_SOFTMAX : SCORE_SIGMOID,
+                      .normalise = !(t->variant & 4),
+                      .logits = trial_m(t, LOGITS, first),
+                      .bias = trial_f(t, BIAS, 0),
+                      .ids = trial_i(t, IDS, first),
+                      .weights = trial_m(t, WEIGHTS, first),
+                      .picks = trial_i(t, PICKS, 0),
+                      .aux = trial_m(t, AUX, 0),
+                      .dweights = trial_m(t, DWEIGHTS, first),
+                      .dlogits = trial_m(t, DLOGITS, first),
+                      .aux_scale = 0.7};
 }
 
 static void router_inputs(Trial *t) {
@@ -82,7 +104,8 @@ const OpRow row_router_backward = {shapes, 8, router_backward_declare, router_ba
 
 // ---- sort, combine, permute: tokens, k, experts, width
 
-static const int64_t moe_shapes[][TRIAL_DIMS] = {{3, 2, 5, 17}, {1, 1, 1, 1}, {7, 4, 9, 64}, {9, 3, 48, 33}, {0, 2, 4, 8}, {33, 8, 192, 65},
+static const int64_t moe_shapes[][TRIAL_DIMS] = {{3, 2, 5, 17},    {1, 1, 1, 1},   {7, 4, 9, 64},
+                                                 {9, 3, 48, 33},   {0, 2, 4, 8},   {33, 8, 192, 65},
                                                  {70, 4, 48, 300}, {5, 2, 3, 127}, {-1}};
 enum { OFFSET, ROW_TOKEN, ROW_SLOT, SLOT_ROW, PICKED, Y, ADD, ROWS, X };
 
@@ -96,8 +119,8 @@ static void sort_declare(Trial *t) {
   for (int64_t i = 0; i < N * k; i++) trial_set(t, PICKED, i, 0, (double)(int64_t)(trial_random(PICKED, i) * (double)E));
 }
 static void sort_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  dev->op->moe_sort(dev, trial_i(t, OFFSET, first), trial_i(t, ROW_TOKEN, first), trial_i(t, ROW_SLOT, first), trial_i(t, SLOT_ROW, first),
-                    trial_i(t, PICKED, first), count, t->shape[1], t->shape[2]);
+  dev->op->moe_sort(dev, trial_i(t, OFFSET, first), trial_i(t, ROW_TOKEN, first), trial_i(t, ROW_SLOT, first),
+                    trial_i(t, SLOT_ROW, first), trial_i(t, PICKED, first), count, t->shape[1], t->shape[2]);
 }
 const OpRow row_moe_sort = {moe_shapes, 1, sort_declare, sort_call, .no_nonfinite = true};
 
@@ -119,8 +142,8 @@ static void combine_declare(Trial *t) {
 }
 static void combine_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   Mat y = trial_m(t, Y, first);
-  dev->op->moe_combine(dev, y, t->variant == 2 ? y : trial_m(t, ADD, first), trial_m(t, ROWS, 0), trial_i(t, SLOT_ROW, first), count, t->shape[1],
-                       t->shape[3]);
+  dev->op->moe_combine(dev, y, t->variant == 2 ? y : trial_m(t, ADD, first), trial_m(t, ROWS, 0), trial_i(t, SLOT_ROW, first),
+                       count, t->shape[1], t->shape[3]);
 }
 const OpRow row_moe_combine = {moe_shapes, 4, combine_declare, combine_call, .rows = true};
 
@@ -133,6 +156,7 @@ static void permute_declare(Trial *t) {
   slots_fill(t, ROW_SLOT);
 }
 static void permute_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  dev->op->moe_permute(dev, trial_f(t, Y, first), trial_f(t, X, first), trial_i(t, ROW_SLOT, first), count * t->shape[1], t->variant);
+  dev->op->moe_permute(dev, trial_f(t, Y, first), trial_f(t, X, first), trial_i(t, ROW_SLOT, first), count * t->shape[1],
+                       t->variant);
 }
 const OpRow row_moe_permute = {moe_shapes, 2, permute_declare, permute_call, .rows = false};

@@ -2,7 +2,7 @@
 
 #include "ops/harness.h"
 
-static const int64_t shapes[][TRIAL_DIMS] = {{3, 17}, {2, 64}, {1, 1}, {4, 33}, {7, 15}, {2, 63}, {0, 5},  {3, 32},
+static const int64_t shapes[][TRIAL_DIMS] = {{3, 17}, {2, 64},  {1, 1},   {4, 33},   {7, 15},   {2, 63},   {0, 5}, {3, 32},
                                              {1, 65}, {2, 127}, {9, 129}, {33, 300}, {1, 9001}, {70, 260}, {-1}};
 enum { Y, RSTD, X, W, DY, ADD };
 
@@ -16,8 +16,8 @@ static void forward_declare(Trial *t) {
   t->length = (double)D;
 }
 static void forward_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  dev->op->rms_norm_forward(dev, trial_m(t, Y, first), trial_m(t, RSTD, first), trial_m(t, X, first), trial_m(t, W, first), count, t->shape[1],
-                            1e-5);
+  dev->op->rms_norm_forward(dev, trial_m(t, Y, first), trial_m(t, RSTD, first), trial_m(t, X, first), trial_m(t, W, first),
+                            count, t->shape[1], 1e-5);
 }
 const OpRow row_rms_norm_forward = {shapes, 4, forward_declare, forward_call, .rows = true};
 
@@ -40,8 +40,8 @@ static void input_declare(Trial *t) {
 }
 static void input_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   Mat dx = trial_m(t, Y, first);
-  dev->op->rms_norm_backward_input(dev, dx, t->variant == 2 ? dx : trial_m(t, ADD, first), trial_m(t, DY, first), trial_m(t, X, first),
-                                   trial_m(t, RSTD, first), trial_m(t, W, first), count, t->shape[1]);
+  dev->op->rms_norm_backward_input(dev, dx, t->variant == 2 ? dx : trial_m(t, ADD, first), trial_m(t, DY, first),
+                                   trial_m(t, X, first), trial_m(t, RSTD, first), trial_m(t, W, first), count, t->shape[1]);
 }
 const OpRow row_rms_norm_backward_input = {shapes, 3, input_declare, input_call, .rows = true};
 
@@ -56,7 +56,7 @@ static void weight_declare(Trial *t) {
   t->length = (double)N;
 }
 static void weight_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  dev->op->rms_norm_backward_weight(dev, trial_m(t, W, first), trial_m(t, DY, first), trial_m(t, X, first), trial_m(t, RSTD, first), count,
-                                    t->shape[1]);
+  dev->op->rms_norm_backward_weight(dev, trial_m(t, W, first), trial_m(t, DY, first), trial_m(t, X, first),
+                                    trial_m(t, RSTD, first), count, t->shape[1]);
 }
 const OpRow row_rms_norm_backward_weight = {shapes, 2, weight_declare, weight_call, .rows = false};

@@ -33,13 +33,24 @@ static void adamw_declare(Trial *t) {
   for (int64_t i = 0; i < n; i++) {
     double scale = i % 5 == 0 ? 1e-12 : i % 7 == 0 ? 1e4 : 1;
     trial_set(t, G, i, 0, scale * trial_value(t, G, i, 0));
-    trial_set(t, M, i, 0, copysign(0.1 * scale * trial_value(t, M, i, 0), trial_value(t, G, i, 0)));  // m keeps its sign: no cancellation
+    trial_set(t, M, i, 0,
+              copysign(0.1 * scale * trial_value(t, M, i, 0), trial_value(t, G, i, 0)));  // m keeps its sign: no cancellation
     trial_set(t, V, i, 0, i % 11 == 0 ? 0 : scale * scale * (0.01 + fabs(trial_value(t, V, i, 0))));
   }
 }
 static void adamw_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  AdamwArgs a = {.n = count, .step = t->variant & 1 ? 1 : 7, .p = trial_f(t, P, first), .g = trial_f(t, G, first), .m = trial_m(t, M, first),
-                 .v = trial_m(t, V, first), .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.1, .grad_scale = 0.5,
+  AdamwArgs a = {.n = count,
+                 .step = t->variant & 1 ? 1 : 7,
+                 .p = trial_f(t, P, first),
+                 .g = trial_f(t, G, first),
+                 .m = trial_m(t, M, first),
+                 .v = trial_m(t, V, first),
+                 .lr = 1e-2,
+                 .beta1 = 0.9,
+                 .beta2 = 0.95,
+                 .eps = 1e-8,
+                 .decay = 0.1,
+                 .grad_scale = 0.5,
                  .clear = t->variant & 1};
   a.m.ld = a.v.ld = count;  // one row
   dev->op->adamw(dev, &a);

@@ -3,8 +3,8 @@
 #include "ops/harness.h"
 
 // rows, heads, stride, d
-static const int64_t shapes[][TRIAL_DIMS] = {{3, 2, 10, 6}, {2, 1, 64, 64}, {1, 3, 2, 2}, {4, 5, 40, 32}, {0, 2, 8, 8}, {5, 2, 96, 34},
-                                             {7, 1, 130, 128}, {2, 3, 20, 20}, {60, 4, 96, 64}, {-1}};
+static const int64_t shapes[][TRIAL_DIMS] = {{3, 2, 10, 6},  {2, 1, 64, 64},   {1, 3, 2, 2},   {4, 5, 40, 32},  {0, 2, 8, 8},
+                                             {5, 2, 96, 34}, {7, 1, 130, 128}, {2, 3, 20, 20}, {60, 4, 96, 64}, {-1}};
 enum { X, POSITION, COS, SIN, POSITIONS = 11 };
 
 // variants: bit 0 pairs, bit 1 inverse
@@ -21,7 +21,7 @@ static void declare(Trial *t) {
   }
 }
 static void call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  dev->op->rope(dev, trial_m(t, X, first), trial_i(t, POSITION, first), trial_m(t, COS, 0), trial_m(t, SIN, 0), count, t->shape[1], t->shape[2],
-                t->shape[3], t->variant & 1, t->variant & 2);
+  dev->op->rope(dev, trial_m(t, X, first), trial_i(t, POSITION, first), trial_m(t, COS, 0), trial_m(t, SIN, 0), count,
+                t->shape[1], t->shape[2], t->shape[3], t->variant & 1, t->variant & 2);
 }
 const OpRow row_rope = {shapes, 4, declare, call, .rows = true};

@@ -2,12 +2,12 @@
 
 #include "ops/harness.h"
 
-static const int64_t shapes[][TRIAL_DIMS] = {{3, 17}, {2, 64}, {1, 1}, {4, 33}, {7, 15}, {2, 63}, {0, 5},  {3, 32},
+static const int64_t shapes[][TRIAL_DIMS] = {{3, 17}, {2, 64},  {1, 1},   {4, 33},   {7, 15},   {2, 63},   {0, 5}, {3, 32},
                                              {1, 65}, {2, 127}, {9, 129}, {33, 300}, {1, 9001}, {70, 260}, {-1}};
 enum { Y, GATE, UP, WEIGHT, DGATE, DUP, DWEIGHT };
 
-// Wide gates now and then: exponentials that overflow either way. Not in the middle, where the harness puts infinities, and no infinite weight of a
-// whole row: a gate of -90 times an infinity is 0 times infinity in fp32 (NaN), and not in double.
+// Wide gates now and then: exponentials that overflow either way. Not in the middle, where the harness puts infinities, and no
+// infinite weight of a whole row: a gate of -90 times an infinity is 0 times infinity in fp32 (NaN), and not in double.
 static void gates_fill(Trial *t) {
   int64_t middle = t->shape[0] * t->shape[1] / 2;
   for (int64_t n = 0; n < t->shape[0]; n++)
@@ -25,8 +25,8 @@ static void forward_declare(Trial *t) {
   gates_fill(t);
 }
 static void forward_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  dev->op->swiglu_forward(dev, trial_m(t, Y, first), trial_m(t, GATE, first), trial_m(t, UP, first), trial_m(t, WEIGHT, first), count,
-                          t->shape[1]);
+  dev->op->swiglu_forward(dev, trial_m(t, Y, first), trial_m(t, GATE, first), trial_m(t, UP, first), trial_m(t, WEIGHT, first),
+                          count, t->shape[1]);
 }
 const OpRow row_swiglu_forward = {shapes, 4, forward_declare, forward_call, .rows = true};
 
@@ -51,7 +51,8 @@ static void backward_declare(Trial *t) {
 static void backward_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   Mat gate = trial_m(t, GATE, first), up = trial_m(t, UP, first);
   bool in_place = t->variant & 2;
-  dev->op->swiglu_backward(dev, in_place ? gate : trial_m(t, DGATE, first), in_place ? up : trial_m(t, DUP, first), trial_m(t, DWEIGHT, first),
-                           trial_m(t, Y, first), gate, up, trial_m(t, WEIGHT, first), count, t->shape[1]);
+  dev->op->swiglu_backward(dev, in_place ? gate : trial_m(t, DGATE, first), in_place ? up : trial_m(t, DUP, first),
+                           trial_m(t, DWEIGHT, first), trial_m(t, Y, first), gate, up, trial_m(t, WEIGHT, first), count,
+                           t->shape[1]);
 }
 const OpRow row_swiglu_backward = {shapes, 4, backward_declare, backward_call, .rows = true};

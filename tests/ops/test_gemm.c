@@ -180,10 +180,8 @@ TEST(gemm_passes_nan_and_inf) {
     GemmArgs g = {.M = 20, .N = 40, .K = 50, .c = c, .a = a, .b = b, .add = mat_none(), .bias = mat_none()};
     float odd[2] = {NAN, INFINITY};
     for (int i = 0; i < 2; i++) {
-      if (type == DT_F32)
-        ((float *)a.data)[3 * i * a.ld + 49] = odd[i];
-      else
-        ((Bf16 *)a.data)[3 * i * a.ld + 49] = bf16_from_f32(odd[i]);
+      if (type == DT_F32) ((float *)a.data)[3 * i * a.ld + 49] = odd[i];
+      else ((Bf16 *)a.data)[3 * i * a.ld + 49] = bf16_from_f32(odd[i]);
     }
     d.op->gemm(&d, &g);
     for (int64_t j = 0; j < 40; j++) {

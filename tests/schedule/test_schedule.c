@@ -28,7 +28,8 @@ TEST(turns_out_of_order_are_named) {
   ASSERT_OK(schedule_build(&s, (ScheduleShape){2, 1, true}));  // F0 F1 I1 I0 W1 W0
   Turn kept = s.turn[4];
   s.turn[4] = s.turn[3];
-  ASSERT_ERR(schedule_check(&s, NULL), ERR_STATE, "turn 4 (I, chunk 0, micro-batch 0) cannot come here: its backward ran already");
+  ASSERT_ERR(schedule_check(&s, NULL), ERR_STATE,
+             "turn 4 (I, chunk 0, micro-batch 0) cannot come here: its backward ran already");
   s.turn[4] = kept;
   s.turn[0].chunk = 1;
   ASSERT_ERR(schedule_check(&s, NULL), ERR_STATE, "the chunk before it was not forwarded");

@@ -21,17 +21,15 @@ static void stream_text(const Tokenizer *t, TokenizerWork *w, TextStream *s, con
   streamed.data = malloc(whole.size + 1);
   for (int64_t i = 0; i <= ids.count; i++) {
     piece.size = 0;
-    if (i < ids.count)
-      ASSERT_OK(text_stream_push(s, ids.id[i], &piece));
-    else
-      ASSERT_OK(text_stream_end(s, &piece));
+    if (i < ids.count) ASSERT_OK(text_stream_push(s, ids.id[i], &piece));
+    else ASSERT_OK(text_stream_end(s, &piece));
     ASSERT(whole_characters(&piece) || strstr(text, "\xEF\xBF\xBD"));
     ASSERT_MSG(streamed.size + piece.size <= whole.size, "more text streamed than there is in \"%s\"", text);
     if (piece.size) memcpy(streamed.data + streamed.size, piece.data, piece.size);
     streamed.size += piece.size;
   }
-  ASSERT_MSG(streamed.size == whole.size && memcmp(streamed.data, whole.data, whole.size) == 0, "streamed \"%.*s\", want \"%.*s\"",
-             (int)streamed.size, streamed.data, (int)whole.size, whole.data);
+  ASSERT_MSG(streamed.size == whole.size && memcmp(streamed.data, whole.data, whole.size) == 0,
+             "streamed \"%.*s\", want \"%.*s\"", (int)streamed.size, streamed.data, (int)whole.size, whole.data);
   ids_free(&ids);
   bytes_free(&whole);
   bytes_free(&streamed);
@@ -39,9 +37,14 @@ static void stream_text(const Tokenizer *t, TokenizerWork *w, TextStream *s, con
 }
 
 static void stream_with(const char *path) {
-  static const char *const texts[] = {
-      "hello world", " two  spaces and\ttab\nnewline ", "你好，世界 2024", "naïve 😀😃 龘䶮 mixed 中文 and English 1234567.89",
-      "👨‍👩‍👧 e\xCC\x81 \xE2\x96\x81 a_b__c", "    return x;\n\n\n}", "", " "};
+  static const char *const texts[] = {"hello world",
+                                      " two  spaces and\ttab\nnewline ",
+                                      "你好，世界 2024",
+                                      "naïve 😀😃 龘䶮 mixed 中文 and English 1234567.89",
+                                      "👨‍👩‍👧 e\xCC\x81 \xE2\x96\x81 a_b__c",
+                                      "    return x;\n\n\n}",
+                                      "",
+                                      " "};
   Tokenizer *t;
   TokenizerWork *w;
   TextStream s;

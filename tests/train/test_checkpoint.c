@@ -47,18 +47,23 @@ static bool state_is(const State *s, int64_t step) {
 
 static void fixture(Fixture *f, const char *folder) {
   f->state = calloc(1, sizeof *f->state);
-  CheckpointArray all[N_ARRAYS] = {
-      {.name = "w/big", .type = ST_F32, .n_dims = 2, .dim = {BIG, 1}, .data = f->state->big},
-      {.name = "w/half", .type = ST_BF16, .n_dims = 1, .dim = {7}, .data = f->state->half},
-      {.name = "w/empty", .type = ST_F32, .n_dims = 2, .dim = {0, 5}, .data = f->state->half},
-      {.name = "count", .type = ST_I64, .n_dims = 1, .dim = {3}, .data = f->state->count},
-      {.name = "byte", .type = ST_U8, .n_dims = 0, .data = &f->state->byte}};
+  CheckpointArray all[N_ARRAYS] = {{.name = "w/big", .type = ST_F32, .n_dims = 2, .dim = {BIG, 1}, .data = f->state->big},
+                                   {.name = "w/half", .type = ST_BF16, .n_dims = 1, .dim = {7}, .data = f->state->half},
+                                   {.name = "w/empty", .type = ST_F32, .n_dims = 2, .dim = {0, 5}, .data = f->state->half},
+                                   {.name = "count", .type = ST_I64, .n_dims = 1, .dim = {3}, .data = f->state->count},
+                                   {.name = "byte", .type = ST_U8, .n_dims = 0, .data = &f->state->byte}};
   memcpy(f->array, all, sizeof all);
   size_t bytes = checkpoint_staging_bytes(f->array, N_ARRAYS);
   f->staging = aligned_alloc(64, (bytes + 63) / 64 * 64);
   memset(f->staging, 0xAA, bytes);
-  f->options = (CheckpointOptions){.folder = folder, .identity = identity, .config = "train: {steps: 10}\n", .version = "test",
-                                   .array = f->array, .n_arrays = N_ARRAYS, .staging = f->staging, .keep_last = 3,
+  f->options = (CheckpointOptions){.folder = folder,
+                                   .identity = identity,
+                                   .config = "train: {steps: 10}\n",
+                                   .version = "test",
+                                   .array = f->array,
+                                   .n_arrays = N_ARRAYS,
+                                   .staging = f->staging,
+                                   .keep_last = 3,
                                    .shard_bytes = 1300000};
 }
 
@@ -193,11 +198,13 @@ TEST(a_step_written_again_replaces_the_bad_one) {
 
 typedef struct {
   const char *file;
-  double at;        // of its size: where it is cut, or where a bit flips
-  const char *part; // of the message
+  double at;         // of its size: where it is cut, or where a bit flips
+  const char *part;  // of the message
 } Damage;
 
-static void damage_path(char out[PATH_BYTES], const char *file) { snprintf(out, PATH_BYTES, "%.1000s/step-2/%s", test_folder(), file); }
+static void damage_path(char out[PATH_BYTES], const char *file) {
+  snprintf(out, PATH_BYTES, "%.1000s/step-2/%s", test_folder(), file);
+}
 
 static void rewrite(const char *path, const uint8_t *bytes, size_t size) {
   FILE *out = fopen(path, "wb");
@@ -287,8 +294,8 @@ TEST(a_checkpoint_of_another_model_is_refused) {
   char path[PATH_BYTES];
   int64_t step;
   ASSERT_OK(checkpoint_path(path, test_folder(), 1));
-  ASSERT_ERR(checkpoint_load_latest(test_folder(), "model.layers: 2\nmodel.width: 65\n", f.array, N_ARRAYS, &step, NULL), ERR_CONFIG,
-             "\"model.width: 64\" there, \"model.width: 65\" here");
+  ASSERT_ERR(checkpoint_load_latest(test_folder(), "model.layers: 2\nmodel.width: 65\n", f.array, N_ARRAYS, &step, NULL),
+             ERR_CONFIG, "\"model.width: 64\" there, \"model.width: 65\" here");
   ASSERT_ERR(checkpoint_load(path, "model.layers: 2\n", f.array, N_ARRAYS, true, NULL), ERR_CONFIG, "model.width: 64");
   ASSERT_OK(checkpoint_load(path, NULL, f.array, 2, false, NULL));  // a part of it
   ASSERT_ERR(checkpoint_load(path, NULL, f.array, N_ARRAYS - 1, true, NULL), ERR_CONFIG, "\"byte\"");
@@ -313,7 +320,8 @@ TEST(an_empty_or_missing_folder_has_no_checkpoint) {
   snprintf(path, sizeof path, "%.1000s/step-5/manifest.json", test_folder());
   log_level(LOG_QUIET);
   rewrite(path, (const uint8_t *)"{}", 2);
-  ASSERT_ERR(checkpoint_load_latest(test_folder(), identity, f.array, N_ARRAYS, &step, NULL), ERR_FORMAT, "none of its 1 checkpoints is good");
+  ASSERT_ERR(checkpoint_load_latest(test_folder(), identity, f.array, N_ARRAYS, &step, NULL), ERR_FORMAT,
+             "none of its 1 checkpoints is good");
 }
 
 TEST(a_full_disk_costs_the_checkpoint_and_not_the_run) {

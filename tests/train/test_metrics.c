@@ -40,7 +40,8 @@ TEST(lines_are_json) {
   const char *folder = test_folder();
   write_steps(folder, 3, 3);
   char *text = text_of(folder);
-  ASSERT_TEXT(text, "{\"step\":3,\"loss\":3.3333333333333335,\"bad\":null,\"load\":[[1,2,3]],\"time\":{\"who\":\"x\",\"n\":-5}}\n");
+  ASSERT_TEXT(text,
+              "{\"step\":3,\"loss\":3.3333333333333335,\"bad\":null,\"load\":[[1,2,3]],\"time\":{\"who\":\"x\",\"n\":-5}}\n");
   json_t *root;
   ASSERT_OK(json_parse(&root, text, strlen(text), "line", true));
   json_decref(root);

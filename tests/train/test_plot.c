@@ -11,8 +11,11 @@ static void write_run(const char *folder, int steps, const char *tail) {
   ASSERT_OK(path_join(path, folder, "metrics.jsonl"));
   ASSERT_OK(file_create(&w, path));
   for (int s = 1; s <= steps; s++)
-    ASSERT_OK(file_printf(&w, "{\"step\":%d,\"loss\":%g,\"lm\":%g,\"grad_norm\":%s,\"lr\":%g%s,\"load_max_over_mean\":1.5,\"time\":{\"tokens_per_s\":%d}}\n", s,
-                          9.0 / s, 8.0 / s, s == 3 ? "null" : "0.5", 1e-3 * s, s % 5 == 0 ? ",\"eval_loss\":2.5" : "", 1000 + s));
+    ASSERT_OK(file_printf(&w,
+                          "{\"step\":%d,\"loss\":%g,\"lm\":%g,\"grad_norm\":%s,\"lr\":%g%s,\"load_max_over_mean\":1.5,\"time\":"
+                          "{\"tokens_per_s\":%d}}\n",
+                          s, 9.0 / s, 8.0 / s, s == 3 ? "null" : "0.5", 1e-3 * s, s % 5 == 0 ? ",\"eval_loss\":2.5" : "",
+                          1000 + s));
   ASSERT_OK(file_printf(&w, "%s", tail));
   ASSERT_OK(file_commit(&w));
   ASSERT_OK(path_join(path, folder, "experts.jsonl"));
@@ -47,7 +50,8 @@ static void check_well_formed(const char *text) {
   }
   ASSERT_INT(depth, 0);
   ASSERT_INT(roots, 1);
-  for (const char *p = strchr(text, '&'); p; p = strchr(p + 1, '&')) ASSERT(strncmp(p, "&amp;", 5) == 0 || strncmp(p, "&lt;", 4) == 0 || strncmp(p, "&quot;", 6) == 0);
+  for (const char *p = strchr(text, '&'); p; p = strchr(p + 1, '&'))
+    ASSERT(strncmp(p, "&amp;", 5) == 0 || strncmp(p, "&lt;", 4) == 0 || strncmp(p, "&quot;", 6) == 0);
 }
 
 static void draw_and_check(int steps) {

@@ -34,8 +34,8 @@ TEST(records_are_whole_and_hold_the_scalar) {
   ASSERT_INT(n, 3);
   ASSERT_INT(at, map.size);
   // wall_time 1.5, step 300, summary { value { tag "loss", simple_value 2.5 } }
-  static const uint8_t want[] = {0x09, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f, 0x10, 0xac, 0x02, 0x2a, 0x0d,
-                                 0x0a, 0x0b, 0x0a, 0x04, 'l', 'o', 's', 's', 0x15, 0, 0, 0x20, 0x40};
+  static const uint8_t want[] = {0x09, 0,    0,    0,    0,   0,   0,   0xf8, 0x3f, 0x10, 0xac, 0x02, 0x2a, 0x0d,
+                                 0x0a, 0x0b, 0x0a, 0x04, 'l', 'o', 's', 's',  0x15, 0,    0,    0x20, 0x40};
   ASSERT_INT(sizes[2], sizeof want);
   ASSERT(memcmp(map.data + map.size - 4 - sizeof want, want, sizeof want) == 0);
   file_unmap(&map);

@@ -17,7 +17,8 @@ TEST(bytes_of_tokens_sum_to_the_text) {
   int32_t *bytes = calloc((size_t)vocab, sizeof *bytes);
   ASSERT(bytes);
   ASSERT_OK(token_bytes(t, vocab, bytes));
-  static const char *const texts[] = {"a plain sentence, with  two spaces\nand lines", "\xe4\xb8\xad\xe6\x96\x87\xe3\x80\x82 mixed \xf0\x9f\x98\x80 text",
+  static const char *const texts[] = {"a plain sentence, with  two spaces\nand lines",
+                                      "\xe4\xb8\xad\xe6\x96\x87\xe3\x80\x82 mixed \xf0\x9f\x98\x80 text",
                                       "int main(void) { return 0; }\n\t\t", "\xf0\xa0\x80\x80\xf0\xaa\x9a\xa5"};
   for (size_t i = 0; i < 4; i++) {
     Ids ids = {0};

@@ -21,8 +21,16 @@ typedef struct {
 
 static void open_trainer(Trainer *t, RunConfig *c, Shape s) {
   c->optimizer.moments = s.moments;
-  TrainerOptions o = {.model = &c->model, .type = s.type, .threads = s.threads, .leaves = s.leaves, .late_weights = s.late_weights,
-                      .optimizer = c->optimizer, .where = "test", .shape = {{s.micro_batch, 16}}, .n_shapes = 1, .batch_rows = s.batch * 16,
+  TrainerOptions o = {.model = &c->model,
+                      .type = s.type,
+                      .threads = s.threads,
+                      .leaves = s.leaves,
+                      .late_weights = s.late_weights,
+                      .optimizer = c->optimizer,
+                      .where = "test",
+                      .shape = {{s.micro_batch, 16}},
+                      .n_shapes = 1,
+                      .batch_rows = s.batch * 16,
                       .checkpoints = true};
   ASSERT_OK(trainer_open(t, &o));
   trainer_reset(t, 3);
@@ -56,8 +64,8 @@ static Outcome outcome_of(Shape s) {
   }
   r.weights = hash64(t.arena[MEMORY_WEIGHTS].base, t.arena[MEMORY_WEIGHTS].used, 0);
   for (int i = 0; i < MEMORY_SCRATCH; i++)  // what was measured is what was needed
-    ASSERT_MSG(t.arena[i].size - t.arena[i].peak < 4096 || t.arena[i].size == 0, "%s: reserved %zu, used %zu", memory_names[i], t.arena[i].size,
-               t.arena[i].peak);
+    ASSERT_MSG(t.arena[i].size - t.arena[i].peak < 4096 || t.arena[i].size == 0, "%s: reserved %zu, used %zu", memory_names[i],
+               t.arena[i].size, t.arena[i].peak);
   trainer_close(&t);
   free(c);
   return r;
@@ -97,7 +105,8 @@ TEST(bf16_follows_fp32) {
   for (int i = 0; i < 3; i++) ASSERT_NEAR(b.loss[i], a.loss[i], 0.02);
 }
 
-// The gradients of a batch, with only row `only` counted (-1: all) but the scale of all: what one micro-batch of one sequence gives.
+// The gradients of a batch, with only row `only` counted (-1: all) but the scale of all: what one micro-batch of one sequence
+// gives.
 static float *gradients_of(int64_t leaves, int64_t only, size_t *n) {
   RunConfig *c = malloc(sizeof *c);
   Trainer t;

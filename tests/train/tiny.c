@@ -36,11 +36,13 @@ void tiny_config(RunConfig *c, const char *folder) {
   Options o = run_options(c);
   options_defaults(&o);
   static const char *const set[][2] = {
-      {"model.layers", "2"}, {"model.width", "16"}, {"model.ffn", "24"}, {"model.vocab", "64"}, {"model.max_length", "64"},
-      {"model.init_std", "0.05"}, {"attention.heads", "2"}, {"mla.q_rank", "8"}, {"mla.kv_rank", "8"}, {"mla.nope", "8"},
-      {"mla.rope", "4"}, {"mla.v", "8"}, {"moe.experts", "4"}, {"moe.top_k", "2"}, {"moe.ffn", "8"}, {"mtp.layers", "1"},
-      {"data.seq_length", "16"}, {"train.steps", "8"}, {"train.batch", "4"}, {"train.micro_batch", "2"}, {"train.threads", "1"},
-      {"lr.peak", "0.01"}, {"lr.low", "0.001"}, {"lr.warmup", "2"}, {"log.experts", "1"}};
+      {"model.layers", "2"},      {"model.width", "16"},      {"model.ffn", "24"},      {"model.vocab", "64"},
+      {"model.max_length", "64"}, {"model.init_std", "0.05"}, {"attention.heads", "2"}, {"mla.q_rank", "8"},
+      {"mla.kv_rank", "8"},       {"mla.nope", "8"},          {"mla.rope", "4"},        {"mla.v", "8"},
+      {"moe.experts", "4"},       {"moe.top_k", "2"},         {"moe.ffn", "8"},         {"mtp.layers", "1"},
+      {"data.seq_length", "16"},  {"train.steps", "8"},       {"train.batch", "4"},     {"train.micro_batch", "2"},
+      {"train.threads", "1"},     {"lr.peak", "0.01"},        {"lr.low", "0.001"},      {"lr.warmup", "2"},
+      {"log.experts", "1"}};
   for (size_t i = 0; i < sizeof set / sizeof *set; i++) ASSERT_OK(options_set(&o, set[i][0], set[i][1], "tiny"));
   snprintf(c->data.train, sizeof c->data.train, "%.900s/toy", folder);
   snprintf(c->train.output, sizeof c->train.output, "%.900s/run", folder);

@@ -64,8 +64,8 @@ typedef struct {
 // *sum = sum of the blocks in order; `part` fills the sums of a round, which lie in scratch.
 void squares_run(Dev *dev, PoolFn *part, double *sum, const float *x, int64_t n);
 
-// ids[0..k) of one token from its choice scores (destroyed): limited to the best groups, falling, ties to the lower index, NaN last.
-// `working`: room for 2 E doubles. Shared by all levels: what is chosen must not differ by a level's search.
+// ids[0..k) of one token from its choice scores (destroyed): limited to the best groups, falling, ties to the lower index, NaN
+// last. `working`: room for 2 E doubles. Shared by all levels: what is chosen must not differ by a level's search.
 void router_choose(const RouterArgs *r, double *choice, void *working, int32_t *ids);
 
 #endif

@@ -292,10 +292,8 @@ static void product_grouped(const void *args, int64_t group, Product *p) {
                  .a = g->a,
                  .b = mat_at(g->b, 0, group * g->b_stride),
                  .b_t = g->b_t};
-  if (g->a_row)
-    p->a_row = g->a_row + row;
-  else
-    p->a = mat_at(g->a, row, 0);
+  if (g->a_row) p->a_row = g->a_row + row;
+  else p->a = mat_at(g->a, row, 0);
   if (g->b_packed) p->b_packed = (const char *)g->b_packed + (size_t)group * ((const Grouped *)args)->packed_bytes;
 }
 
@@ -316,14 +314,10 @@ static void product_weight(const void *args, int64_t group, Product *p) {
   int64_t row = g->offset[group], rows = g->offset[group + 1] - row;
   Mat c = mat_at(g->c, 0, group * g->c_stride);
   *p = (Product){.M = rows ? g->M : 0, .N = g->N, .K = rows, .c = c, .a = g->a, .b = g->b, .add = c, .a_t = true};
-  if (g->a_row)
-    p->a_row = g->a_row + row;
-  else
-    p->a = mat_at(g->a, row, 0);
-  if (g->b_row)
-    p->b_row = g->b_row + row;
-  else
-    p->b = mat_at(g->b, row, 0);
+  if (g->a_row) p->a_row = g->a_row + row;
+  else p->a = mat_at(g->a, row, 0);
+  if (g->b_row) p->b_row = g->b_row + row;
+  else p->b = mat_at(g->b, row, 0);
 }
 
 static void gemm_grouped_weight(Dev *d, const GroupedWeightArgs *g) {

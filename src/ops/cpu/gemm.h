@@ -1,11 +1,13 @@
 // Matrix products on the processor: packing, blocking, division among threads and epilogue, once for every instruction set.
 //
-// A product C[M,N] = A[M,K] B[K,N] is cut into register tiles of mr x nr. Both operands are packed into panels (mr or nr lines side by side, k
-// going down), so that a tile reads two streams, whatever the forms (NN, NT, TN), types, gathers and strides of the operands were.
+// A product C[M,N] = A[M,K] B[K,N] is cut into register tiles of mr x nr. Both operands are packed into panels (mr or nr lines
+// side by side, k going down), so that a tile reads two streams, whatever the forms (NN, NT, TN), types, gathers and strides of
+// the operands were.
 //
-// Numbers: an element of C is ONE chain of multiply-adds (or pair dots) in rising k, begun at 0, in fp32, in one lane; then bias is added, then
-// `add`; then it is rounded to the type of C. Tile and block sizes, the number of rows, threads, packing beforehand, and gathers do not
-// change the chain, hence not a bit. fp32 gives the same bits on every instruction set with fused multiply-add.
+// Numbers: an element of C is ONE chain of multiply-adds (or pair dots) in rising k, begun at 0, in fp32, in one lane; then
+// bias is added, then `add`; then it is rounded to the type of C. Tile and block sizes, the number of rows, threads, packing
+// beforehand, and gathers do not change the chain, hence not a bit. fp32 gives the same bits on every instruction set with
+// fused multiply-add.
 //
 // A new instruction set brings one GemmKernel (its tile and its packers), and a line in the tables of gemm.c.
 #ifndef OPS_CPU_GEMM_H
@@ -13,10 +15,10 @@
 
 #include "ops/ops.h"
 
-// Packs n_lines lines of src, from `line` on, k to k + n_k - 1, into panels of `width` lines, which begin panel_bytes apart. Element (line l,
-// k j) of a panel is at ((j / ku) * width + l) * ku + j % ku; ku 1: fp32 (bf16 is widened), ku 2: bf16 pairs. Lines and k's past the end are zero.
-// Element (line, k) of src is at row `line` column k for pack_across, at row k column `line` for pack_along; `row`, when given,
-// maps that row: row[line], row[k].
+// Packs n_lines lines of src, from `line` on, k to k + n_k - 1, into panels of `width` lines, which begin panel_bytes apart.
+// Element (line l, k j) of a panel is at ((j / ku) * width + l) * ku + j % ku; ku 1: fp32 (bf16 is widened), ku 2: bf16 pairs.
+// Lines and k's past the end are zero. Element (line, k) of src is at row `line` column k for pack_across, at row k column
+// `line` for pack_along; `row`, when given, maps that row: row[line], row[k].
 typedef struct {
   char *to;
   size_t panel_bytes;
@@ -49,13 +51,14 @@ typedef struct {
 } GemmKernel;
 
 enum {
-  GEMM_ROWS_L2 = 256,   // rows of A packed at a time: with kc k's they stay in the second-level cache
-  GEMM_ROWS = 1024,     // rows, columns of a block of C whose partial sums are kept
+  GEMM_ROWS_L2 = 256,  // rows of A packed at a time: with kc k's they stay in the second-level cache
+  GEMM_ROWS = 1024,    // rows, columns of a block of C whose partial sums are kept
   GEMM_COLS = 1024,
-  GEMM_KC_MAX = 512,    // of any kernel, in fp32 elements
-  GEMM_TILE_MAX = 1024, // floats of a register tile, at most
-  GEMM_PANEL_PAD = 64,  // keeps panels off multiples of 4 KiB
-  GEMM_SCRATCH_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD) + (GEMM_ROWS + 32) * GEMM_COLS * 4 + GEMM_TILE_MAX * 4 + 4096,
+  GEMM_KC_MAX = 512,     // of any kernel, in fp32 elements
+  GEMM_TILE_MAX = 1024,  // floats of a register tile, at most
+  GEMM_PANEL_PAD = 64,   // keeps panels off multiples of 4 KiB
+  GEMM_SCRATCH_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD) + (GEMM_ROWS + 32) * GEMM_COLS * 4 +
+                       GEMM_TILE_MAX * 4 + 4096,
 };
 
 // The kernel that computes with operands of `type` on this device.

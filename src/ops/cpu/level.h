@@ -13,10 +13,8 @@
 
 // Runs fn over the pool, or on the calling thread alone when `elements` are so few that waking others would cost more.
 static inline void ops_run(Dev *dev, PoolFn *fn, void *arg, int64_t elements) {
-  if (elements < 8192)
-    fn(arg, 0, 1);
-  else
-    pool_run(dev->pool, fn, arg);
+  if (elements < 8192) fn(arg, 0, 1);
+  else pool_run(dev->pool, fn, arg);
 }
 
 #endif

@@ -92,15 +92,9 @@ static inline __attribute__((always_inline)) void across(Unit unit, const GemmPa
 
 void gemm_pack_across_avx512(const GemmPack *p) {
   switch (unit_of(p)) {
-    case UNIT_F32:
-      across(UNIT_F32, p);
-      break;
-    case UNIT_WIDENED:
-      across(UNIT_WIDENED, p);
-      break;
-    case UNIT_PAIR:
-      across(UNIT_PAIR, p);
-      break;
+    case UNIT_F32: across(UNIT_F32, p); break;
+    case UNIT_WIDENED: across(UNIT_WIDENED, p); break;
+    case UNIT_PAIR: across(UNIT_PAIR, p); break;
   }
 }
 
@@ -140,15 +134,9 @@ static inline __attribute__((always_inline)) void along(Unit unit, const GemmPac
 
 void gemm_pack_along_avx512(const GemmPack *p) {
   switch (unit_of(p)) {
-    case UNIT_F32:
-      along(UNIT_F32, p);
-      break;
-    case UNIT_WIDENED:
-      along(UNIT_WIDENED, p);
-      break;
-    case UNIT_PAIR:
-      along(UNIT_PAIR, p);
-      break;
+    case UNIT_F32: along(UNIT_F32, p); break;
+    case UNIT_WIDENED: along(UNIT_WIDENED, p); break;
+    case UNIT_PAIR: along(UNIT_PAIR, p); break;
   }
 }
 
@@ -177,10 +165,8 @@ void gemm_store_avx512(const GemmStore *s) {
       Vf x = vf_load_first(s->tile + i * s->ld + j, n);
       if (s->bias) x = vf_add(x, bias);
       if (s->add.data) x = vf_add(x, load_row(s->add, i, j, n));
-      if (s->c.type == DT_F32)
-        vf_store_first((float *)s->c.data + i * s->c.ld + j, x, n);
-      else
-        vf_store_bf16_first((Bf16 *)s->c.data + i * s->c.ld + j, x, n);
+      if (s->c.type == DT_F32) vf_store_first((float *)s->c.data + i * s->c.ld + j, x, n);
+      else vf_store_bf16_first((Bf16 *)s->c.data + i * s->c.ld + j, x, n);
     }
   }
 }

@@ -7,10 +7,14 @@
 static inline Vf vf_sqrt(Vf x) { return _mm512_sqrt_ps(x); }
 static inline float vf_greatest(Vf x) { return _mm512_reduce_max_ps(x); }
 static inline float vf_first(Vf x) { return _mm512_cvtss_f32(x); }
-static inline Vf vf_load_bf16(const Bf16 *p) { return _mm512_castsi512_ps(bf16_widen_bits(_mm256_loadu_si256((const __m256i *)p))); }
+static inline Vf vf_load_bf16(const Bf16 *p) {
+  return _mm512_castsi512_ps(bf16_widen_bits(_mm256_loadu_si256((const __m256i *)p)));
+}
 static inline void vf_store_bf16(Bf16 *p, Vf x) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(vi_bf16(x))); }
 // The first n (1..16) of p as floats.
-static inline Vf vf_load_ints_first(const int32_t *p, int64_t n) { return _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(vmask_first(n), p)); }
+static inline Vf vf_load_ints_first(const int32_t *p, int64_t n) {
+  return _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(vmask_first(n), p));
+}
 
 // p[0] p[0] p[1] p[1] ..., of the first n (0..8) floats.
 static inline Vf vf_load_doubled(const float *p, int64_t n) {

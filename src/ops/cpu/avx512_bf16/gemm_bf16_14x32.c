@@ -34,12 +34,10 @@ static inline __attribute__((always_inline)) void tile_run(int rows, int vecs, i
 }
 
 static void tile(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld) {
-#define ROWS(n)                                 \
-  case n:                                       \
-    if (cols > 16)                              \
-      tile_run(n, 2, n_k, a, b, init, out, ld); \
-    else                                        \
-      tile_run(n, 1, n_k, a, b, init, out, ld); \
+#define ROWS(n)                                              \
+  case n:                                                    \
+    if (cols > 16) tile_run(n, 2, n_k, a, b, init, out, ld); \
+    else tile_run(n, 1, n_k, a, b, init, out, ld);           \
     break;
   switch (rows) {
     ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)

@@ -24,7 +24,8 @@ static double score(const AttentionArgs *a, int64_t b, int64_t h, int64_t i, int
   return a->scale * sum;
 }
 
-// m = max_j s_j;  l = sum_j exp(s_j - m);  out = sum_j exp(s_j - m) v_j / l;  lse = m + log l. No visible key: out 0, lse -infinity.
+// m = max_j s_j;  l = sum_j exp(s_j - m);  out = sum_j exp(s_j - m) v_j / l;  lse = m + log l. No visible key: out 0, lse
+// -infinity.
 static void forward_part(void *arg, int thread, int n_threads) {
   const Attention *p = arg;
   const AttentionArgs *a = p->a;

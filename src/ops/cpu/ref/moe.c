@@ -5,8 +5,8 @@
 #include "ops/cpu/ref/value.h"
 
 // Two walks over the picks: count, then place. One thread: some nanoseconds a pick, far below the products that follow.
-void ref_moe_sort(Dev *dev, int32_t *offset, int32_t *row_token, int32_t *row_slot, int32_t *slot_row, const int32_t *ids, int64_t N,
-                  int64_t k, int64_t E) {
+void ref_moe_sort(Dev *dev, int32_t *offset, int32_t *row_token, int32_t *row_slot, int32_t *slot_row, const int32_t *ids,
+                  int64_t N, int64_t k, int64_t E) {
   int32_t *next = dev_scratch(dev, 0, (size_t)E * sizeof *next);
   memset(offset, 0, (size_t)(E + 1) * sizeof *offset);
   for (int64_t i = 0; i < N * k; i++) offset[ids[i] + 1]++;

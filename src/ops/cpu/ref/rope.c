@@ -20,8 +20,8 @@ static void rope_part(void *arg, int thread, int n_threads) {
   }
 }
 
-void ref_rope(Dev *dev, Mat x, const int32_t *position, Mat cos, Mat sin, int64_t N, int64_t H, int64_t stride, int64_t d, bool pairs,
-              bool inverse) {
+void ref_rope(Dev *dev, Mat x, const int32_t *position, Mat cos, Mat sin, int64_t N, int64_t H, int64_t stride, int64_t d,
+              bool pairs, bool inverse) {
   Rope r = {x, cos, sin, position, N, H, stride, d, pairs, inverse};
   ops_run(dev, rope_part, &r, N * H * d);
 }

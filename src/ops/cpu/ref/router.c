@@ -101,7 +101,8 @@ void ref_router_forward(Dev *dev, const RouterArgs *r) {
   if (r->picks && r->N > 0) ops_run(dev, balance_part, &p, r->N * r->E);
 }
 
-// ds_e from the weights: with S = sum over the chosen of s + norm_eps, normalised: scaling (dw_c / S - sum_j dw_j s_j / S^2); else scaling dw_c.
+// ds_e from the weights: with S = sum over the chosen of s + norm_eps, normalised: scaling (dw_c / S - sum_j dw_j s_j / S^2);
+// else scaling dw_c.
 static void add_weights(const RouterArgs *r, int64_t n, const double *s, double *ds) {
   double S = r->norm_eps, dot = 0;
   const int32_t *id = r->ids + n * r->k;

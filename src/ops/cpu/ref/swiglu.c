@@ -41,7 +41,8 @@ static void backward_part(void *arg, int thread, int n_threads) {
   }
 }
 
-void ref_swiglu_backward(Dev *dev, Mat dgate, Mat dup, Mat dweight, Mat dy, Mat gate, Mat up, Mat weight, int64_t N, int64_t F) {
+void ref_swiglu_backward(Dev *dev, Mat dgate, Mat dup, Mat dweight, Mat dy, Mat gate, Mat up, Mat weight, int64_t N,
+                         int64_t F) {
   Swiglu a = {dy, dgate, dup, dweight, gate, up, weight, N, F};
   ops_run(dev, backward_part, &a, N * F);
 }
