@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/half.h"
+
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -65,6 +67,7 @@ void panels_pack_values(const AttentionJob *job, LinePanels *p, int64_t b, int64
 }
 
 void panels_pack_columns(const AttentionJob *job, LinePanels *p, Mat m, int64_t row, int64_t n) {
+  p->finite = true;
   for (int64_t i = 0; i < p->panels; i++) {
     int64_t line = panel_line(p, i);
     GemmPack pack = {.to = p->data + (size_t)i * p->panel_bytes,
@@ -77,6 +80,7 @@ void panels_pack_columns(const AttentionJob *job, LinePanels *p, Mat m, int64_t 
                      .k = row,
                      .n_k = n};
     job->g->pack_along(&pack);
+    p->finite &= job->k->all_finite(pack.to, (n + n % job->g->ku) * job->g->mr * element_bytes(job), job->g->ku);
   }
 }
 
@@ -91,8 +95,8 @@ void panels_times(const AttentionJob *job, const LinePanels *p, int64_t n_k, con
   }
 }
 
-void panels_add(const AttentionJob *job, const LinePanels *p, int64_t from, int64_t to, const void *block, int64_t lanes,
-                float *out) {
+static void add_all(const AttentionJob *job, const LinePanels *p, int64_t from, int64_t to, const void *block, int64_t lanes,
+                    float *out) {
   const GemmKernel *g = job->g;
   const int64_t element = element_bytes(job);
   for (int64_t i = 0; i < p->panels; i++) {
@@ -101,6 +105,34 @@ void panels_add(const AttentionJob *job, const LinePanels *p, int64_t from, int6
     g->tile(to - from, p->data + (size_t)i * p->panel_bytes + from * g->mr * element,
             (const char *)block + from * g->nr * element, (int)(panel_line(p, i + 1) - line), (int)lanes, at, at, g->nr);
   }
+}
+
+void panel_clear_k(const AttentionJob *job, char *panel, int64_t width, int64_t k) {
+  if (job->g->ku == 1) memset(panel + k * width * 4, 0, (size_t)width * 4);
+  else
+    for (int64_t l = 0; l < width; l++) ((Bf16 *)panel)[(k / 2 * width + l) * 2 + k % 2] = 0;
+}
+
+static void add_lane_by_lane(const AttentionJob *job, const LinePanels *p, const ScoreTile *t, int64_t to, const void *block,
+                             float *out, const LinePanels *spare, float *room) {
+  const int64_t nr = job->g->nr;
+  LinePanels seen = *p;
+  seen.data = spare->data;
+  for (int64_t x = 0; x < t->lanes; x++) {
+    memcpy(seen.data, p->data, (size_t)p->panels * p->panel_bytes);
+    for (int64_t k = t->begin; k < to; k++)
+      for (int64_t i = 0; i < p->panels && (t->key0 + k < t->first[x] || t->key0 + k > t->last[x]); i++)
+        panel_clear_k(job, seen.data + (size_t)i * p->panel_bytes, job->g->mr, k);
+    memcpy(room, out, (size_t)(p->lines * nr) * 4);
+    add_all(job, &seen, t->begin, to, block, t->lanes, room);
+    for (int64_t i = 0; i < p->lines; i++) out[i * nr + x] = room[i * nr + x];
+  }
+}
+
+void panels_add(const AttentionJob *job, const LinePanels *p, const ScoreTile *t, int64_t n, const void *block, float *out,
+                const LinePanels *spare, float *room) {
+  if (p->finite || !t->masked) add_all(job, p, t->begin, min64(t->end, n), block, t->lanes, out);
+  else add_lane_by_lane(job, p, t, min64(t->end, n), block, out, spare, room);
 }
 
 // Queries
@@ -213,7 +245,7 @@ void attention_share(const AttentionJob *job, int64_t n, int64_t (*cost)(const A
                      int n_threads, int64_t *begin, int64_t *end) {
   int64_t total = 0, at = 0;
   for (int64_t i = 0; i < n; i++) total += cost(job, i);
-  *begin = *end = thread == 0 ? 0 : n;
+  *begin = *end = 0;
   for (int64_t i = 0; i < n; i++) {
     // An item belongs to the run its middle falls into.
     int64_t c = cost(job, i), owner = min64((int64_t)((double)(at + c / 2) / (double)total * n_threads), n_threads - 1);
@@ -221,13 +253,12 @@ void attention_share(const AttentionJob *job, int64_t n, int64_t (*cost)(const A
     if (owner <= thread) *end = i + 1;
     at += c;
   }
-  if (*begin > *end) *begin = *end;
 }
 
 AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool backward) {
   bool bf16 = a->q.type == DT_BF16 && a->k.type == DT_BF16 && a->v.type == DT_BF16 &&
               (a->Dk_shared == 0 || (a->k_shared.type == DT_BF16 && a->Dk_own % 2 == 0)) &&
-              (!backward || a->dout.type == DT_BF16);
+              (!backward || (a->dout.type == DT_BF16 && a->out.type == DT_BF16));
   AttentionJob job = {.dev = dev,
                       .a = a,
                       .g = gemm_kernel(dev, bf16 ? DT_BF16 : DT_F32),
@@ -250,7 +281,7 @@ AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool backward) {
 // Forward
 
 typedef struct {
-  LinePanels keys, values;  // values: lines are columns of v
+  LinePanels keys, values, spare;  // values, spare: lines are columns of v
   float *s, *room;
   QueryBlock blocks[ATTENTION_BLOCKS];
 } ForwardSpace;
@@ -259,7 +290,8 @@ static ForwardSpace forward_space(const AttentionJob *job, int thread) {
   const int64_t nr = job->g->nr, Dv = job->a->Dv, f = 4 * nr;
   AttentionSpace s = attention_space(job, thread);
   ForwardSpace f_s = {.keys = panels_take(job, &s, ATTENTION_KEYS, job->Dk),
-                      .values = panels_take(job, &s, Dv, ATTENTION_KEYS)};
+                      .values = panels_take(job, &s, Dv, ATTENTION_KEYS),
+                      .spare = panels_take(job, &s, Dv, ATTENTION_KEYS)};
   f_s.s = attention_take(&s, ATTENTION_KEYS * f);
   f_s.room = attention_take(&s, max64(job->Dk, Dv) * f);
   for (int64_t i = 0; i < div_up(job->chunk * job->group, nr); i++)
@@ -284,7 +316,7 @@ static void forward_block_begin(const AttentionJob *job, const QueryItem *item, 
 
 static void forward_block_end(const AttentionJob *job, const QueryItem *item, QueryBlock *b, float *room) {
   const AttentionArgs *a = job->a;
-  job->k->finish(b->out, b->sum, a->Dv);
+  job->k->finish(b->out, b->sum, b->first, b->last, a->Dv);
   query_block_write(job, item, b, a->out, a->Dv, a->Dv, room);
   for (Run r = {0}; next_run(job, item, b, &r);)
     for (int64_t i = 0; i < r.n; i++)
@@ -316,7 +348,7 @@ static void forward_item(const AttentionJob *job, ForwardSpace *s, const QueryIt
       if (!query_block_clip(b, t0, &t)) continue;
       panels_times(job, &s->keys, job->Dk, b->q, b->lanes, t.begin, t.end, s->s);
       job->k->softmax(&t);
-      panels_add(job, &s->values, t.begin, min64(t.end, n), t.p, b->lanes, b->out);
+      panels_add(job, &s->values, &t, n, t.p, b->out, &s->spare, s->room);
     }
   }
   for (int64_t i = 0; i < n_blocks; i++) forward_block_end(job, item, &s->blocks[i], s->room);

@@ -41,10 +41,12 @@ typedef struct {
   void (*softmax)(const ScoreTile *t);
   // p = exp(scale s - lse), ds. p is not written when NULL.
   void (*gradient)(const ScoreTile *t);
-  // out [Dv][nr] /= sum; a lane that saw nothing becomes 0.
-  void (*finish)(float *out, const float *sum, int64_t Dv);
-  // d[i] = a[i,:] . b[i,:], n columns
-  void (*dot)(float *d, Mat a, Mat b, int64_t rows, int64_t n);
+  // out [Dv][nr] /= sum; a lane that sees nothing (first > last) becomes 0. The sum of one that saw only -infinity becomes NaN.
+  void (*finish)(float *out, float *sum, const int32_t *first, const int32_t *last, int64_t Dv);
+  // Whether packed numbers (ku 1: fp32, 2: bf16) hold no NaN and no infinity.
+  bool (*all_finite)(const void *packed, int64_t bytes, int64_t ku);
+  // d [nr] = sums over D of a b, each packed [D][nr], in the order in which the tiles sum.
+  void (*dot)(float *d, const void *a, const void *b, int64_t D, int64_t ku);
 } AttentionKernel;
 
 extern const AttentionKernel attention_avx2, attention_avx512;
@@ -75,6 +77,7 @@ typedef struct {
   char *data;
   size_t panel_bytes;
   int64_t lines, panels;
+  bool finite;  // set by panels_pack_columns
 } LinePanels;
 static inline int64_t panel_line(const LinePanels *p, int64_t i) { return p->lines * i / p->panels; }
 
@@ -89,9 +92,13 @@ void panels_pack_columns(const AttentionJob *job, LinePanels *p, Mat m, int64_t 
 // s [keys][nr] rows of the panels that meet [begin, end) = panels . block
 void panels_times(const AttentionJob *job, const LinePanels *p, int64_t n_k, const void *block, int64_t lanes, int64_t begin,
                   int64_t end, float *s);
-// out [lines][nr] += panels [k from..to) . block
-void panels_add(const AttentionJob *job, const LinePanels *p, int64_t from, int64_t to, const void *block, int64_t lanes,
-                float *out);
+// out [lines][nr] += panels . block over the tile's keys, of which n exist. Where a lane does not see a key the block holds a
+// zero, which hides any number but not NaN and infinity: if the panels hold such, each lane has its turn with the keys it sees
+// (slow, and never in a sound run). spare: panels of at least as many lines; room: [lines][nr].
+void panels_add(const AttentionJob *job, const LinePanels *p, const ScoreTile *t, int64_t n, const void *block, float *out,
+                const LinePanels *spare, float *room);
+// Makes the numbers of one k of a packed panel zero.
+void panel_clear_k(const AttentionJob *job, char *panel, int64_t width, int64_t k);
 
 // The lanes of one block of queries: lane x of item's chunk is query x % n of head x / n.
 typedef struct {

@@ -6,24 +6,19 @@ static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Reads lse, and d = dout . out, of a block's lanes. Lanes without a query get zeros: they meet zero queries, and nothing comes
-// of them.
-static void block_rows(const AttentionJob *job, const QueryItem *item, QueryBlock *block) {
-  const AttentionArgs *a = job->a;
-  for (int64_t x = 0; x < job->g->nr; x++) block->lse[x] = block->d[x] = 0;
-  for (int64_t x = 0; x < block->lanes; x++) {
-    int64_t lane = block->x0 + x, row = item->b * a->Tq + item->i0 + lane % item->n, h = item->g * job->group + lane / item->n;
-    block->lse[x] = ((const float *)a->lse.data)[row * a->lse.ld + h];
-    job->k->dot(block->d + x, mat_at(a->dout, row, h * a->Dv), mat_at(a->out, row, h * a->Dv), 1, a->Dv);
-  }
-}
-
-static void block_pack(const AttentionJob *job, const QueryItem *item, QueryBlock *block, void *room) {
+// What a block brings to its tiles: q and dout packed, lse, d = dout . out. Lanes without a query get zeros: nothing comes of
+// them. room: [nr][D], packed: [Dv][nr].
+static void block_pack(const AttentionJob *job, const QueryItem *item, QueryBlock *block, void *room, void *packed) {
   const AttentionArgs *a = job->a;
   query_block_see(job, item, block);
   query_block_pack(job, item, block, a->q, a->q_stride, job->Dk, block->q, room);
   query_block_pack(job, item, block, a->dout, a->Dv, a->Dv, block->dout, room);
-  block_rows(job, item, block);
+  query_block_pack(job, item, block, a->out, a->Dv, a->Dv, packed, room);
+  job->k->dot(block->d, block->dout, packed, a->Dv, job->g->ku);
+  for (int64_t x = 0; x < job->g->nr; x++) {
+    int64_t lane = block->x0 + x, row = item->b * a->Tq + item->i0 + lane % item->n, h = item->g * job->group + lane / item->n;
+    block->lse[x] = x < block->lanes ? ((const float *)a->lse.data)[row * a->lse.ld + h] : 0;
+  }
 }
 
 static QueryBlock block_take(const AttentionJob *job, AttentionSpace *s) {
@@ -50,8 +45,9 @@ static void tile_gradient(const AttentionJob *job, const LinePanels *keys, const
 // By queries: dq
 
 typedef struct {
-  LinePanels keys, values, own, shared;  // own, shared: lines are columns of the keys
+  LinePanels keys, values, own, shared, spare;  // own, shared, spare: lines are columns of the keys
   float *s, *dp, *room;
+  void *packed;
   QueryBlock blocks[ATTENTION_BLOCKS];
 } QuerySpace;
 
@@ -63,9 +59,11 @@ static QuerySpace query_space(const AttentionJob *job, int thread) {
                   .values = panels_take(job, &s, ATTENTION_KEYS, a->Dv),
                   .own = panels_take(job, &s, a->Dk_own, ATTENTION_KEYS),
                   .shared = panels_take(job, &s, a->Dk_shared, ATTENTION_KEYS)};
+  q.spare = panels_take(job, &s, max64(a->Dk_own, a->Dk_shared), ATTENTION_KEYS);
   q.s = attention_take(&s, ATTENTION_KEYS * f);
   q.dp = attention_take(&s, ATTENTION_KEYS * f);
   q.room = attention_take(&s, max64(job->Dk, a->Dv) * f);
+  q.packed = attention_take(&s, (a->Dv + 1) * f);
   for (int64_t i = 0; i < div_up(job->chunk * job->group, nr); i++) {
     q.blocks[i] = block_take(job, &s);
     q.blocks[i].out = attention_take(&s, job->Dk * f);
@@ -79,7 +77,7 @@ static void query_run(const AttentionJob *job, QuerySpace *s, const QueryItem *i
   for (int64_t i = 0; i < n_blocks; i++) {
     s->blocks[i].x0 = i * nr;
     s->blocks[i].lanes = min64(nr, lanes - i * nr);
-    block_pack(job, item, &s->blocks[i], s->room);
+    block_pack(job, item, &s->blocks[i], s->room, s->packed);
     memset(s->blocks[i].out, 0, (size_t)(job->Dk * nr) * 4);
   }
   for (int64_t t0 = item->low / ATTENTION_KEYS * ATTENTION_KEYS; t0 <= item->high; t0 += ATTENTION_KEYS) {
@@ -97,8 +95,8 @@ static void query_run(const AttentionJob *job, QuerySpace *s, const QueryItem *i
       }
       if (!query_block_clip(b, t0, &t)) continue;
       tile_gradient(job, &s->keys, &s->values, b, &t);
-      panels_add(job, &s->own, t.begin, min64(t.end, n), t.ds, b->lanes, b->out);
-      if (a->Dk_shared) panels_add(job, &s->shared, t.begin, min64(t.end, n), t.ds, b->lanes, b->out + a->Dk_own * nr);
+      panels_add(job, &s->own, &t, n, t.ds, b->out, &s->spare, s->room);
+      if (a->Dk_shared) panels_add(job, &s->shared, &t, n, t.ds, b->out + a->Dk_own * nr, &s->spare, s->room);
     }
   }
   for (int64_t i = 0; i < n_blocks; i++) query_block_write(job, item, &s->blocks[i], a->dq, a->q_stride, job->Dk, s->room);
@@ -122,10 +120,11 @@ enum { QUERIES = 128 };
 
 // A sum [ATTENTION_KEYS][width] in blocks of nr columns, and the panels of nr columns it is made from.
 typedef struct {
-  float *sum;
-  char *data;  // [panels] of [QUERIES][nr]
+  float *sum;  // and one block more: room
+  char *data;  // [panels] of [QUERIES][nr], and one more: room
   size_t panel_bytes;
   int64_t width;
+  bool finite;
 } Columns;
 
 typedef struct {
@@ -134,14 +133,14 @@ typedef struct {
   void *p_rows, *ds_rows;  // what the lanes leave: fp32 in place, or bf16
   Columns own, shared, v;
   QueryBlock block;
-  void *room;
+  void *room, *packed;
 } KeySpace;
 
 static Columns columns_take(const AttentionJob *job, AttentionSpace *s, int64_t width) {
   const int64_t nr = job->g->nr, panels = div_up(width, nr);
   Columns c = {.width = width, .panel_bytes = (size_t)(QUERIES * nr * element_bytes(job) + GEMM_PANEL_PAD)};
-  c.sum = attention_take(s, panels * ATTENTION_KEYS * nr * 4);
-  c.data = attention_take(s, panels * (int64_t)c.panel_bytes);
+  c.sum = attention_take(s, (panels + 1) * ATTENTION_KEYS * nr * 4);
+  c.data = attention_take(s, (panels + 1) * (int64_t)c.panel_bytes);
   return c;
 }
 
@@ -164,6 +163,7 @@ static KeySpace key_space(const AttentionJob *job, int thread) {
   }
   k.block = block_take(job, &s);
   k.room = attention_take(&s, max64(job->Dk, a->Dv) * f);
+  k.packed = attention_take(&s, (a->Dv + 1) * f);
   return k;
 }
 
@@ -171,7 +171,7 @@ static void columns_clear(const AttentionJob *job, const Columns *c) {
   memset(c->sum, 0, (size_t)(div_up(c->width, job->g->nr) * ATTENTION_KEYS * job->g->nr) * 4);
 }
 
-static void columns_pack(const AttentionJob *job, const Columns *c, Mat m, int64_t row, int64_t n) {
+static void columns_pack(const AttentionJob *job, Columns *c, Mat m, int64_t row, int64_t n) {
   GemmPack pack = {.to = c->data,
                    .panel_bytes = c->panel_bytes,
                    .src = m,
@@ -181,17 +181,56 @@ static void columns_pack(const AttentionJob *job, const Columns *c, Mat m, int64
                    .k = row,
                    .n_k = n};
   job->g->pack_along(&pack);
+  c->finite = true;
+  for (int64_t i = 0; i < div_up(c->width, job->g->nr); i++)
+    c->finite &= job->k->all_finite(c->data + (size_t)i * c->panel_bytes,
+                                    (n + n % job->g->ku) * job->g->nr * element_bytes(job), job->g->ku);
 }
 
-// sum[lines of panel i] += panel i of `p`, queries [from, to), times the columns
-static void columns_add(const AttentionJob *job, const Columns *c, const LinePanels *p, int64_t i, int64_t from, int64_t to) {
+// The queries of a panel of keys that see any of it: [from, to) of the chunk from query i0 of sequence b on.
+typedef struct {
+  int64_t b, i0, from, to;
+} Seen;
+
+static bool sees(const AttentionArgs *a, const Seen *seen, int64_t query, int64_t key) {
+  const int64_t i = seen->i0 + query, first = a->doc_start ? a->doc_start[seen->b * a->Tq + i] : 0;
+  return first <= key && key <= i + a->Tk - a->Tq;
+}
+
+// As columns_add, for columns that hold NaN or infinity, which the zeros of queries that do not see a key would not hide: each
+// key has its turn with the queries that see it.
+static void add_key_by_key(const AttentionJob *job, const Columns *c, const LinePanels *p, int64_t i, int64_t t0,
+                           const Seen *seen) {
+  const GemmKernel *g = job->g;
+  const int64_t line = panel_line(p, i), rows = panel_line(p, i + 1) - line, width = div_up(c->width, g->nr);
+  char *spare = c->data + (size_t)width * c->panel_bytes;
+  float *room = c->sum + width * ATTENTION_KEYS * g->nr;
+  for (int64_t n = 0; n < width; n++)
+    for (int64_t l = 0; l < rows; l++) {
+      float *sum = c->sum + (n * ATTENTION_KEYS + line) * g->nr;
+      memcpy(spare, c->data + (size_t)n * c->panel_bytes, c->panel_bytes);
+      for (int64_t q = 0; q < seen->to; q++)
+        if (!sees(job->a, seen, q, t0 + line + l)) panel_clear_k(job, spare, g->nr, q);
+      memcpy(room, sum, (size_t)(rows * g->nr) * 4);
+      g->tile(seen->to, p->data + (size_t)i * p->panel_bytes, spare, (int)rows, g->nr, room, room, g->nr);
+      memcpy(sum + l * g->nr, room + l * g->nr, (size_t)g->nr * 4);
+    }
+}
+
+// sum[lines of panel i] += panel i of `p` times the columns, over the queries that see it
+static void columns_add(const AttentionJob *job, const Columns *c, const LinePanels *p, int64_t i, int64_t t0,
+                        const Seen *seen) {
   const GemmKernel *g = job->g;
   const int64_t element = element_bytes(job), line = panel_line(p, i), rows = panel_line(p, i + 1) - line;
+  if (!c->finite) {
+    add_key_by_key(job, c, p, i, t0, seen);
+    return;
+  }
   for (int64_t n = 0; n < c->width; n += g->nr) {
     float *at = c->sum + (n / g->nr * ATTENTION_KEYS + line) * g->nr;
-    g->tile(to - from, p->data + (size_t)i * p->panel_bytes + from * g->mr * element,
-            c->data + (size_t)(n / g->nr) * c->panel_bytes + from * g->nr * element, (int)rows, (int)min64(g->nr, c->width - n),
-            at, at, g->nr);
+    g->tile(seen->to - seen->from, p->data + (size_t)i * p->panel_bytes + seen->from * g->mr * element,
+            c->data + (size_t)(n / g->nr) * c->panel_bytes + seen->from * g->nr * element, (int)rows,
+            (int)min64(g->nr, c->width - n), at, at, g->nr);
   }
 }
 
@@ -233,9 +272,8 @@ static void rows_turn(const AttentionJob *job, const LinePanels *p, const void *
 static void key_queries(const AttentionJob *job, KeySpace *s, int64_t b, int64_t h, int64_t t0, int64_t i0, int64_t n) {
   const AttentionArgs *a = job->a;
   const int64_t nr = job->g->nr;
-  // Queries that see something of a panel's keys: [from, to).
-  int64_t from[ATTENTION_KEYS], to[ATTENTION_KEYS];
-  for (int64_t i = 0; i < s->p.panels; i++) from[i] = n, to[i] = 0;
+  Seen seen[ATTENTION_KEYS];
+  for (int64_t i = 0; i < s->p.panels; i++) seen[i] = (Seen){.b = b, .i0 = i0, .from = n};
   for (int64_t x = 0; x < n; x += nr) {
     QueryItem item = {.b = b, .g = h / job->group, .i0 = i0 + x, .n = min64(nr, n - x)};
     QueryBlock *block = &s->block;
@@ -245,7 +283,7 @@ static void key_queries(const AttentionJob *job, KeySpace *s, int64_t b, int64_t
     ScoreTile t = {.s = s->s, .dp = s->dp, .p = s->p_rows, .ds = s->ds_rows, .form = job->g->ku == 1 ? PROB_F32 : PROB_BF16};
     if (!query_block_clip(block, t0, &t)) t.begin = t.end = 0;
     if (t.begin < t.end) {
-      block_pack(job, &item, block, s->room);
+      block_pack(job, &item, block, s->room, s->packed);
       tile_gradient(job, &s->keys, &s->values, block, &t);
     }
     size_t row_bytes = (size_t)(nr * element_bytes(job));
@@ -255,18 +293,18 @@ static void key_queries(const AttentionJob *job, KeySpace *s, int64_t b, int64_t
     rows_turn(job, &s->ds, s->ds_rows, x, item.n);
     for (int64_t i = 0; i < s->p.panels; i++)
       if (panel_line(&s->p, i) < t.end && panel_line(&s->p, i + 1) > t.begin) {
-        from[i] = min64(from[i], x);
-        to[i] = x + item.n;
+        seen[i].from = min64(seen[i].from, x);
+        seen[i].to = x + item.n;
       }
   }
   columns_pack(job, &s->v, mat_at(a->dout, 0, h * a->Dv), b * a->Tq + i0, n);
   columns_pack(job, &s->own, mat_at(a->q, 0, h * a->q_stride), b * a->Tq + i0, n);
   columns_pack(job, &s->shared, mat_at(a->q, 0, h * a->q_stride + a->Dk_own), b * a->Tq + i0, n);
   for (int64_t i = 0; i < s->p.panels; i++) {
-    if (from[i] >= to[i]) continue;
-    columns_add(job, &s->v, &s->p, i, from[i], to[i]);
-    columns_add(job, &s->own, &s->ds, i, from[i], to[i]);
-    columns_add(job, &s->shared, &s->ds, i, from[i], to[i]);
+    if (seen[i].from >= seen[i].to) continue;
+    columns_add(job, &s->v, &s->p, i, t0, &seen[i]);
+    columns_add(job, &s->own, &s->ds, i, t0, &seen[i]);
+    columns_add(job, &s->shared, &s->ds, i, t0, &seen[i]);
   }
 }
 

@@ -6,4 +6,5 @@
 
 #include "ops/cpu/attention_lanes.inc"
 
-const AttentionKernel attention_avx512 = {.softmax = softmax, .gradient = gradient, .finish = finish, .dot = dot};
+const AttentionKernel attention_avx512 = {
+    .softmax = softmax, .gradient = gradient, .finish = finish, .all_finite = all_finite, .dot = dot};

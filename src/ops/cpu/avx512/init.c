@@ -4,4 +4,5 @@
 void ops_init_avx512(Ops *o) {
   ROWS_SET(o, avx512);
   gemm_ops_set(o, ISA_AVX512);
+  attention_ops_set(o, ISA_AVX512);
 }

@@ -42,6 +42,12 @@ static inline Vf vf_load_bf16_first(const Bf16 *p, int64_t n) {
   return _mm512_castsi512_ps(bf16_widen_bits(_mm256_maskz_loadu_epi16(vmask_first(n), p)));
 }
 
+// The low and the high bf16 of each pair.
+static inline Vf vf_low_half(Vf pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16)); }
+static inline Vf vf_high_half(Vf pairs) {
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs), _mm512_set1_epi32((int)0xffff0000u)));
+}
+
 // Each lane's bf16 in its low half, rounded to nearest even as bf16_from_f32 does, NaN and subnormals too (the bf16 instruction
 // flushes those).
 static inline Vi vi_bf16(Vf x) {
@@ -58,7 +64,7 @@ static inline void vf_store_bf16_pairs(void *p, Vf low, Vf high) {
   _mm512_storeu_si512(p, _mm512_or_si512(vi_bf16(low), _mm512_slli_epi32(vi_bf16(high), 16)));
 }
 
-// e^x within 1 ulp (tests/ops/test_simd.c); results under the smallest normal number are 0, which keeps subnormals out of what
+// e^x; results under the smallest normal number are 0, which keeps subnormals out of what
 // follows. x = n ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 q(r), q of degree 4 fitted at Chebyshev's points.
 static inline Vf vf_exp(Vf x) {
   const Vf low = vf_set(-87.336544f), high = vf_set(89.0f);

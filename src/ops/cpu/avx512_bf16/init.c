@@ -1,4 +1,6 @@
 #include "ops/cpu/attention.h"
-#include "ops/cpu/level.h"
 
-void ops_init_avx512_bf16(Ops *o) { gemm_ops_set(o, ISA_AVX512_BF16); }
+void ops_init_avx512_bf16(Ops *o) {
+  gemm_ops_set(o, ISA_AVX512_BF16);
+  attention_ops_set(o, ISA_AVX512_BF16);
+}

@@ -63,10 +63,12 @@ static double probability(const AttentionArgs *a, int64_t b, int64_t h, int64_t 
 
 static double score_gradient(const AttentionArgs *a, int64_t b, int64_t h, int64_t i, int64_t j) {
   int64_t nq = b * a->Tq + i, nk = b * a->Tk + j, v0 = h / (a->H / a->K) * a->v_stride;
-  double sum = 0;
-  for (int64_t d = 0; d < a->Dv; d++)
-    sum += get(a->dout, nq, h * a->Dv + d) * (get(a->v, nk, v0 + d) - get(a->out, nq, h * a->Dv + d));
-  return probability(a, b, h, i, j) * sum;
+  double value = 0, out = 0;
+  for (int64_t d = 0; d < a->Dv; d++) {
+    value += get(a->dout, nq, h * a->Dv + d) * get(a->v, nk, v0 + d);
+    out += get(a->dout, nq, h * a->Dv + d) * get(a->out, nq, h * a->Dv + d);
+  }
+  return probability(a, b, h, i, j) * (value - out);
 }
 
 // dq_i = scale sum_j ds_ij k_j
