@@ -86,10 +86,10 @@ static inline Vf vf_exp(Vf x) {
   Vf y = vf_min(high, vf_max(low, x));  // NaN stays
   Vf n = _mm256_round_ps(vf_mul(y, vf_set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   Vf r = vf_fma(n, vf_set(-1.42860682e-6f), vf_fma(n, vf_set(-0.693145752f), y));
-  Vf q = vf_fma(r, vf_set(0.001392625083f), vf_set(0.008363232884f));
-  q = vf_fma(q, r, vf_set(0.04166655421f));
-  q = vf_fma(q, r, vf_set(0.1666657667f));
-  q = vf_fma(q, r, vf_set(0.5f));
+  Vf q = vf_fma(r, vf_set(0.0013814611f), vf_set(0.008368710035f));
+  q = vf_fma(q, r, vf_set(0.04166838741f));
+  q = vf_fma(q, r, vf_set(0.1666652069f));
+  q = vf_fma(q, r, vf_set(0.4999999345f));
   Vf e = vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r));
   return vf_where(tiny, vf_set(0), vf_scale(e, n));
 }
