@@ -10,7 +10,7 @@ Dev level_open(int isa, int n_threads);
 int level_best(void);
 
 // Levels with kernels of their own on this machine.
-#define EACH_LEVEL(isa) for (int isa = ISA_AVX512, best_ = level_best(); isa <= best_; isa++)
+#define EACH_LEVEL(isa) for (int isa = ISA_AVX2, best_ = level_best(); isa <= best_; isa++)
 
 // `bytes` of GUARD_BYTE, with guards before and after. Never freed: a test is a process.
 void *guarded(size_t bytes);

@@ -11,6 +11,9 @@ static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static const AttentionKernel *const kernels[ISA_LEVELS] = {
+#if HAVE_ISA_AVX2
+    [ISA_AVX2] = &attention_avx2,
+#endif
 #if HAVE_ISA_AVX512
     [ISA_AVX512] = &attention_avx512,
     [ISA_AVX512_BF16] = &attention_avx512,

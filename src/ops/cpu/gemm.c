@@ -5,6 +5,9 @@
 #include "ops/cpu/kernels.h"
 
 static const GemmKernel *const f32_kernels[ISA_LEVELS] = {
+#if HAVE_ISA_AVX2
+    [ISA_AVX2] = &gemm_f32_avx2,
+#endif
 #if HAVE_ISA_AVX512
     [ISA_AVX512] = &gemm_f32_avx512,
     [ISA_AVX512_BF16] = &gemm_f32_avx512,

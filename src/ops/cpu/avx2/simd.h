@@ -51,6 +51,12 @@ static inline Vf vf_load_bf16_first(const Bf16 *p, int64_t n) {
   return _mm256_castsi256_ps(bf16_widen_bits(_mm_loadu_si128((const __m128i *)lane)));
 }
 
+// The low and the high bf16 of each pair.
+static inline Vf vf_low_half(Vf pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16)); }
+static inline Vf vf_high_half(Vf pairs) {
+  return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(pairs), _mm256_set1_epi32((int)0xffff0000u)));
+}
+
 // Each lane's bf16 in its low half, rounded to nearest even as bf16_from_f32 does, NaN and subnormals too.
 static inline Vi vi_bf16(Vf x) {
   __m256i u = _mm256_castps_si256(x), odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));

@@ -152,21 +152,6 @@ void gemm_widen_avx512(float *to, const void *pairs, int64_t n_k) {
   }
 }
 
-static inline Vf load_row(Mat m, int64_t i, int64_t j, int64_t n) {
-  if (m.type == DT_F32) return vf_load_first((const float *)m.data + i * m.ld + j, n);
-  return vf_load_bf16_first((const Bf16 *)m.data + i * m.ld + j, n);
-}
+#include "ops/cpu/gemm_store.inc"
 
-void gemm_store_avx512(const GemmStore *s) {
-  for (int64_t j = 0; j < s->cols; j += 16) {
-    const int64_t n = s->cols - j;
-    Vf bias = s->bias ? vf_load_first(s->bias + j, n) : vf_set(0);
-    for (int64_t i = 0; i < s->rows; i++) {
-      Vf x = vf_load_first(s->tile + i * s->ld + j, n);
-      if (s->bias) x = vf_add(x, bias);
-      if (s->add.data) x = vf_add(x, load_row(s->add, i, j, n));
-      if (s->c.type == DT_F32) vf_store_first((float *)s->c.data + i * s->c.ld + j, x, n);
-      else vf_store_bf16_first((Bf16 *)s->c.data + i * s->c.ld + j, x, n);
-    }
-  }
-}
+void gemm_store_avx512(const GemmStore *s) { store_tile(s); }
