@@ -1,6 +1,8 @@
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
@@ -34,6 +36,19 @@ Err cli_value(int *argc, char **argv, const char *name, const char **value) {
     remove_args(argc, argv, i, 2);
     return ERR_OK;
   }
+  return ERR_OK;
+}
+
+Err cli_int(int *argc, char **argv, const char *name, int64_t low, int64_t high, int64_t *value) {
+  const char *text = NULL;
+  TRY(cli_value(argc, argv, name, &text));
+  if (!text) return ERR_OK;
+  char *end;
+  errno = 0;
+  long long number = strtoll(text, &end, 10);
+  CHECK(end != text && *end == '\0' && errno == 0 && number >= low && number <= high, ERR_ARG,
+        "%s %s: a whole number from %lld to %lld is wanted", name, text, (long long)low, (long long)high);
+  *value = number;
   return ERR_OK;
 }
 

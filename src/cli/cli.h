@@ -5,6 +5,7 @@
 #define CLI_CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -19,6 +20,8 @@ Err cli_run(int argc, char **argv);
 bool cli_flag(int *argc, char **argv, const char *name);
 // Takes "name VALUE" or "name=VALUE" out of argv; *value is left as it is if absent. ERR_ARG if the value is missing.
 Err cli_value(int *argc, char **argv, const char *name, const char **value);
+// The same for a whole number from `low` to `high`. ERR_ARG says what was found and wanted.
+Err cli_int(int *argc, char **argv, const char *name, int64_t low, int64_t high, int64_t *value);
 // Whether --help is among the arguments: then prints `text`, and the command returns ERR_OK.
 bool cli_help(int argc, char **argv, const char *text);
 // ERR_ARG that names the first argument nobody took; options: the known ones, NULL at the end, to suggest the nearest.

@@ -204,19 +204,16 @@ static Err converse(Chat *c) {
 
 static Err open_chat(Chat *c, int argc, char **argv) {
   OpenOptions open;
-  const char *max_new = "200", *context = "0";
+  c->max_new = 200;
   options_bind(&c->options, sampler_fields, &c->sampler);
   options_defaults(&c->options);
   TRY(open_options(&open, &argc, argv));
   TRY(cli_value(&argc, argv, "--system", &c->system));
-  TRY(cli_value(&argc, argv, "--max-new", &max_new));
-  TRY(cli_value(&argc, argv, "--context", &context));
+  TRY(cli_int(&argc, argv, "--max-new", 1, 1 << 30, &c->max_new));
+  TRY(cli_int(&argc, argv, "--context", 0, 1 << 30, &open.positions));
   c->plain = cli_flag(&argc, argv, "--plain");
   TRY(options_args(&c->options, &argc, argv, NULL));
   TRY(cli_no_more(argc, argv, NULL));
-  c->max_new = atoll(max_new);
-  open.positions = atoll(context);
-  CHECK(c->max_new > 0 && open.positions >= 0, ERR_ARG, "--max-new %s, --context %s: want numbers", max_new, context);
   TRY(opened_open(&c->m, &open));
   CHECK(c->m.tokenizer, ERR_ARG, "%s names no tokenizer; give --tokenizer F", open.path);
   TRY(tokenizer_work_open(&c->work, c->m.tokenizer));

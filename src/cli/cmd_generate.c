@@ -49,8 +49,7 @@ static Err take_stops(Request *r, int *argc, char **argv) {
 }
 
 static Err take_request(Request *r, int *argc, char **argv) {
-  *r = (Request){.special = "text", .mla = "expanded"};
-  const char *max_new = "200", *context = "0";
+  *r = (Request){.special = "text", .mla = "expanded", .max_new = 200};
   Options o = {0};
   options_bind(&o, sampler_fields, &r->sampler);
   options_defaults(&o);
@@ -58,15 +57,13 @@ static Err take_request(Request *r, int *argc, char **argv) {
   TRY(cli_value(argc, argv, "--prompt", &r->prompt));
   TRY(cli_value(argc, argv, "--special", &r->special));
   TRY(cli_value(argc, argv, "--mla", &r->mla));
-  TRY(cli_value(argc, argv, "--max-new", &max_new));
-  TRY(cli_value(argc, argv, "--context", &context));
+  TRY(cli_int(argc, argv, "--max-new", 0, 1 << 30, &r->max_new));
+  TRY(cli_int(argc, argv, "--context", 0, 1 << 30, &r->context));
   TRY(take_stops(r, argc, argv));
   r->bos = cli_flag(argc, argv, "--bos");
   r->logprobs = cli_flag(argc, argv, "--logprobs");
   r->json = cli_flag(argc, argv, "--json");
-  r->max_new = atoll(max_new);
-  r->context = r->open.positions = atoll(context);
-  CHECK(r->max_new >= 0 && r->context >= 0, ERR_ARG, "--max-new %s, --context %s: want numbers from 0 on", max_new, context);
+  r->open.positions = r->context;
   CHECK(strcmp(r->special, "text") == 0 || strcmp(r->special, "parse") == 0, ERR_ARG, "--special %s: want parse or text",
         r->special);
   CHECK(strcmp(r->mla, "expanded") == 0 || strcmp(r->mla, "latent") == 0, ERR_ARG, "--mla %s: want expanded or latent", r->mla);

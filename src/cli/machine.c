@@ -78,9 +78,10 @@ static void read_limits(Machine *m) {
   for (char *slash; strncmp(folder, "/sys/fs/cgroup", 14) == 0; *slash = '\0') {
     long long quota = 0, period = 0;
     snprintf(path, sizeof path, "%s/cpu.max", folder);
-    char *cpu = system_text(path);
-    if (sscanf(cpu, "%lld %lld", &quota, &period) == 2 && period > 0 &&
-        (m->quota == 0 || (double)quota / (double)period < m->quota))
+    char *cpu = system_text(path), *second = cpu;
+    quota = strtoll(cpu, &second, 10);  // "max" is no limit
+    period = strtoll(second, NULL, 10);
+    if (quota > 0 && period > 0 && (m->quota == 0 || (double)quota / (double)period < m->quota))
       m->quota = (double)quota / (double)period;
     free(cpu);
     snprintf(path, sizeof path, "%s/memory.max", folder);

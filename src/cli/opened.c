@@ -10,13 +10,13 @@
 #include "train/config.h"
 
 Err open_options(OpenOptions *o, int *argc, char **argv) {
-  const char *threads = "0";
+  int64_t threads = 0;
   *o = (OpenOptions){0};
   TRY(cli_value(argc, argv, "--model", &o->path));
   TRY(cli_value(argc, argv, "--tokenizer", &o->tokenizer));
   TRY(cli_value(argc, argv, "--dtype", &o->dtype));
-  TRY(cli_value(argc, argv, "--threads", &threads));
-  o->threads = atoi(threads);
+  TRY(cli_int(argc, argv, "--threads", 0, 4096, &threads));
+  o->threads = (int)threads;
   CHECK(o->path, ERR_ARG, "%s needs --model: a run's folder, a checkpoint, or a Hugging Face folder", argv[0]);
   return ERR_OK;
 }

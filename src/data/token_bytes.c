@@ -2,15 +2,15 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
 // "<0xE4>" that does not decode to these six letters is a byte.
 static bool is_byte_piece(const char *piece, const Bytes *decoded) {
-  unsigned byte;
   char again[8];
-  if (strlen(piece) != 6 || sscanf(piece, "<0x%2X>", &byte) != 1) return false;
-  snprintf(again, sizeof again, "<0x%02X>", byte);
+  if (strlen(piece) != 6) return false;
+  snprintf(again, sizeof again, "<0x%02X>", (unsigned)strtoul(piece + 3, NULL, 16) & 0xFF);
   return strcmp(piece, again) == 0 && !(decoded->size == 6 && memcmp(decoded->data, piece, 6) == 0);
 }
 

@@ -1,5 +1,6 @@
 #include "infer/engine.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,7 @@ static void feed_chunk(Session *s, const int32_t *ids, int64_t n, bool score) {
   if (score) score_rows(e, e->logits, ids + 1, n - 1, s->logprob + first + 1);
   else
     for (int64_t i = 1; i < n; i++) s->logprob[first + i] = NAN;
+  assert(e->logits.data && "an engine is opened before it is fed");
   memcpy(s->next, mat_at(e->logits, rows - 1, 0).data, (size_t)V * sizeof(float));
   s->kv.length += n;
 }

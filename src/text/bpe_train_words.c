@@ -171,15 +171,14 @@ Err word_collector_open(WordCollector **out, const TrainOptions *o, Pool *pool) 
   c->pool = pool;
   c->n_workers = pool_threads(pool);
   c->worker = calloc((size_t)c->n_workers, sizeof *c->worker);
-  Err err = c->worker ? ERR_OK : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for %d threads", c->n_workers);
-  for (int i = 0; !err && o->format == TRAIN_SENTENCEPIECE && i < c->n_workers; i++)
-    err = spm_words_open(&c->worker[i].spm, &c->o);
-  if (err) {
-    word_collector_close(c);
-    return err_frame(err, __func__, __FILE__, __LINE__);
-  }
+  Err err = ERR_OK;
+  CHECK_OUT(c->worker, ERR_MEMORY, "no memory for %d threads", c->n_workers);
+  for (int i = 0; o->format == TRAIN_SENTENCEPIECE && i < c->n_workers; i++) TRY_OUT(spm_words_open(&c->worker[i].spm, &c->o));
   *out = c;
   return ERR_OK;
+out:
+  word_collector_close(c);
+  return err;
 }
 
 static Err count_share(WordCollector *c, Worker *w, int64_t begin, int64_t end) {

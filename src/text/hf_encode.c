@@ -175,7 +175,7 @@ static Err set_specials(void *model, const char *const *names, const int32_t *id
     memcpy(a->text, hf->added[i].text, a->size + 1);
     a->decoded_size = a->size;
   }
-  void *w;
+  void *w = NULL;
   TRY_OUT(work_open(hf, &w));
   hf_added_free(hf);
   hf->added = added;

@@ -44,8 +44,8 @@ static Err grow_slots(StrMap *m) {
 static Err grow_items(StrMap *m, size_t size) {
   if (m->count == m->capacity) {
     int64_t capacity = m->capacity + m->capacity / 2 + 64;
-    StrMapItem *item = realloc(m->item, (size_t)capacity * sizeof *item);
-    CHECK(item && capacity < INT32_MAX, ERR_MEMORY, "no memory for a map of %lld strings", (long long)capacity);
+    StrMapItem *item = capacity < INT32_MAX ? realloc(m->item, (size_t)capacity * sizeof *item) : NULL;
+    CHECK(item, ERR_MEMORY, "no memory for a map of %lld strings", (long long)capacity);
     m->item = item;
     m->capacity = capacity;
   }

@@ -63,6 +63,7 @@ static Err add_block(Builder *b) {
   }
   for (uint32_t s = t->count; s < t->count + BLOCK; s++) {
     t->node[s] = (TrieNode){.base = s, .parent = -1, .value = -1};
+    b->next[s] = b->prev[s] = NONE;
     slot_give(b, s);
   }
   t->count += BLOCK;

@@ -1,12 +1,11 @@
 #include "train/token_bytes.h"
 
-#include <stdio.h>
 #include <string.h>
 
+// "<0xE4>"
 static bool is_byte_piece(const char *piece) {
-  unsigned byte;
-  int end = 0;
-  return sscanf(piece, "<0x%2X>%n", &byte, &end) == 1 && end == 6 && piece[6] == '\0';
+  return strlen(piece) == 6 && strncmp(piece, "<0x", 3) == 0 && strspn(piece + 3, "0123456789ABCDEFabcdef") == 2 &&
+         piece[5] == '>';
 }
 
 // Byte-level vocabularies write a space as this letter; then every character of a piece is a byte.

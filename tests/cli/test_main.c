@@ -73,3 +73,9 @@ TEST(info_json_is_one_object) {
   free(output);
   expect("info", 0, "processor");
 }
+
+TEST(numbers_on_the_command_line_are_checked) {
+  expect("generate --model x --max-new abc", 2, "--max-new abc: a whole number from 0 to");
+  expect("generate --model x --threads -1", 2, "--threads -1");
+  expect("generate --model x --threads", 2, "--threads needs a value");
+}
