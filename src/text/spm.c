@@ -103,7 +103,7 @@ static Err encode_text(const Spm *m, SpmWork *w, const char *text, size_t size, 
     size_t limit = w->normal.size > CHUNK_BYTES ? w->normal.size : CHUNK_BYTES, used;
     TRY(spm_normalize(&m->normalizer, &s, text, size, limit, &w->normal));
     TRY(bytes_reserve(&w->normal, SPM_PADDING));
-    TRY(ids_reserve(out, (int64_t)w->normal.size));
+    TRY(ids_reserve(out, (int64_t)w->normal.size + SPM_PADDING));
     TRY(encode_normal(m, w, s.done, &used, &sink));
     w->normal.size -= used;
     memmove(w->normal.data, w->normal.data + used, w->normal.size);

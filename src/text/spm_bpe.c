@@ -134,16 +134,16 @@ static Err pairs_push(Pairs *p, uint64_t item) {
   return ERR_OK;
 }
 
-// All ways to put each piece together from two symbols, and all characters that stand side by side.
-static Err gather(const Bpe *b, const uint32_t *of_id, Pairs *joins, Pairs *neighbours) {
+// All ways to put each piece together, as left, right, joined in 21 bits each. Notes which characters stand side by side.
+static Err gather(Bpe *b, const uint32_t *of_id, Pairs *joins) {
   for (uint32_t s = 0; s < b->merged_count; s++) {
     SpmText t = b->text[s];
     uint32_t before = BPE_NONE;
     for (size_t i = 0, n; i < t.size; i += n) {
-      uint32_t c = bpe_cell(b, t.data + i, t.size - i, &n) & ~BPE_USER;
-      if (i) TRY(pairs_push(neighbours, (uint64_t)before << 32 | c));
+      uint32_t c = bpe_cell(b, t.data + i, t.size - i, &n) & ~BPE_USER, at = bpe_together_at(b, before, c);
       before = c;
       if (!i) continue;
+      b->together[at >> 6] |= (uint64_t)1 << (at & 63);
       uint32_t left = symbol_of(b, of_id, t.data, i);
       uint32_t right = left == BPE_NONE ? BPE_NONE : symbol_of(b, of_id, t.data + i, t.size - i);
       if (right != BPE_NONE) TRY(pairs_push(joins, (uint64_t)left << 42 | (uint64_t)right << 21 | s));
@@ -152,23 +152,26 @@ static Err gather(const Bpe *b, const uint32_t *of_id, Pairs *joins, Pairs *neig
   return ERR_OK;
 }
 
-static Err index_pairs(Bpe *b, const Pairs *joins, const Pairs *neighbours) {
-  b->pair_slots = joins->count + joins->count / 2 + 16;
-  b->pair = malloc(b->pair_slots * sizeof *b->pair);
+static Err take_together(Bpe *b) {
+  size_t characters = 0;
   int bits = 10;
-  while (bits < 26 && (uint64_t)1 << bits < 8 * (uint64_t)neighbours->count) bits++;
+  for (uint32_t s = 0; s < b->merged_count; s++) characters += char_count(b->text[s]);
+  while (bits < 26 && (uint64_t)1 << bits < 2 * (uint64_t)characters) bits++;
   b->together_shift = 64 - bits;
   b->together = calloc((size_t)1 << (bits - 6), sizeof *b->together);
-  CHECK(b->pair && b->together, ERR_MEMORY, "no memory for %zu pairs of pieces", joins->count);
+  CHECK(b->together, ERR_MEMORY, "no memory for a table of %zu characters", characters);
+  return ERR_OK;
+}
+
+static Err index_pairs(Bpe *b, const Pairs *joins) {
+  b->pair_slots = joins->count + joins->count / 2 + 16;
+  TRY(arena_init(&b->pair_memory, "pairs of pieces", b->pair_slots * sizeof *b->pair));
+  b->pair = arena_take(&b->pair_memory, b->pair_slots * sizeof *b->pair);
   memset(b->pair, 0xff, b->pair_slots * sizeof *b->pair);
   for (size_t k = 0; k < joins->count; k++) {
     uint64_t i = bpe_pair_slot(b, joins->item[k] >> 21);
     while (b->pair[i] != UINT64_MAX) i = i + 1 == b->pair_slots ? 0 : i + 1;
     b->pair[i] = joins->item[k];
-  }
-  for (size_t k = 0; k < neighbours->count; k++) {
-    uint32_t bit = bpe_together_bit(b, (uint32_t)(neighbours->item[k] >> 32), (uint32_t)neighbours->item[k]);
-    b->together[bit >> 6] |= (uint64_t)1 << (bit & 63);
   }
   return ERR_OK;
 }
@@ -214,8 +217,8 @@ BpeWhole *bpe_whole(const Bpe *b, const char *text, size_t size) {
 static Err index_whole(Bpe *b) {
   b->whole_slots = 16;
   while (b->whole_slots < 2 * (uint64_t)b->merged_count) b->whole_slots *= 2;
-  b->whole = calloc(b->whole_slots, sizeof *b->whole);
-  CHECK(b->whole, ERR_MEMORY, "no memory for a table of %u pieces", b->merged_count);
+  TRY(arena_init(&b->whole_memory, "whole pieces", b->whole_slots * sizeof *b->whole));
+  b->whole = arena_take(&b->whole_memory, b->whole_slots * sizeof *b->whole);
   for (uint32_t s = 0; s < b->merged_count && !b->unused; s++) {
     SpmText t = b->text[s];
     uint32_t symbol[BPE_SHORT];
@@ -242,7 +245,7 @@ static Err sort_pieces(const Bpe *b, bool merges, Scored **order, uint32_t *coun
   return ERR_OK;
 }
 
-static Err build(Bpe *b, const Scored *order, uint32_t *of_id, Pairs *joins, Pairs *neighbours) {
+static Err build(Bpe *b, const Scored *order, uint32_t *of_id, Pairs *joins) {
   uint32_t capacity = 0;
   for (int64_t id = 0; id < b->pieces->count; id++) of_id[id] = BPE_NONE;
   for (uint32_t s = 0; s < b->merged_count; s++) {
@@ -250,13 +253,15 @@ static Err build(Bpe *b, const Scored *order, uint32_t *of_id, Pairs *joins, Pai
     TRY(add_symbol(b, &capacity, b->pieces->piece[order[s].id].text));
   }
   TRY(add_characters(b, &capacity));
+  for (uint32_t code = 0; code < 128; code++) b->ascii[code] = b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
   b->emit = malloc(b->symbol_count * sizeof *b->emit);
   CHECK(b->emit, ERR_MEMORY, "no memory for %u symbols", b->symbol_count);
   for (uint32_t s = 0; s < b->symbol_count; s++) b->emit[s] = spm_pieces_emit(b->pieces, b->text[s].data, b->text[s].size);
   TRY(rank_symbols(b, order));
   TRY(mark_unused(b, order));
-  TRY(gather(b, of_id, joins, neighbours));
-  TRY(index_pairs(b, joins, neighbours));
+  TRY(take_together(b));
+  TRY(gather(b, of_id, joins));
+  TRY(index_pairs(b, joins));
   TRY(build_trie(b));
   return index_whole(b);
 }
@@ -264,17 +269,16 @@ static Err build(Bpe *b, const Scored *order, uint32_t *of_id, Pairs *joins, Pai
 Err bpe_init(Bpe *b, const SpmPieces *pieces, bool merges) {
   *b = (Bpe){.pieces = pieces};
   Scored *order = NULL;
-  Pairs joins = {0}, neighbours = {0};
+  Pairs joins = {0};
   uint32_t *of_id = malloc((size_t)pieces->count * sizeof *of_id);
   Err err = ERR_OK;
   CHECK_OUT(of_id, ERR_MEMORY, "no memory for %lld pieces", (long long)pieces->count);
   TRY_OUT(sort_pieces(b, merges, &order, &b->merged_count));
-  TRY_OUT(build(b, order, of_id, &joins, &neighbours));
+  TRY_OUT(build(b, order, of_id, &joins));
 out:
   free(order);
   free(of_id);
   free(joins.item);
-  free(neighbours.item);
   if (err) bpe_free(b);
   return err;
 }
@@ -286,9 +290,9 @@ void bpe_free(Bpe *b) {
   free(b->unused);
   free(b->page);
   free(b->cell);
-  free(b->pair);
+  arena_free(&b->pair_memory);
   free(b->together);
-  free(b->whole);
+  arena_free(&b->whole_memory);
   trie_free(&b->trie);
   *b = (Bpe){0};
 }

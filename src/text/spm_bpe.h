@@ -2,8 +2,8 @@
 // leftmost of equals) is joined, until there is none.
 //
 // Exactly that result, in linear time, by locality:
-// - Between two characters that stand side by side in no piece nothing is ever joined, so the text falls into short segments
-// there.
+// - Between two characters that stand side by side in no piece nothing is ever joined: there the text falls into short
+// segments.
 // - A segment that is a piece which encodes to itself is one look-up; others are joined in a small array.
 // - A long segment is joined in a window whose right end is open. What lies beyond may reach into it only where a piece of the
 //   vocabulary really begins in the text and only when its rank comes up; everything left of the furthest such reach is final,
@@ -11,6 +11,7 @@
 #ifndef TEXT_SPM_BPE_H
 #define TEXT_SPM_BPE_H
 
+#include "base/arena.h"
 #include "text/spm_model.h"
 #include "text/utf8.h"
 
@@ -18,6 +19,8 @@ enum {
   CODE_PAGES = 0x110000 / 64,
   BPE_WINDOW = 2048,  // characters of a long segment taken at once
   BPE_SHORT = 32,     // characters of a segment joined in a small array
+  BPE_RECENT_BITS = 15,
+  BPE_RECENT_IDS = 9,
 };
 
 // A piece of three or more characters that encodes to itself. Up to 16 bytes it is here whole, else by hash.
@@ -39,11 +42,13 @@ typedef struct {
   // with it.
   uint16_t *page;
   uint32_t *cell;
+  uint32_t ascii[128];  // the cells of ASCII
   // Pairs: left symbol, right symbol, joined symbol in 21 bits each.
   uint64_t *pair;
   uint64_t pair_slots;
-  // Bits of neighbours that stand together in some piece. Two pairs may share a bit: then a cut is missed, which costs time
-  // only.
+  Arena pair_memory, whole_memory;  // on large pages: the tables are looked at in no order
+  // Bits of characters that stand side by side in some piece. Several pairs may share a bit: then a cut is missed, which costs
+  // time only.
   uint64_t *together;
   int together_shift;
   BpeWhole *whole;
@@ -63,8 +68,8 @@ typedef struct BpeWork BpeWork;
 Err bpe_work_open(BpeWork **w);
 void bpe_work_close(BpeWork *w);
 
-// Encodes normalised text[0, size), readable for 16 bytes more; *used bytes of it are done, the rest must be given again with
-// more behind it. `last`: nothing comes behind, all is done.
+// Encodes normalised text[0, size), readable for SPM_PADDING bytes more; *used bytes of it are done, the rest must be given
+// again with more behind it. `last`: nothing comes behind, all is done.
 Err bpe_encode(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
 
 // ---- shared by the files of the encoder
@@ -90,18 +95,18 @@ static inline uint32_t bpe_join(const Bpe *b, uint32_t left, uint32_t right) {
   }
 }
 
-static inline uint32_t bpe_together_bit(const Bpe *b, uint32_t left, uint32_t right) {
+static inline uint32_t bpe_together_at(const Bpe *b, uint32_t left, uint32_t right) {
   return (uint32_t)((left * 0x9e3779b97f4a7c15u + right) * 0xbf58476d1ce4e5b9u >> b->together_shift);
 }
 
 static inline bool bpe_together(const Bpe *b, uint32_t left, uint32_t right) {
-  uint32_t bit = bpe_together_bit(b, left, right);
-  return b->together[bit >> 6] >> (bit & 63) & 1;
+  uint32_t at = bpe_together_at(b, left, right);
+  return b->together[at >> 6] >> (at & 63) & 1;
 }
 
 // The cell of the character at s[0, size), size > 0, and its length. Bytes that are no character are one of the announced
 // length, which no piece holds.
-static inline uint32_t bpe_cell(const Bpe *b, const char *s, size_t size, size_t *length) {
+static inline __attribute__((always_inline)) uint32_t bpe_cell(const Bpe *b, const char *s, size_t size, size_t *length) {
   uint32_t code;
   size_t n = utf8_char(s, size, &code);
   if (n == 0) {
@@ -119,15 +124,30 @@ BpeWhole *bpe_whole(const Bpe *b, const char *text, size_t size);
 // Joins the symbols s[0, n) in place, n <= BPE_SHORT; returns how many are left.
 int bpe_join_short(const Bpe *b, uint32_t *s, int n);
 
-// The joining of many symbols.
+// A segment of at most 24 bytes met before, and its ids. Of those that share a place the latest is kept: 2 MiB, whatever the
+// text.
+typedef struct {
+  uint64_t word[3];  // its bytes, then zeros; all zero: free (no segment of more than a character is)
+  int32_t count, id[BPE_RECENT_IDS];
+} BpeRecent;
+
+// What a thread encodes with.
 typedef struct {
   uint32_t *symbol, *at;  // of the characters gathered, and their places in the text; one more place: the end
   uint32_t *previous, *next, *join;
   uint64_t *heap;     // rank and place of pairs, the least first; some are stale
   uint64_t *made_of;  // with unused pieces: left and right of the latest pair seen for each symbol
   uint32_t heap_count, capacity;
+  BpeRecent *recent;
+  Arena recent_memory;
 } BpeWindow;
 
+// Writes a segment of n >= 1 characters, which ends at text + end and is cut off on both sides.
+void bpe_emit_segment(const Bpe *b, BpeWindow *w, uint32_t n, const char *text, size_t end, SpmSink *sink);
+// Writes the list of joined symbols.
+void bpe_emit_list(const Bpe *b, const BpeWindow *w, SpmSink *sink);
+
+Err bpe_window_open(BpeWindow *w);
 Err bpe_window_reserve(BpeWindow *w, uint32_t count);
 void bpe_window_free(BpeWindow *w);
 // Joins the characters [0, n) of the window; the joined symbols are then the list 0, next[0], ... up to UINT32_MAX. Returns how

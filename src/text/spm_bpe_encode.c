@@ -14,7 +14,7 @@ Err bpe_work_open(BpeWork **out) {
   BpeWork *w = calloc(1, sizeof *w);
   CHECK(w, ERR_MEMORY, "no memory for a tokenizer's work");
   w->limit = BPE_WINDOW;
-  Err err = bpe_window_reserve(&w->window, BPE_WINDOW + 1);
+  Err err = bpe_window_open(&w->window);
   if (err) {
     bpe_work_close(w);
     w = NULL;
@@ -29,65 +29,6 @@ void bpe_work_close(BpeWork *w) {
   free(w);
 }
 
-int bpe_join_short(const Bpe *b, uint32_t *s, int n) {
-  uint32_t join[BPE_SHORT], rank[BPE_SHORT];
-  for (int i = 0; i + 1 < n; i++) join[i] = bpe_join(b, s[i], s[i + 1]);
-  for (int i = 0; i + 1 < n; i++) rank[i] = join[i] == BPE_NONE ? UINT32_MAX : bpe_rank(b, join[i]);
-  while (n > 1) {
-    int best = 0;
-    for (int i = 1; i + 1 < n; i++)
-      if (rank[i] < rank[best]) best = i;
-    if (rank[best] == UINT32_MAX) break;
-    s[best] = join[best];
-    n--;
-    for (int i = best + 1; i < n; i++) s[i] = s[i + 1];
-    for (int i = best; i + 1 < n; i++) join[i] = join[i + 1], rank[i] = rank[i + 1];
-    for (int i = best ? best - 1 : 0; i <= best && i + 1 < n; i++) {
-      join[i] = bpe_join(b, s[i], s[i + 1]);
-      rank[i] = join[i] == BPE_NONE ? UINT32_MAX : bpe_rank(b, join[i]);
-    }
-  }
-  return n;
-}
-
-static inline void emit_symbol(const Bpe *b, SpmSink *sink, uint32_t symbol) {
-  spm_emit(sink, b->emit[symbol], b->text[symbol].data, b->text[symbol].size);
-}
-
-// Writes the list of joined symbols.
-static void emit_list(const Bpe *b, const BpeWindow *w, SpmSink *sink) {
-  for (uint32_t i = 0; i != UINT32_MAX; i = w->next[i]) emit_symbol(b, sink, w->symbol[i]);
-}
-
-// Writes a segment of n characters, which ends at `end` and is cut off on both sides.
-static void emit_segment(const Bpe *b, BpeWindow *w, uint32_t n, const char *text, size_t end, SpmSink *sink) {
-  uint32_t *s = w->symbol;
-  if (n == 0) return;
-  if (n == 1) {
-    emit_symbol(b, sink, s[0]);
-    return;
-  }
-  if (n == 2) {
-    uint32_t joined = bpe_join(b, s[0], s[1]);
-    emit_symbol(b, sink, joined == BPE_NONE ? s[0] : joined);
-    if (joined == BPE_NONE) emit_symbol(b, sink, s[1]);
-    return;
-  }
-  const BpeWhole *whole = bpe_whole(b, text + w->at[0], end - w->at[0]);
-  if (whole->size) {
-    emit_symbol(b, sink, whole->symbol);
-    return;
-  }
-  if (n > BPE_SHORT) {
-    w->at[n] = (uint32_t)end;
-    (void)bpe_join_window(b, w, n, false, text, end);
-    emit_list(b, w, sink);
-    return;
-  }
-  int count = bpe_join_short(b, s, (int)n);
-  for (int i = 0; i < count; i++) emit_symbol(b, sink, s[i]);
-}
-
 // Takes a window from the n characters gathered, which end at `end`, and writes what is final. Returns what is left of them in
 // *n.
 static Err emit_window(const Bpe *b, BpeWork *work, uint32_t *n, const char *text, size_t size, size_t end, SpmSink *sink) {
@@ -95,7 +36,7 @@ static Err emit_window(const Bpe *b, BpeWork *work, uint32_t *n, const char *tex
   w->at[*n] = (uint32_t)end;
   // The joining overwrites the symbols, which are needed again where nothing, or not all, is final.
   uint32_t final = bpe_join_window(b, w, *n, true, text, size);
-  if (final) emit_list(b, w, sink);
+  if (final) bpe_emit_list(b, w, sink);
   work->limit = final ? BPE_WINDOW : 2 * *n;
   *n -= final;
   memmove(w->at, w->at + final, (*n + 1) * sizeof *w->at);
@@ -106,47 +47,63 @@ static Err emit_window(const Bpe *b, BpeWork *work, uint32_t *n, const char *tex
   return bpe_window_reserve(w, work->limit + 1);
 }
 
+// A text on its way through the cuts.
+typedef struct {
+  const Bpe *b;
+  BpeWork *work;
+  const char *text;
+  size_t size;
+  SpmSink *sink;
+  uint32_t n;  // characters gathered since the last cut
+} Cutter;
+
+// Writes what is gathered; the text is cut at `end`.
+static inline void cut(Cutter *c, size_t end) {
+  if (c->n) bpe_emit_segment(c->b, &c->work->window, c->n, c->text, end, c->sink);
+  c->n = 0;
+}
+
+static inline Err gather(Cutter *c, uint32_t symbol, size_t at) {
+  BpeWindow *w = &c->work->window;
+  if (c->n && !bpe_together(c->b, w->symbol[c->n - 1], symbol)) cut(c, at);
+  if (c->n >= c->work->limit) TRY(emit_window(c->b, c->work, &c->n, c->text, c->size, at, c->sink));
+  w->symbol[c->n] = symbol;
+  w->at[c->n++] = (uint32_t)at;
+  return ERR_OK;
+}
+
 static Err encode_cut(const Bpe *b, BpeWork *work, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
-  BpeWindow *w = &work->window;
+  Cutter c = {.b = b, .work = work, .text = text, .size = size, .sink = sink};
   size_t at = 0, length, longest = b->longest > b->pieces->user_longest ? b->longest : b->pieces->user_longest;
-  uint32_t n = 0;
   while (at < size) {
     if (!last && size - at < 4) break;
-    uint32_t symbol = bpe_cell(b, text + at, size - at, &length);
+    uint32_t symbol = (uint8_t)text[at] < 0x80 ? b->ascii[(uint8_t)text[at]] : BPE_NONE;
+    length = 1;
+    if (symbol == BPE_NONE) symbol = bpe_cell(b, text + at, size - at, &length);
+    if (!last && (symbol & BPE_USER || c.n >= work->limit) && size - at < longest) break;
     if (symbol & BPE_USER) {
-      if (!last && size - at < longest) break;
-      int32_t id = trie_longest(&b->pieces->user, text + at, size - at, &length);
+      size_t user_length;
+      int32_t id = trie_longest(&b->pieces->user, text + at, size - at, &user_length);
+      symbol &= ~BPE_USER;
       if (id >= 0) {
-        emit_segment(b, w, n, text, at, sink);
-        n = 0;
+        cut(&c, at);
         spm_emit_id(sink, id);
-        at += length;
+        at += user_length;
         continue;
       }
-      symbol = bpe_cell(b, text + at, size - at, &length) & ~BPE_USER;
-    }
-    if (n && !bpe_together(b, w->symbol[n - 1], symbol)) {
-      emit_segment(b, w, n, text, at, sink);
-      n = 0;
     }
     if (symbol == BPE_NONE) {
-      emit_segment(b, w, n, text, at, sink);
-      n = 0;
+      cut(&c, at);
       spm_emit_unknown(sink, text + at, length);
-      at += length;
-      continue;
+    } else {
+      TRY(gather(&c, symbol, at));
     }
-    if (n >= work->limit) {
-      if (!last && size - at < longest) break;
-      TRY(emit_window(b, work, &n, text, size, at, sink));
-    }
-    w->symbol[n] = symbol;
-    w->at[n++] = (uint32_t)at;
     at += length;
   }
-  if (last) emit_segment(b, w, n, text, at, sink);
-  work->limit = last ? BPE_WINDOW : work->limit;
-  *used = last || !n ? at : w->at[0];
+  *used = last || !c.n ? at : work->window.at[0];
+  if (!last) return ERR_OK;
+  cut(&c, at);
+  work->limit = BPE_WINDOW;
   return ERR_OK;
 }
 
@@ -168,7 +125,7 @@ static void emit_apart(const Bpe *b, const BpeWindow *w, uint32_t symbol, SpmSin
   while (count) {
     Apart a = stack[--count];
     if (!b->unused[a.symbol]) {
-      emit_symbol(b, sink, a.symbol);
+      spm_emit(sink, b->emit[a.symbol], b->text[a.symbol].data, b->text[a.symbol].size);
     } else if (a.depth > DEPTH_MAX) {
       spm_emit_id(sink, spm_pieces_find(b->pieces, b->text[a.symbol].data, b->text[a.symbol].size));
     } else {

@@ -6,6 +6,13 @@
 static const uint32_t END = UINT32_MAX;
 static const uint64_t NEVER = UINT64_MAX;
 
+Err bpe_window_open(BpeWindow *w) {
+  size_t size = sizeof *w->recent << BPE_RECENT_BITS;
+  TRY(arena_init(&w->recent_memory, "recent segments", size));
+  w->recent = arena_take(&w->recent_memory, size);
+  return bpe_window_reserve(w, BPE_WINDOW + 1);
+}
+
 Err bpe_window_reserve(BpeWindow *w, uint32_t count) {
   if (count <= w->capacity) return ERR_OK;
   uint32_t capacity = w->capacity > UINT32_MAX / 8 || 2 * w->capacity < count ? count : 2 * w->capacity;
@@ -30,6 +37,7 @@ void bpe_window_free(BpeWindow *w) {
   free(w->join);
   free(w->heap);
   free(w->made_of);
+  arena_free(&w->recent_memory);
   *w = (BpeWindow){0};
 }
 

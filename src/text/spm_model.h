@@ -8,7 +8,7 @@
 #include "text/trie.h"
 
 // Texts to encode must be readable for this many bytes past their end.
-enum { SPM_PADDING = 16 };
+enum { SPM_PADDING = 24 };
 
 // What becomes of a text that no id stands for.
 enum { EMIT_UNKNOWN = -1 };
@@ -39,7 +39,7 @@ int32_t spm_pieces_emit(const SpmPieces *s, const char *text, size_t size);
 // Where tokens go. Runs of unknown characters are one token, unless they become bytes.
 typedef struct {
   const SpmPieces *pieces;
-  Ids *ids;  // has room: the caller reserves as many ids as there are bytes to encode
+  Ids *ids;  // has room: the caller reserves an id for each byte to encode, and SPM_PADDING more
   bool after_unknown;
 } SpmSink;
 

@@ -153,7 +153,8 @@ static Err normalize_plain(const SpmNormalizer *n, SpmNormalizing *s, const char
     } else {
       uint32_t code;
       size_t length = utf8_char(from, (size_t)(text_end - from), &code);
-      memcpy(to, length ? from : replacement, length ? length : 3);
+      if (length && text_end - from >= 4) memcpy(to, from, 4);  // a fixed size is one move; what is too much is overwritten
+      else memcpy(to, length ? from : replacement, length ? length : 3);
       to += length ? length : 3;
       from += length ? length : 1;
     }
