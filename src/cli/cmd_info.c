@@ -7,15 +7,17 @@
 #include "cli/cli.h"
 #include "cli/machine.h"
 #include "ops/ops.h"
+#include "ops/peak.h"
 
 enum { LIBRARIES_MAX = 16 };
+static const double PEAK_BUDGET_S = 0.8;
 
 static const char help[] =
     "usage: pleiad info [--json]\n"
     "\n"
     "Says what this machine is (processor, caches, memory, and what of it this process may use), which kernels the program "
     "chose\n"
-    "for it and why, and which libraries it runs with. PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps the choice.\n";
+    "for it and why, what it can do at most (measured, about a second), and which libraries it runs with. PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps the choice.\n";
 
 static double gib(int64_t bytes) { return (double)bytes / (1 << 30); }
 
@@ -55,7 +57,13 @@ static void print_program(const Library *library, int n_libraries) {
   printf("\n");
 }
 
-static Err print_json(const Machine *m, const Dev *d, const Library *library, int n_libraries) {
+static void print_peaks(const Peaks *p) {
+  printf("measured      %.0f GFLOP/s fp32", p->fp32_flops * 1e-9);
+  if (p->bf16_flops > 0) printf(", %.0f bf16", p->bf16_flops * 1e-9);
+  printf(" in registers; memory: %.1f GB/s read, %.1f copied (read and written)\n", p->read_bytes * 1e-9, p->copy_bytes * 1e-9);
+}
+
+static Err print_json(const Machine *m, const Dev *d, const Peaks *p, const Library *library, int n_libraries) {
   json_t *caches = json_array(), *libraries = json_object();
   for (int i = 1; i <= CACHE_LEVELS; i++)
     if (m->cache_bytes[i])
@@ -63,12 +71,14 @@ static Err print_json(const Machine *m, const Dev *d, const Library *library, in
                                               m->cache_shared[i]));
   for (int i = 0; i < n_libraries; i++) json_object_set_new(libraries, library[i].name, json_string(library[i].version));
   json_t *root = json_pack(
-      "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:s, s:o}", "processor",
+      "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:f, s:f, s:f, s:f}", "processor",
       m->processor, "instructions", m->isa, "cores", m->cores, "hardware_threads", m->threads, "sockets", m->sockets,
       "memory_nodes", m->nodes, "allowed_threads", m->allowed, "quota_cores", m->quota, "caches", caches, "memory_bytes",
       (json_int_t)m->memory_bytes, "available_bytes", (json_int_t)m->available_bytes, "memory_limit_bytes",
       (json_int_t)m->memory_limit_bytes, "huge_pages", m->huge_pages, "system", m->system, "isa", isa_names[d->isa], "bf16_isa",
-      isa_names[d->bf16], "threads", pool_threads(d->pool), "version", version_text(), "libraries", libraries);
+      isa_names[d->bf16], "threads", pool_threads(d->pool), "version", version_text(), "libraries", libraries,
+      "peak_fp32_gflops", p->fp32_flops * 1e-9, "peak_bf16_gflops", p->bf16_flops * 1e-9, "read_gb_s", p->read_bytes * 1e-9,
+      "copy_gb_s", p->copy_bytes * 1e-9);
   char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
   json_decref(root);
   CHECK(text, ERR_MEMORY, "no memory for the report");
@@ -89,14 +99,18 @@ Err cmd_info(int argc, char **argv) {
   TRY(machine_read(&m));
   TRY(dev_open(&d, 0));
   Err err = ERR_OK;
+  Peaks peaks;
+  TRY_OUT(peaks_measure(&d, PEAK_BUDGET_S, &peaks));
   if (json) {
-    err = print_json(&m, &d, library, n_libraries);
+    err = print_json(&m, &d, &peaks, library, n_libraries);
   } else {
     print_machine(&m);
     print_program(library, n_libraries);
+    print_peaks(&peaks);
     printf("\n");
     ops_describe(&d, stdout);
   }
+out:
   dev_close(&d);
   return err;
 }
