@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/opened.h"
+#include "data/token_bytes.h"
 #include "train/feed.h"
 #include "train/score.h"
-#include "train/token_bytes.h"
 
 static const char help_text[] =
     "pleiad eval --model PATH [--data BLEND] [options]\n"
@@ -109,7 +109,7 @@ static Err evaluate(const Request *q, RunConfig *c, bool is_run, Opened *m, int6
               (long long)tokenizer_vocab(m->tokenizer), (long long)vocab);
     bytes = calloc((size_t)vocab, sizeof *bytes);
     CHECK_OUT(bytes, ERR_MEMORY, "no memory for a table of %lld tokens", (long long)vocab);
-    TRY_OUT(token_bytes(m->tokenizer, vocab, bytes));
+    TRY_OUT(data_token_bytes(m->tokenizer, bytes));
   } else {
     log_info("no tokenizer is known, so no bits per byte; give --tokenizer");
   }

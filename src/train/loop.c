@@ -7,9 +7,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "data/token_bytes.h"
 #include "train/peak.h"
 #include "train/run.h"
-#include "train/token_bytes.h"
 
 static const double PEAK_BUDGET_S = 0.05;
 
@@ -84,7 +84,7 @@ static Err open_tokenizer(TrainRun *r) {
             r->where, c->data.tokenizer, (long long)tokenizer_vocab(t), (long long)vocab);
   r->token_bytes = calloc((size_t)vocab, sizeof *r->token_bytes);
   CHECK_OUT(r->token_bytes, ERR_MEMORY, "no memory for a table of %lld tokens", (long long)vocab);
-  TRY_OUT(token_bytes(t, vocab, r->token_bytes));
+  TRY_OUT(data_token_bytes(t, r->token_bytes));
 out:
   tokenizer_close(t);
   return err;
@@ -175,7 +175,7 @@ static Err run_step(TrainRun *r, StepRecord *s) {
   TRY(logs_step(r, s));
   if (s->verdict.policy == POLICY_STOP) return stop_error(r, s);
   if (best) checkpoint_protect(r->checkpointer, s->step);
-  if (best || last || stop_signal || is_due(s->step, r->config->checkpoint.every)) TRY(checkpoints_save(r));
+  if (best || last || is_due(s->step, r->config->checkpoint.every)) TRY(checkpoints_save(r));
   checkpoints_report(r);
   return ERR_OK;
 }
@@ -192,10 +192,11 @@ static Err run_steps(TrainRun *r, TrainSummary *summary) {
   }
   progress_end(&r->progress);
   summary->stopped = stop_signal != 0 && r->state.step < r->plan.steps;
-  if (summary->stopped && !err)
-    log_info("stopped by signal %d after step %lld, with a checkpoint; the same command goes on", (int)stop_signal,
-             (long long)r->state.step);
-  return err;
+  if (!summary->stopped || err) return err;
+  if (r->state.step > r->saved_step) TRY(checkpoints_save(r));
+  log_info("stopped by signal %d after step %lld; the same command goes on from there", (int)stop_signal,
+           (long long)r->state.step);
+  return ERR_OK;
 }
 
 static int compare_reals(const void *a, const void *b) {

@@ -46,6 +46,7 @@ typedef struct {
   Trainer trainer;
   RunState state;
   Checkpointer *checkpointer;
+  int64_t saved_step;     // of the newest checkpoint asked for or loaded
   char *identity, *text;  // of the checkpoints
   int32_t *token_bytes;   // [vocab] bytes of each token, or NULL without a tokenizer
   // logs

@@ -131,6 +131,7 @@ Err checkpoints_resume(TrainRun *r) {
   Err err = state_unpack(r, state, r->checkpoints);
   json_decref(state);
   TRY(err);
+  r->saved_step = r->state.step;
   trainer_loaded(t);
   compare_config(r, step);
   if (r->config->checkpoint.best && r->state.best_step >= 0) checkpoint_protect(r->checkpointer, r->state.best_step);
@@ -143,6 +144,7 @@ Err checkpoints_save(TrainRun *r) {
   json_t *state = NULL;
   Err err = state_pack(r, &state);
   if (!err) err = checkpoint_save(r->checkpointer, r->state.step, state);
+  r->saved_step = r->state.step;
   json_decref(state);
   r->trainer.phase_s[PHASE_CHECKPOINT] += clock_s() - begin;
   if (err != ERR_IO) return err;
