@@ -44,7 +44,7 @@ ls -sh $own >&2
 
 say "2. A tokenizer of 8192 pieces, in the form of TeleChat3's"
 # shellcheck disable=SC2086
-[ -f "$output/tokenizer.model" ] || $pleiad tokenizer train --input $own --vocab 8192 --output "$output/tokenizer.model"
+[ -f "$output/tokenizer.model" ] || $pleiad tokenizer train --input $own --like telechat3 --vocab 8192 --output "$output/tokenizer.model"
 
 say "3. Training files"
 blend=
