@@ -68,6 +68,7 @@ fi
 speed=$(sed -n 's/.*"tokens_per_s": *\([0-9]*\).*/\1/p' "$output/proof.json")
 [ -n "$speed" ] || { echo "error: $output/proof.json does not tell the speed; remove $proof and try again" >&2; exit 1; }
 tokens=$((speed * 60 * minutes))
+[ "$tokens" -gt 819200 ] || tokens=819200  # two hundred steps: fewer leave no room for the stops
 
 say "5. Pretraining for about $minutes minutes: $tokens tokens; killed on the way (kill -9), then stopped (SIGTERM), and gone on with"
 if [ "$(steps_done "$run")" -lt 60 ]; then

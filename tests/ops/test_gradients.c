@@ -37,7 +37,8 @@ static void check_gradient(const char *what, Mat x, Mat gradient, int64_t n, Los
     value[i] = kept - step;
     double difference = (up - loss(arg)) / (2 * step);
     value[i] = kept;
-    ASSERT_MSG(fabs(got - difference) <= 1e-6 * greatest, "%s[%lld] is %.12g, by differences %.12g", what, (long long)i, got, difference);
+    ASSERT_MSG(fabs(got - difference) <= 1e-6 * greatest, "%s[%lld] is %.12g, by differences %.12g", what, (long long)i, got,
+               difference);
   }
 }
 
@@ -56,7 +57,8 @@ static double norm_loss(const void *arg) {
 
 TEST(rms_norm_by_differences) {
   NormCase a = {.N = 3, .D = 11};
-  a.x = normal(3, 11, "x"), a.w = normal(1, 11, "w"), a.y = normal(3, 11, "y"), a.rstd = normal(3, 1, "rstd"), a.c = normal(3, 11, "c");
+  a.x = normal(3, 11, "x"), a.w = normal(1, 11, "w"), a.y = normal(3, 11, "y"), a.rstd = normal(3, 1, "rstd"),
+  a.c = normal(3, 11, "c");
   Mat dx = normal(3, 11, "dx"), dw = normal(1, 11, "dw");
   norm_loss(&a);
   dev()->op->zero(dev(), dw, 1, 11);
@@ -105,7 +107,8 @@ static double rope_loss(const void *arg) {
 TEST(rope_by_differences) {
   static const int32_t position[3] = {0, 3, 1};
   for (int pairs = 0; pairs < 2; pairs++) {
-    RopeCase a = {normal(3, 16, "x"), normal(3, 16, "y"), normal(4, 3, "cos"), normal(4, 3, "sin"), normal(3, 16, "c"), position, pairs};
+    RopeCase a = {
+        normal(3, 16, "x"), normal(3, 16, "y"), normal(4, 3, "cos"), normal(4, 3, "sin"), normal(3, 16, "c"), position, pairs};
     for (int64_t i = 0; i < 12; i++) {
       ((double *)a.cosine.data)[i] = cos((double)i);
       ((double *)a.sine.data)[i] = sin((double)i);
@@ -141,7 +144,8 @@ static const int32_t group_offset[4] = {0, 3, 3, 7};
 
 static double grouped_loss(const void *arg) {
   const GemmCase *g = arg;
-  GroupedGemmArgs args = {.groups = 3, .N = 5, .K = 6, .rows_max = 7, .offset = group_offset, .c = g->y, .a = g->a, .b = g->b, .b_stride = 30};
+  GroupedGemmArgs args = {
+      .groups = 3, .N = 5, .K = 6, .rows_max = 7, .offset = group_offset, .c = g->y, .a = g->a, .b = g->b, .b_stride = 30};
   dev()->op->gemm_grouped(dev(), &args);
   return product(g->c, g->y, 35);
 }
@@ -150,9 +154,18 @@ TEST(grouped_products_by_differences) {
   GemmCase g = {normal(7, 6, "a"), normal(18, 5, "b"), normal(7, 5, "y"), normal(7, 5, "c")};
   Mat da = normal(7, 6, "da"), db = normal(18, 5, "db");
   dev()->op->zero(dev(), db, 18, 5);
-  GroupedGemmArgs input = {.groups = 3, .N = 6, .K = 5, .rows_max = 7, .offset = group_offset, .c = da, .a = g.c, .b = g.b, .b_stride = 30,
+  GroupedGemmArgs input = {.groups = 3,
+                           .N = 6,
+                           .K = 5,
+                           .rows_max = 7,
+                           .offset = group_offset,
+                           .c = da,
+                           .a = g.c,
+                           .b = g.b,
+                           .b_stride = 30,
                            .b_t = true};
-  GroupedWeightArgs weight = {.groups = 3, .M = 6, .N = 5, .rows_max = 7, .offset = group_offset, .c = db, .c_stride = 30, .a = g.a, .b = g.c};
+  GroupedWeightArgs weight = {
+      .groups = 3, .M = 6, .N = 5, .rows_max = 7, .offset = group_offset, .c = db, .c_stride = 30, .a = g.a, .b = g.c};
   dev()->op->gemm_grouped(dev(), &input);
   dev()->op->gemm_grouped_weight(dev(), &weight);
   check_gradient("dA", g.a, da, 42, grouped_loss, &g);
@@ -212,10 +225,27 @@ static double attention_loss(const void *arg) {
 static void check_attention(int64_t Tq, int64_t K, int64_t shared, const int32_t *doc_start) {
   enum { B = 2, TK = 5, H = 2, OWN = 3, DV = 4 };
   int64_t q = OWN + shared, nq = B * Tq, nk = B * TK;
-  AttentionCase t = {.a = {.B = B, .Tq = Tq, .Tk = TK, .H = H, .K = K, .Dk_own = OWN, .Dk_shared = shared, .Dv = DV, .scale = 0.6, .q_stride = q,
-                           .k_stride = OWN, .v_stride = DV, .doc_start = doc_start, .q = normal(nq, H * q, "q"), .k = normal(nk, K * OWN, "k"),
-                           .v = normal(nk, K * DV, "v"), .out = normal(nq, H * DV, "out"), .lse = normal(nq, H, "lse"),
-                           .dq = normal(nq, H * q, "dq"), .dk = normal(nk, K * OWN, "dk"), .dv = normal(nk, K * DV, "dv")},
+  AttentionCase t = {.a = {.B = B,
+                           .Tq = Tq,
+                           .Tk = TK,
+                           .H = H,
+                           .K = K,
+                           .Dk_own = OWN,
+                           .Dk_shared = shared,
+                           .Dv = DV,
+                           .scale = 0.6,
+                           .q_stride = q,
+                           .k_stride = OWN,
+                           .v_stride = DV,
+                           .doc_start = doc_start,
+                           .q = normal(nq, H * q, "q"),
+                           .k = normal(nk, K * OWN, "k"),
+                           .v = normal(nk, K * DV, "v"),
+                           .out = normal(nq, H * DV, "out"),
+                           .lse = normal(nq, H, "lse"),
+                           .dq = normal(nq, H * q, "dq"),
+                           .dk = normal(nk, K * OWN, "dk"),
+                           .dv = normal(nk, K * DV, "dv")},
                      .c = normal(nq, H * DV, "c")};
   if (shared) t.a.k_shared = normal(nk, shared, "ks"), t.a.dk_shared = normal(nk, shared, "dks");
   t.a.dout = t.c;
@@ -253,10 +283,24 @@ static void check_router(Scoring scoring, bool normalise, int64_t n_group) {
   enum { N = 6, T = 3, E = 8, TOP = 3 };
   static int32_t ids[N * TOP], picks[N / T * E];
   static float bias[E] = {0.02f, -0.01f, 0.03f, 0, 0.05f, -0.04f, 0.01f, 0};
-  RouterCase t = {.r = {.N = N, .T = T, .E = E, .k = TOP, .n_group = n_group, .topk_group = n_group > 1 ? 2 : 1, .scoring = scoring,
-                        .normalise = normalise, .norm_eps = 1e-20, .scaling = 2.5, .bias = bias, .ids = ids, .picks = picks,
-                        .logits = normal(N, E, "logits"), .weights = normal(N, TOP, "weights"), .aux = normal(N / T, 1, "aux"),
-                        .dlogits = normal(N, E, "dlogits"), .aux_scale = 0.3},
+  RouterCase t = {.r = {.N = N,
+                        .T = T,
+                        .E = E,
+                        .k = TOP,
+                        .n_group = n_group,
+                        .topk_group = n_group > 1 ? 2 : 1,
+                        .scoring = scoring,
+                        .normalise = normalise,
+                        .norm_eps = 1e-20,
+                        .scaling = 2.5,
+                        .bias = bias,
+                        .ids = ids,
+                        .picks = picks,
+                        .logits = normal(N, E, "logits"),
+                        .weights = normal(N, TOP, "weights"),
+                        .aux = normal(N / T, 1, "aux"),
+                        .dlogits = normal(N, E, "dlogits"),
+                        .aux_scale = 0.3},
                   .c = normal(N, TOP, "c")};
   t.r.dweights = t.c;
   router_loss(&t);

@@ -2,14 +2,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/cpu/avx2/simd_rows.h"
 #include "ops/cpu/args.h"
+#include "ops/cpu/avx2/simd_rows.h"
 #include "ops/cpu/level.h"
 
 #define LEVEL(name) avx2_##name
-#include "ops/cpu/rows/lanes.inc"
 #include "ops/cpu/rows/elementwise.inc"
 #include "ops/cpu/rows/embedding.inc"
+#include "ops/cpu/rows/lanes.inc"
 #include "ops/cpu/rows/loss.inc"
 #include "ops/cpu/rows/moe.inc"
 #include "ops/cpu/rows/norm.inc"

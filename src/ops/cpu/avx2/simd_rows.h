@@ -11,10 +11,14 @@ static inline float vf_greatest(Vf x) {
   __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
-static inline Vf vf_load_bf16(const Bf16 *p) { return _mm256_castsi256_ps(bf16_widen_bits(_mm_loadu_si128((const __m128i *)p))); }
+static inline Vf vf_load_bf16(const Bf16 *p) {
+  return _mm256_castsi256_ps(bf16_widen_bits(_mm_loadu_si128((const __m128i *)p)));
+}
 static inline void vf_store_bf16(Bf16 *p, Vf x) { _mm_storeu_si128((__m128i *)p, bf16_narrow_bits(vi_bf16(x))); }
 // The first n (1..8) of p as floats.
-static inline Vf vf_load_ints_first(const int32_t *p, int64_t n) { return _mm256_cvtepi32_ps(_mm256_maskload_epi32(p, vmask_first(n))); }
+static inline Vf vf_load_ints_first(const int32_t *p, int64_t n) {
+  return _mm256_cvtepi32_ps(_mm256_maskload_epi32(p, vmask_first(n)));
+}
 
 // p[0] p[0] p[1] p[1] ..., of the first n (0..4) floats.
 static inline Vf vf_load_doubled(const float *p, int64_t n) {

@@ -64,8 +64,9 @@ static inline void vf_store_bf16_pairs(void *p, Vf low, Vf high) {
   _mm512_storeu_si512(p, _mm512_or_si512(vi_bf16(low), _mm512_slli_epi32(vi_bf16(high), 16)));
 }
 
-// e^x within 1 ulp (tests/ops/simd_cases.inc); results under the smallest normal number are 0, which keeps subnormals out of what
-// follows. x = n ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 q(r), q of degree 4 fitted to the least greatest error, 0.05 ulp.
+// e^x within 1 ulp (tests/ops/simd_cases.inc); results under the smallest normal number are 0, which keeps subnormals out of
+// what follows. x = n ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 q(r), q of degree 4 fitted to the least greatest error,
+// 0.05 ulp.
 static inline Vf vf_exp(Vf x) {
   const Vf low = vf_set(-87.336544f), high = vf_set(89.0f);
   Vmask tiny = vf_less(x, low);
