@@ -7,9 +7,11 @@
 #include "ops/cpu/level.h"
 
 #define LEVEL(name) avx2_##name
+#include "ops/cpu/rows/lanes.inc"
+
+// After what they are written in.
 #include "ops/cpu/rows/elementwise.inc"
 #include "ops/cpu/rows/embedding.inc"
-#include "ops/cpu/rows/lanes.inc"
 #include "ops/cpu/rows/loss.inc"
 #include "ops/cpu/rows/moe.inc"
 #include "ops/cpu/rows/norm.inc"
