@@ -20,8 +20,11 @@ void head_loss(const Weight *head, const Run *run, Mat dx, Mat add, Mat x, const
   Mat lse = mat_of(arena_take(run->temp, (size_t)R * sizeof(float)), 1, DT_F32);
   for (int64_t row = 0; row < N; row += R) {
     int64_t n = row + R < N ? R : N - row;
+    // Measuring has no arrays to point into.
+    const int32_t *chunk_label = label ? label + row : NULL;
+    const float *chunk_mask = mask ? mask + row : NULL;
     linear_forward(head, run, logits, mat_none(), mat_at(x, row, 0), n);
-    run->dev->op->cross_entropy(run->dev, run->training ? dlogits : mat_none(), nll, lse, logits, label + row, mask + row, n, V,
+    run->dev->op->cross_entropy(run->dev, run->training ? dlogits : mat_none(), nll, lse, logits, chunk_label, chunk_mask, n, V,
                                 scale, z);
     if (run->training) {
       linear_backward_input(head, run, mat_at(dx, row, 0), mat_at(add, row, 0), dlogits, n);

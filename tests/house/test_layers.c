@@ -50,7 +50,7 @@ static void walk(const char *folder, const char *end, int depth, Visit *visit) {
   ASSERT_OK(path_join(path, test_root(), folder));
   ASSERT_OK(folder_list(path, &names, &count));
   for (size_t i = 0; i < count; i++) {
-    if (names[i][0] == '.' || strncmp(names[i], "build", 5) == 0) continue;
+    if (names[i][0] == '.' || strncmp(names[i], "build", 5) == 0 || strcmp(names[i], "runs") == 0) continue;
     ASSERT_OK(path_join(below, folder, names[i]));
     ASSERT_OK(path_join(path, test_root(), below));
     if (file_is_folder(path)) {
