@@ -17,7 +17,8 @@ static const char help[] =
     "\n"
     "Says what this machine is (processor, caches, memory, and what of it this process may use), which kernels the program "
     "chose\n"
-    "for it and why, what it can do at most (measured, about a second), and which libraries it runs with. PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps the choice.\n";
+    "for it and why, what it can do at most (measured, about a second), and which libraries it runs with. "
+    "PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps the choice.\n";
 
 static double gib(int64_t bytes) { return (double)bytes / (1 << 30); }
 
@@ -71,10 +72,10 @@ static Err print_json(const Machine *m, const Dev *d, const Peaks *p, const Libr
                                               m->cache_shared[i]));
   for (int i = 0; i < n_libraries; i++) json_object_set_new(libraries, library[i].name, json_string(library[i].version));
   json_t *root = json_pack(
-      "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:f, s:f, s:f, s:f}", "processor",
-      m->processor, "instructions", m->isa, "cores", m->cores, "hardware_threads", m->threads, "sockets", m->sockets,
-      "memory_nodes", m->nodes, "allowed_threads", m->allowed, "quota_cores", m->quota, "caches", caches, "memory_bytes",
-      (json_int_t)m->memory_bytes, "available_bytes", (json_int_t)m->available_bytes, "memory_limit_bytes",
+      "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:f, s:f, s:f, s:f}",
+      "processor", m->processor, "instructions", m->isa, "cores", m->cores, "hardware_threads", m->threads, "sockets",
+      m->sockets, "memory_nodes", m->nodes, "allowed_threads", m->allowed, "quota_cores", m->quota, "caches", caches,
+      "memory_bytes", (json_int_t)m->memory_bytes, "available_bytes", (json_int_t)m->available_bytes, "memory_limit_bytes",
       (json_int_t)m->memory_limit_bytes, "huge_pages", m->huge_pages, "system", m->system, "isa", isa_names[d->isa], "bf16_isa",
       isa_names[d->bf16], "threads", pool_threads(d->pool), "version", version_text(), "libraries", libraries,
       "peak_fp32_gflops", p->fp32_flops * 1e-9, "peak_bf16_gflops", p->bf16_flops * 1e-9, "read_gb_s", p->read_bytes * 1e-9,

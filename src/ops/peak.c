@@ -79,7 +79,8 @@ static void choose_loops(Isa isa, Job *job, FlopLoop **dot) {
 Err peaks_measure(Dev *dev, double budget_s, Peaks *out) {
   Arena arena;
   TRY(arena_init(&arena, "the measurement of the peaks", 2 * (size_t)BUFFER_BYTES));
-  Job job = {.x = arena_take(&arena, BUFFER_BYTES), .y = arena_take(&arena, BUFFER_BYTES), .n = BUFFER_BYTES / (int64_t)sizeof(float)};
+  Job job = {
+      .x = arena_take(&arena, BUFFER_BYTES), .y = arena_take(&arena, BUFFER_BYTES), .n = BUFFER_BYTES / (int64_t)sizeof(float)};
   FlopLoop *dot;
   choose_loops(dev->isa, &job, &dot);
   memset(job.x, 1, BUFFER_BYTES);  // pages that were never written are all one page

@@ -12,8 +12,8 @@ typedef struct {
   double copy_bytes;  // a second, read and written together, to memory
 } Peaks;
 
-// The best of a few rounds on all the device's threads, about `budget_s` seconds. Takes 256 MiB for the while: more than the caches.
-// ERR_MEMORY.
+// The best of a few rounds on all the device's threads, about `budget_s` seconds. Takes 256 MiB for the while: more than the
+// caches. ERR_MEMORY.
 Err peaks_measure(Dev *dev, double budget_s, Peaks *out);
 
 #endif
