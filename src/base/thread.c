@@ -20,7 +20,8 @@ struct Pool {
   bool oversubscribed;  // more threads than cores: spinning would only take the core from the one waited for
   Worker *workers;
   hwloc_topology_t topology;
-  bool pinned;
+  hwloc_bitmap_t allowed;  // what the opening thread could use, and can again after pool_close
+  bool has_topology, pinned;
   // A region is published by raising `turn`; each worker that has finished it raises `done`.
   PoolFn *fn;
   void *arg;
@@ -44,20 +45,35 @@ static inline void relax(const Pool *p, int spin) {
 #endif
 }
 
-// Pins the calling thread to the id-th core this process may use.
+// The id-th of the cores that the caller might use; with more threads than those, none is bound.
 static void pin_self(Pool *p, int id) {
   if (!p->pinned) return;
-  hwloc_bitmap_t allowed = hwloc_bitmap_alloc(), set = hwloc_bitmap_alloc();
-  hwloc_bitmap_copy(allowed, hwloc_topology_get_allowed_cpuset(p->topology));
-  int n = hwloc_get_nbobjs_inside_cpuset_by_type(p->topology, allowed, HWLOC_OBJ_CORE);
-  if (n >= p->n_threads) {
-    hwloc_obj_t core = hwloc_get_obj_inside_cpuset_by_type(p->topology, allowed, HWLOC_OBJ_CORE, (unsigned)id);
-    hwloc_bitmap_copy(set, core->cpuset);
+  hwloc_obj_t core = NULL;
+  for (int i = 0; i <= id; i++) do
+      core = hwloc_get_next_obj_by_type(p->topology, HWLOC_OBJ_CORE, core);
+    while (core && !hwloc_bitmap_intersects(core->cpuset, p->allowed));
+  hwloc_bitmap_t set = hwloc_bitmap_alloc();
+  if (core && set && hwloc_bitmap_and(set, core->cpuset, p->allowed) == 0) {
     hwloc_bitmap_singlify(set);
     (void)hwloc_set_cpubind(p->topology, set, HWLOC_CPUBIND_THREAD);  // a refusal costs speed only
   }
   hwloc_bitmap_free(set);
-  hwloc_bitmap_free(allowed);
+}
+
+// What all threads of the process may use together (one of them may be bound by another pool). Returns the number of cores.
+static int read_cores(Pool *p) {
+  p->allowed = hwloc_bitmap_alloc();
+  if (!p->allowed || hwloc_topology_init(&p->topology) != 0) return 1;
+  p->has_topology = true;
+  hwloc_topology_set_all_types_filter(p->topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+  hwloc_topology_set_type_filter(p->topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
+  if (hwloc_topology_load(p->topology) != 0) return 1;
+  if (hwloc_get_cpubind(p->topology, p->allowed, HWLOC_CPUBIND_PROCESS) != 0)
+    hwloc_bitmap_copy(p->allowed, hwloc_topology_get_allowed_cpuset(p->topology));
+  int cores = 0;
+  for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(p->topology, HWLOC_OBJ_CORE, o)) != NULL;)
+    cores += hwloc_bitmap_intersects(o->cpuset, p->allowed);
+  return cores > 0 ? cores : 1;
 }
 
 static unsigned wait_turn(Pool *p, unsigned seen) {
@@ -134,24 +150,25 @@ Err pool_open(Pool **out, int n_threads, bool pin) {
   *p = (Pool){0};
   pthread_mutex_init(&p->mutex, NULL);
   pthread_cond_init(&p->wake, NULL);
-  cpu_set_t allowed;
-  int cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+  int cores = read_cores(p);
   p->n_threads = n_threads > 0 ? n_threads : cores;
   p->oversubscribed = p->n_threads > cores;
-  p->pinned = pin && !p->oversubscribed && hwloc_topology_init(&p->topology) == 0 && hwloc_topology_load(p->topology) == 0;
+  p->pinned = pin && p->has_topology && !p->oversubscribed;
   p->workers = calloc((size_t)p->n_threads, sizeof *p->workers);
-  *out = p;
-  CHECK(p->workers, ERR_MEMORY, "no memory for %d threads", p->n_threads);
+  if (!p->workers) {
+    pool_close(p);
+    FAIL(ERR_MEMORY, "no memory for %d threads", n_threads);
+  }
   for (int i = 1; i < p->n_threads; i++) {
     p->workers[i] = (Worker){.pool = p, .id = i};
     if (pthread_create(&p->workers[i].thread, NULL, worker_main, &p->workers[i]) != 0) {
       p->n_threads = i;
       pool_close(p);
-      *out = NULL;
       FAIL(ERR_MEMORY, "the system refused thread %d of %d; use --threads %d", i + 1, n_threads, i);
     }
   }
   pin_self(p, 0);
+  *out = p;
   return ERR_OK;
 }
 
@@ -161,7 +178,9 @@ void pool_close(Pool *p) {
   publish(p);
   for (int i = 1; p->workers && i < p->n_threads; i++) pthread_join(p->workers[i].thread, NULL);
   free(p->workers);
-  if (p->pinned) hwloc_topology_destroy(p->topology);
+  if (p->pinned) (void)hwloc_set_cpubind(p->topology, p->allowed, HWLOC_CPUBIND_THREAD);
+  if (p->has_topology) hwloc_topology_destroy(p->topology);
+  hwloc_bitmap_free(p->allowed);
   pthread_mutex_destroy(&p->mutex);
   pthread_cond_destroy(&p->wake);
   free(p);

@@ -1,5 +1,6 @@
 #include "base/thread.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -81,13 +82,49 @@ TEST(sleepers_wake) {
 }
 
 TEST(opening_and_closing_at_once) {
-  for (int i = 0; i < 50; i++) {
+  for (int i = 0; i < 20; i++) {
     Pool *pool = NULL;
     ASSERT_OK(pool_open(&pool, 1 + i % 5, false));
     if (i % 3 == 0) pool_run(pool, nothing, NULL);
     pool_close(pool);
   }
   pool_close(NULL);
+}
+
+static int cores_allowed(void) {
+  cpu_set_t set;
+  ASSERT(sched_getaffinity(0, sizeof set, &set) == 0);
+  return CPU_COUNT(&set);
+}
+
+// A pinned pool leaves its opener as it was, so that the next pool sees the same cores.
+TEST(a_pinned_pool_gives_the_cores_back) {
+  int before = cores_allowed(), threads = 0;
+  for (int i = 0; i < 2; i++) {
+    Pool *pool = NULL;
+    ASSERT_OK(pool_open(&pool, 0, true));
+    if (i) ASSERT_INT(pool_threads(pool), threads);
+    threads = pool_threads(pool);
+    ASSERT_INT(cores_allowed(), 1);
+    pool_close(pool);
+    ASSERT_INT(cores_allowed(), before);
+  }
+}
+
+// Started on one core, as by taskset, it stays there.
+TEST(a_pool_keeps_to_the_cores_it_was_given) {
+  cpu_set_t all, last, now;
+  ASSERT(sched_getaffinity(0, sizeof all, &all) == 0);
+  CPU_ZERO(&last);
+  size_t core = CPU_SETSIZE;
+  while (!CPU_ISSET(core - 1, &all)) core--;
+  CPU_SET(core - 1, &last);
+  ASSERT(sched_setaffinity(0, sizeof last, &last) == 0);
+  Pool *pool = NULL;
+  ASSERT_OK(pool_open(&pool, 0, true));
+  ASSERT_INT(pool_threads(pool), 1);
+  ASSERT(sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &last));
+  pool_close(pool);
 }
 
 TEST(ranges_tile_in_order) {
