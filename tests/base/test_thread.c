@@ -111,22 +111,6 @@ TEST(a_pinned_pool_gives_the_cores_back) {
   }
 }
 
-// Started on one core, as by taskset, it stays there.
-TEST(a_pool_keeps_to_the_cores_it_was_given) {
-  cpu_set_t all, last, now;
-  ASSERT(sched_getaffinity(0, sizeof all, &all) == 0);
-  CPU_ZERO(&last);
-  size_t core = CPU_SETSIZE;
-  while (!CPU_ISSET(core - 1, &all)) core--;
-  CPU_SET(core - 1, &last);
-  ASSERT(sched_setaffinity(0, sizeof last, &last) == 0);
-  Pool *pool = NULL;
-  ASSERT_OK(pool_open(&pool, 0, true));
-  ASSERT_INT(pool_threads(pool), 1);
-  ASSERT(sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &last));
-  pool_close(pool);
-}
-
 TEST(ranges_tile_in_order) {
   static const int64_t sizes[] = {0, 1, 7, 8, 9, 63, 64, 65, 1000, N};
   for (int s = 0; s < 10; s++)

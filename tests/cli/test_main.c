@@ -1,4 +1,5 @@
 // The program as a shell sees it.
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -72,6 +73,18 @@ TEST(info_json_is_one_object) {
   json_decref(root);
   free(output);
   expect("info", 0, "processor");
+}
+
+// Started on one core, as by taskset, it stays there.
+TEST(a_process_keeps_to_the_cores_it_was_given) {
+  cpu_set_t all, last;
+  ASSERT(sched_getaffinity(0, sizeof all, &all) == 0);
+  CPU_ZERO(&last);
+  size_t core = CPU_SETSIZE;
+  while (!CPU_ISSET(core - 1, &all)) core--;
+  CPU_SET(core - 1, &last);
+  ASSERT(sched_setaffinity(0, sizeof last, &last) == 0);
+  expect("info --json", 0, "\"threads\":1,");
 }
 
 TEST(numbers_on_the_command_line_are_checked) {
