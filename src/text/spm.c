@@ -73,7 +73,7 @@ static Err spm_work_open(const void *model, void **work) {
   (void)model;
   SpmWork *w = calloc(1, sizeof *w);
   CHECK(w, ERR_MEMORY, "no memory for a tokenizer's work");
-  Err err = bpe_work_open(&w->bpe);
+  Err err = bpe_work_open(&w->bpe, BPE_WINDOW);
   if (err) {
     spm_work_close(w);
     return err_frame(err, __func__, __FILE__, __LINE__);
@@ -192,7 +192,7 @@ static Err init(Spm *m, const SpmProto *p, const char *path) {
   TRY(spm_normalizer_init(&m->normalizer, &p->normalizer, &m->pieces.user, p->treat_whitespace_as_suffix, path));
   TRY(spm_decoder_init(&m->decoder, &m->pieces, p, path));
   if (p->type == SPM_BPE || p->type == SPM_CHAR) TRY(bpe_init(&m->bpe, &m->pieces, p->type == SPM_BPE));
-  if (p->type == SPM_UNIGRAM) TRY(unigram_init(&m->unigram, &m->pieces));
+  if (p->type == SPM_UNIGRAM) TRY(unigram_init(&m->unigram, &m->pieces, path));
   m->bos = end_piece(m, p->bos_piece);
   m->eos = end_piece(m, p->eos_piece);
   m->pad = end_piece(m, p->pad_piece);

@@ -1,5 +1,6 @@
 #include "text/spm_bpe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -31,7 +32,7 @@ static size_t char_count(SpmText t) {
 static bool mergeable(const SpmPiece *p) { return (p->type == SPM_NORMAL || p->type == SPM_UNUSED) && char_count(p->text) > 1; }
 
 static Err add_symbol(Bpe *b, uint32_t *capacity, SpmText text) {
-  CHECK(b->symbol_count < BPE_NONE, ERR_FORMAT, "the model has more than %u pieces and characters", BPE_NONE);
+  assert(b->symbol_count < BPE_NONE);
   if (b->symbol_count == *capacity) {
     *capacity = *capacity ? *capacity * 2 : 4096;
     SpmText *grown = realloc(b->text, *capacity * sizeof *grown);

@@ -65,8 +65,10 @@ Err bpe_init(Bpe *b, const SpmPieces *pieces, bool merges);
 void bpe_free(Bpe *b);
 
 typedef struct BpeWork BpeWork;
-Err bpe_work_open(BpeWork **w);
+// window: characters of a long segment taken at once, BPE_WINDOW but in tests; it changes no id.
+Err bpe_work_open(BpeWork **w, uint32_t window);
 void bpe_work_close(BpeWork *w);
+uint64_t bpe_work_steps(const BpeWork *w);  // see BpeWindow
 
 // Encodes normalised text[0, size), readable for SPM_PADDING bytes more; *used bytes of it are done, the rest must be given
 // again with more behind it. `last`: nothing comes behind, all is done.
@@ -138,6 +140,7 @@ typedef struct {
   uint64_t *heap;     // rank and place of pairs, the least first; some are stale
   uint64_t *made_of;  // with unused pieces: left and right of the latest pair seen for each symbol
   uint32_t heap_count, capacity;
+  uint64_t steps;  // pairs and bytes looked at in windows so far: what a test of linearity counts
   BpeRecent *recent;
   Arena recent_memory;
 } BpeWindow;
@@ -147,7 +150,7 @@ void bpe_emit_segment(const Bpe *b, BpeWindow *w, uint32_t n, const char *text, 
 // Writes the list of joined symbols.
 void bpe_emit_list(const Bpe *b, const BpeWindow *w, SpmSink *sink);
 
-Err bpe_window_open(BpeWindow *w);
+Err bpe_window_open(BpeWindow *w, uint32_t count);
 Err bpe_window_reserve(BpeWindow *w, uint32_t count);
 void bpe_window_free(BpeWindow *w);
 // Joins the characters [0, n) of the window; the joined symbols are then the list 0, next[0], ... up to UINT32_MAX. Returns how

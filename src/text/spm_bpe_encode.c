@@ -7,14 +7,14 @@
 
 struct BpeWork {
   BpeWindow window;
-  uint32_t limit;  // characters of a segment at which a window is taken
+  uint32_t limit, least;  // characters of a segment at which a window is taken: now, and where nothing made it more
 };
 
-Err bpe_work_open(BpeWork **out) {
+Err bpe_work_open(BpeWork **out, uint32_t window) {
   BpeWork *w = calloc(1, sizeof *w);
   CHECK(w, ERR_MEMORY, "no memory for a tokenizer's work");
-  w->limit = BPE_WINDOW;
-  Err err = bpe_window_open(&w->window);
+  w->limit = w->least = window;
+  Err err = bpe_window_open(&w->window, window + 1);
   if (err) {
     bpe_work_close(w);
     w = NULL;
@@ -29,6 +29,8 @@ void bpe_work_close(BpeWork *w) {
   free(w);
 }
 
+uint64_t bpe_work_steps(const BpeWork *w) { return w->window.steps; }
+
 // Takes a window from the n characters gathered, which end at `end`, and writes what is final. Returns what is left of them in
 // *n.
 static Err emit_window(const Bpe *b, BpeWork *work, uint32_t *n, const char *text, size_t size, size_t end, SpmSink *sink) {
@@ -37,7 +39,7 @@ static Err emit_window(const Bpe *b, BpeWork *work, uint32_t *n, const char *tex
   // The joining overwrites the symbols, which are needed again where nothing, or not all, is final.
   uint32_t final = bpe_join_window(b, w, *n, true, text, size);
   if (final) bpe_emit_list(b, w, sink);
-  work->limit = final ? BPE_WINDOW : 2 * *n;
+  work->limit = final ? work->least : 2 * *n;
   *n -= final;
   memmove(w->at, w->at + final, (*n + 1) * sizeof *w->at);
   for (uint32_t i = 0; i < *n; i++) {
@@ -103,7 +105,7 @@ static Err encode_cut(const Bpe *b, BpeWork *work, const char *text, size_t size
   *used = last || !c.n ? at : work->window.at[0];
   if (!last) return ERR_OK;
   cut(&c, at);
-  work->limit = BPE_WINDOW;
+  work->limit = work->least;
   return ERR_OK;
 }
 

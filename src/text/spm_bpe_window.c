@@ -6,11 +6,11 @@
 static const uint32_t END = UINT32_MAX;
 static const uint64_t NEVER = UINT64_MAX;
 
-Err bpe_window_open(BpeWindow *w) {
+Err bpe_window_open(BpeWindow *w, uint32_t count) {
   size_t size = sizeof *w->recent << BPE_RECENT_BITS;
   TRY(arena_init(&w->recent_memory, "recent segments", size));
   w->recent = arena_take(&w->recent_memory, size);
-  return bpe_window_reserve(w, BPE_WINDOW + 1);
+  return bpe_window_reserve(w, count);
 }
 
 Err bpe_window_reserve(BpeWindow *w, uint32_t count) {
@@ -64,6 +64,7 @@ static uint64_t heap_pop(BpeWindow *w) {
 
 // Looks at the pair that begins at i, and queues it if its symbols join.
 static void look(const Bpe *b, BpeWindow *w, uint32_t i) {
+  w->steps++;
   w->join[i] = BPE_NONE;
   uint32_t next = w->next[i];
   if (next == END || w->symbol[i] >= BPE_NONE || w->symbol[next] >= BPE_NONE) return;
@@ -76,12 +77,13 @@ static void look(const Bpe *b, BpeWindow *w, uint32_t i) {
 
 // When, at the earliest, what follows symbol i could take it: the key of the best piece that begins there in the text and is
 // longer.
-static uint64_t earliest_loss(const Bpe *b, const BpeWindow *w, uint32_t i, const char *text, size_t size) {
+static uint64_t earliest_loss(const Bpe *b, BpeWindow *w, uint32_t i, const char *text, size_t size) {
   if (b->trie.count == 0) return NEVER;
   size_t own = w->at[w->next[i] == END ? i : w->next[i]] - w->at[i];
   uint64_t best = NEVER;
   uint32_t node = 0;
   for (size_t k = w->at[i]; k < size; k++) {
+    w->steps++;
     node = trie_step(&b->trie, node, (uint8_t)text[k]);
     if (!node) break;
     if (b->trie.node[node].value < 0 || k + 1 - w->at[i] <= own) continue;
@@ -97,7 +99,7 @@ typedef struct {
   uint64_t loss;
 } Front;
 
-static void front_at(const Bpe *b, const BpeWindow *w, Front *f, uint32_t i, const char *text, size_t size) {
+static void front_at(const Bpe *b, BpeWindow *w, Front *f, uint32_t i, const char *text, size_t size) {
   f->last = i;
   f->loss = i == END ? NEVER : earliest_loss(b, w, i, text, size);
 }

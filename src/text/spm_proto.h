@@ -13,7 +13,7 @@
 
 enum {
   SPM_PIECE_BYTES_MAX = 7999,
-  SPM_PIECES_MAX = 1 << 20,
+  SPM_PIECES_MAX = 900000,  // with all characters of Unicode they still are numbers of 21 bits
 };
 
 typedef enum { SPM_NORMAL = 1, SPM_UNKNOWN, SPM_CONTROL, SPM_USER_DEFINED, SPM_UNUSED, SPM_BYTE } SpmPieceType;

@@ -8,7 +8,7 @@
 static const float UNKNOWN_PENALTY = 10.0f;
 static const float SCORE_MAX = 100000.0f;  // beyond it the scores in flight are shifted back to zero
 
-Err unigram_init(Unigram *u, const SpmPieces *pieces) {
+Err unigram_init(Unigram *u, const SpmPieces *pieces, const char *path) {
   *u = (Unigram){.pieces = pieces};
   float least = FLT_MAX;
   size_t count = 0;
@@ -22,7 +22,7 @@ Err unigram_init(Unigram *u, const SpmPieces *pieces) {
   TrieKey *key = malloc((count + 1) * sizeof *key);
   Err err = ERR_OK;
   CHECK_OUT(u->score && key, ERR_MEMORY, "no memory for %zu pieces", count);
-  CHECK_OUT(count, ERR_FORMAT, "the unigram model has no piece that a text could become");
+  CHECK_OUT(count, ERR_FORMAT, "%s: the unigram model has no piece that a text could become", path);
   count = 0;
   for (int32_t i = 0; i < pieces->count; i++) {
     const SpmPiece *p = &pieces->piece[i];

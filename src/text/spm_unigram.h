@@ -15,7 +15,7 @@ typedef struct {
   size_t longest;  // bytes of the longest piece
 } Unigram;
 
-Err unigram_init(Unigram *u, const SpmPieces *pieces);
+Err unigram_init(Unigram *u, const SpmPieces *pieces, const char *path);
 void unigram_free(Unigram *u);
 
 // The best way to reach a place of the text.

@@ -1,0 +1,122 @@
+// seeds: golden/text/spm/*.ids.jsonl
+// Any bytes as a text for models of each type: ids in range, the same ids whatever was encoded before, and decoding gives back
+// what the normaliser kept. The first byte chooses the model.
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/tokenizer_backend.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MODELS = 8 };
+
+static const TokenizerBackend *backend;
+static void *models[MODELS];
+
+static void put(Bytes *b, const void *data, size_t size) {
+  if (bytes_append(b, data, size)) abort();
+}
+
+static void field(Bytes *b, uint8_t number, const Bytes *body) {
+  uint8_t head[3] = {(uint8_t)(number << 3 | 2), (uint8_t)(body->size & 0x7f) | 0x80, (uint8_t)(body->size >> 7)};
+  put(b, head, 3);
+  put(b, body->data, body->size);
+}
+
+static void piece(Bytes *model, const char *text, float score, uint8_t type) {
+  Bytes body = {0};
+  put(&body, (uint8_t[]){1 << 3 | 2, (uint8_t)strlen(text)}, 2);
+  put(&body, text, strlen(text));
+  put(&body, (uint8_t[]){2 << 3 | 5}, 1);
+  put(&body, &score, sizeof score);
+  put(&body, (uint8_t[]){3 << 3, type}, 2);
+  field(model, 1, &body);
+  bytes_free(&body);
+}
+
+// Model types 1 .. 4, each with byte fallback, spaces kept and a user-defined piece, and without.
+static void make(int which) {
+  static const char *const pieces[] = {"a",
+                                       "b",
+                                       "aa",
+                                       "ab",
+                                       "ba",
+                                       "aab",
+                                       "abab",
+                                       "aaaa",
+                                       "\xe2\x96\x81",
+                                       "\xe2\x96\x81"
+                                       "a",
+                                       "\xe2\x96\x81\xe2\x96\x81",
+                                       "1",
+                                       "\xe4\xbd\xa0",
+                                       "\xe5\xa5\xbd",
+                                       "\xe4\xbd\xa0\xe5\xa5\xbd",
+                                       "e\xcc\x81",
+                                       "{",
+                                       "\"",
+                                       "te",
+                                       "tex",
+                                       "ext"};
+  bool full = which >= 4;
+  Bytes b = {0}, trainer = {0}, normalizer = {0};
+  piece(&b, "<unk>", 0, 2);
+  piece(&b, "<s>", 0, 3);
+  for (unsigned i = 0; full && i < 256; i++) {
+    char name[8] = {'<', '0', 'x', "0123456789ABCDEF"[i >> 4], "0123456789ABCDEF"[i & 15], '>', 0};
+    piece(&b, name, 0, 6);
+  }
+  for (int i = 0; i < (int)(sizeof pieces / sizeof pieces[0]); i++)
+    piece(&b, pieces[i], -(float)((i * 7) % 21 / 2), full && i == 5 ? 5 : 1);
+  if (full) piece(&b, "<sep>", 0, 4);
+  put(&trainer, (uint8_t[]){3 << 3, (uint8_t)(which % 4 + 1), 0x98, 2, full}, 5);  // model_type, byte_fallback (field 35)
+  put(&normalizer, (uint8_t[]){4 << 3, !full}, 2);                                 // remove_extra_whitespaces
+  field(&b, 2, &trainer);
+  field(&b, 3, &normalizer);
+  if (spm_open(&backend, &models[which], "made", b.data, b.size)) abort();
+  bytes_free(&b);
+  bytes_free(&trainer);
+  bytes_free(&normalizer);
+}
+
+// What decoding must give: the normal form, spaces for U+2581, without the dummy prefix.
+static void check_text(int which, const char *text, size_t size, const Bytes *got) {
+  Bytes want = {0};
+  if (backend->normalize(models[which], text, size, &want)) abort();
+  size_t n = 0;
+  for (size_t i = 0; i < want.size;) {
+    bool space = want.size - i >= 3 && memcmp(want.data + i, "\xe2\x96\x81", 3) == 0;
+    if (space && i == 0) {
+      i += 3;
+      continue;
+    }
+    want.data[n++] = space ? ' ' : want.data[i];
+    i += space ? 3 : 1;
+  }
+  if (n != got->size || (n && memcmp(want.data, got->data, n) != 0)) abort();
+  bytes_free(&want);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  for (int i = 0; i < MODELS && !models[i]; i++) make(i);
+  if (size == 0) return 0;
+  int which = data[0] % MODELS;
+  const char *text = (const char *)data + 1;
+  void *work = NULL;
+  Ids first = {0}, second = {0};
+  Bytes back = {0};
+  if (backend->work_open(models[which], &work)) abort();
+  if (backend->encode(models[which], work, text, --size, SPECIAL_TEXT, &first)) abort();
+  if (backend->encode(models[which], work, text, size, SPECIAL_TEXT, &second)) abort();
+  if (first.count != second.count || (first.count && memcmp(first.id, second.id, (size_t)first.count * sizeof *first.id) != 0))
+    abort();
+  for (int64_t i = 0; i < first.count; i++)
+    if (first.id[i] < 0 || first.id[i] >= backend->vocab(models[which])) abort();
+  if (backend->decode(models[which], work, first.id, first.count, false, &back)) abort();
+  if (which >= 4) check_text(which, text, size, &back);  // byte fallback loses nothing
+  backend->work_close(work);
+  ids_free(&first);
+  ids_free(&second);
+  bytes_free(&back);
+  return 0;
+}

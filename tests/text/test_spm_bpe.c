@@ -1,0 +1,164 @@
+// Byte-pair encoding against its definition, and that its work is in proportion to the text.
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "test.h"
+#include "text/spm_bpe.h"
+#include "text/spm_make.h"
+
+typedef struct {
+  Bytes bytes;
+  SpmProto proto;
+  SpmPieces pieces;
+  Bpe bpe;
+} Model;
+
+static void model_open(Model *m) {
+  make_options(&m->bytes, (MakeOptions){.type = SPM_BPE, .byte_fallback = false, .keep_spaces = true, .no_dummy_prefix = true});
+  ASSERT_OK(spm_proto_parse(&m->proto, "made", m->bytes.data, m->bytes.size));
+  ASSERT_OK(spm_pieces_init(&m->pieces, &m->proto, "made"));
+  ASSERT_OK(bpe_init(&m->bpe, &m->pieces, true));
+}
+
+static void model_close(Model *m) {
+  bpe_free(&m->bpe);
+  spm_pieces_free(&m->pieces);
+  spm_proto_free(&m->proto);
+  bytes_free(&m->bytes);
+}
+
+// Encodes in parts of `chunk` bytes, as the tokenizer does; returns the steps counted.
+static uint64_t encode(const Model *m, const Bytes *text, size_t chunk, uint32_t window, Ids *out) {
+  BpeWork *w;
+  ASSERT_OK(bpe_work_open(&w, window));
+  SpmSink sink = {.pieces = &m->pieces, .ids = out};
+  out->count = 0;
+  ASSERT_OK(ids_reserve(out, (int64_t)text->size + SPM_PADDING));
+  size_t at = 0, given = 0;
+  while (at < text->size) {
+    given += chunk > given - at ? chunk : given - at;
+    if (given > text->size) given = text->size;
+    size_t used;
+    ASSERT_OK(bpe_encode(&m->bpe, w, text->data + at, given - at, given == text->size, &used, &sink));
+    at += used;
+  }
+  uint64_t steps = bpe_work_steps(w);
+  bpe_work_close(w);
+  return steps;
+}
+
+// The definition, on bytes: of all neighbours whose join is a piece join the best, the leftmost of equals.
+static void define(const Model *m, const Bytes *text, Ids *out) {
+  size_t n = text->size;
+  size_t *begin = malloc((n + 1) * sizeof *begin);
+  float *score = malloc((n + 1) * sizeof *score);
+  ASSERT(begin && score);
+  for (size_t i = 0; i <= n; i++) begin[i] = i;
+#define LOOK(i)                                                                                                     \
+  do {                                                                                                              \
+    int32_t id_ = (i) + 2 > n ? -1 : spm_pieces_emit(&m->pieces, text->data + begin[i], begin[(i) + 2] - begin[i]); \
+    score[i] = id_ < 0 ? -1e30f : m->pieces.piece[id_].score;                                                       \
+  } while (0)
+  for (size_t i = 0; i < n; i++) LOOK(i);
+  for (;;) {
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+      if (score[i] > score[best]) best = i;
+    if (n < 2 || score[best] <= -1e30f) break;
+    memmove(begin + best + 1, begin + best + 2, (n - best - 1) * sizeof *begin);
+    memmove(score + best + 1, score + best + 2, (n - best - 2) * sizeof *score);
+    n--;
+    LOOK(best);
+    if (best) LOOK(best - 1);
+  }
+#undef LOOK
+  out->count = 0;
+  for (size_t i = 0; i < n; i++)
+    ASSERT_OK(ids_push(out, spm_pieces_emit(&m->pieces, text->data + begin[i], begin[i + 1] - begin[i])));
+  free(begin);
+  free(score);
+}
+
+static void random_text(Rng r, uint64_t step, size_t size, unsigned letters, Bytes *text) {
+  text->size = 0;
+  ASSERT_OK(bytes_reserve(text, size + SPM_PADDING));
+  for (size_t i = 0; i < size; i++) text->data[i] = (char)('a' + (unsigned)(rng_uniform(r, step, i) * letters));
+  text->size = size;
+}
+
+// A vocabulary of random strings over a few letters, all of which stand together: nothing is ever cut but by windows.
+static void random_model(Model *m, Rng r, uint64_t step, unsigned letters, int pieces, bool ties) {
+  make_reserved(&m->bytes, false);
+  for (unsigned i = 0; i < letters; i++) make_piece(&m->bytes, (char[]){(char)('a' + i), 0}, 1, -1000, SPM_NORMAL);
+  char seen[4096][8] = {{0}};
+  int count = 0;
+  for (uint64_t k = 0; count < pieces && k < 100000; k++) {
+    char text[8] = {0};
+    size_t size = 2 + (size_t)(rng_uniform(r, step, 16 * k) * 5);
+    for (size_t i = 0; i < size; i++) text[i] = (char)('a' + (unsigned)(rng_uniform(r, step, 16 * k + 1 + i) * letters));
+    bool twice = false;
+    for (int i = 0; i < count; i++) twice |= strcmp(seen[i], text) == 0;
+    if (twice) continue;
+    memcpy(seen[count++], text, sizeof text);
+    float score = (float)rng_uniform(r, step, 16 * k + 10) * -100;
+    make_piece(&m->bytes, text, size, ties ? (float)(int)(score / 20) : score, SPM_NORMAL);
+  }
+  model_open(m);
+}
+
+TEST(bpe_is_its_definition) {
+  Rng r = rng_named(1, "spm bpe test");
+  for (uint64_t step = 0; step < 24; step++) {
+    Model m = {0};
+    Bytes text = {0};
+    Ids got = {0}, want = {0};
+    unsigned letters = 1 + (unsigned)step % 4;
+    random_model(&m, r, 2 * step, letters, letters == 1 ? 4 : 20 + 10 * (int)step, step % 3 == 0);
+    size_t size = step % 6 == 5 ? 30 : 5000;
+    random_text(r, 2 * step + 1, size, letters, &text);
+    define(&m, &text, &want);
+    for (uint32_t window = 1; window < 10000; window *= 3) {
+      encode(&m, &text, 100 + 20 * (size_t)window, window, &got);
+      ASSERT_INT(got.count, want.count);
+      for (int64_t i = 0; i < got.count; i++)
+        ASSERT_MSG(got.id[i] == want.id[i], "model %d, window %u: id %lld is %d, want %d", (int)step, window, (long long)i,
+                   got.id[i], want.id[i]);
+    }
+    ids_free(&got);
+    ids_free(&want);
+    bytes_free(&text);
+    model_close(&m);
+  }
+}
+
+// Eight times the text is eight times the work: where nothing can be cut, in runs of one letter and of two, and in noise.
+TEST(bpe_work_is_linear) {
+  Rng r = rng_named(2, "spm bpe test");
+  Model m = {0};
+  make_reserved(&m.bytes, false);
+  char run[65];
+  memset(run, 'a', sizeof run);
+  for (size_t n = 1; n <= 64; n *= 2) make_piece(&m.bytes, run, n, -(float)n, SPM_NORMAL);
+  static const char *const pieces[] = {"b", "ab", "ba", "abab", "bb", "aab", "abb", "abababab"};
+  for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) make_piece(&m.bytes, pieces[i], 0, -100 - (float)i, SPM_NORMAL);
+  model_open(&m);
+  for (int kind = 0; kind < 3; kind++) {
+    uint64_t steps[2];
+    for (int k = 0; k < 2; k++) {
+      Bytes text = {0};
+      Ids ids = {0};
+      size_t size = k ? 8 << 17 : 1 << 17;
+      random_text(r, 0, size, kind == 2 ? 2 : 1, &text);
+      for (size_t i = 1; kind == 1 && i < size; i += 2) text.data[i] = 'b';
+      steps[k] = encode(&m, &text, 32 << 10, BPE_WINDOW, &ids);
+      ids_free(&ids);
+      bytes_free(&text);
+    }
+    ASSERT(steps[0] > 1 << 17);
+    ASSERT_MSG((double)steps[1] < 8.2 * (double)steps[0], "kind %d: %llu steps, then %llu", kind, (unsigned long long)steps[0],
+               (unsigned long long)steps[1]);
+    ASSERT_MSG((double)steps[0] < 16.0 * (1 << 17), "kind %d: %llu steps for 2^17 characters", kind,
+               (unsigned long long)steps[0]);
+  }
+  model_close(&m);
+}
