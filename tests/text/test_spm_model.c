@@ -73,13 +73,7 @@ static Err open_bytes(const Bytes *b) {
 
 static void small_model(Bytes *b, SpmModelType type) {
   make_reserved(b, true);
-  static const char *const pieces[] = {"\xe2\x96\x81",
-                                       "a",
-                                       "b",
-                                       "ab",
-                                       "\xe2\x96\x81"
-                                       "ab",
-                                       "\xe4\xbd\xa0"};
+  static const char *const pieces[] = {"\xe2\x96\x81", "a", "b", "ab", "\342\226\201ab", "\xe4\xbd\xa0"};
   for (int i = 0; i < 6; i++) make_piece(b, pieces[i], 0, -(float)i, SPM_NORMAL);
   make_piece(b, "<u>", 0, 0, SPM_USER_DEFINED);
   make_options(b, (MakeOptions){.type = type, .byte_fallback = true});
