@@ -54,7 +54,7 @@ typedef struct {
   char *line, *experts_line;
   TensorBoard tensorboard;
   Progress progress;
-  double peak_flops, start_s, flushed_s;
+  double peak_flops, start_s, flushed_s, reported_s;
   double recent[RECENT_STEPS], recent_mfu[RECENT_STEPS];  // tokens a second
   int64_t n_recent;
   size_t announced_bytes;

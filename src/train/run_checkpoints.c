@@ -154,11 +154,14 @@ Err checkpoints_save(TrainRun *r) {
 }
 
 void checkpoints_report(TrainRun *r) {
+  static const double GAP_S = 10;
   CheckpointReport report;
   while (checkpoint_finished(r->checkpointer, &report)) {
+    bool failed = report.error.kind != ERR_OK;
+    if (!failed && clock_s() - r->reported_s < GAP_S) continue;  // short runs write many
     progress_clear(&r->progress);
-    if (report.error.kind != ERR_OK)
-      log_warn("checkpoint of step %lld: %s; the run goes on", (long long)report.step, report.error.text);
+    r->reported_s = clock_s();
+    if (failed) log_warn("checkpoint of step %lld: %s; the run goes on", (long long)report.step, report.error.text);
     else
       log_info("checkpoint of step %lld: %.1f MB, written in %.2f s, held up training %.0f ms", (long long)report.step,
                (double)report.bytes * 1e-6, report.write_s, report.stall_s * 1e3);

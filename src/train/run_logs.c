@@ -154,8 +154,7 @@ static Err tensorboard_step(TrainRun *r, const StepRecord *s, double imbalance, 
 }
 
 static void say_step(TrainRun *r, const StepRecord *s) {
-  progress_note(&r->progress, "loss %.4f  lr %.2e  %.0f tokens/s", s->total, s->lr,
-                (double)(s->batch * s->length) / s->seconds);
+  progress_note(&r->progress, "loss %.3f, %.1fk tokens/s", s->total, (double)(s->batch * s->length) / s->seconds * 1e-3);
   if (s->verdict.finding != GUARD_OK) {
     progress_clear(&r->progress);
     log_warn("step %lld: %s (loss %.4g, gradient norm %.4g, median %.4g): %s", (long long)s->step,

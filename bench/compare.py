@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Training steps, side by side with PyTorch on this machine, in one run.
+
+usage: bench/compare.py --peers DIR [--shapes NAME...] [--dtypes fp32 bf16] [--steps N] [--rounds N] [--compile] [--venv DIR]
+
+DIR holds NAME.json (shapes) and torch_train.py (the same step in PyTorch). PyTorch for the processor and transformers are installed
+into a virtual environment of their own the first time (about 1 GB). Of PyTorch every way to run the experts is tried, and with
+--compile its compiler too; its best counts. Programs take turns, --rounds times, and each keeps its best median.
+Prints a table, then one JSON object.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import venv
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TORCH = ["torch==2.8.0", "--index-url", "https://download.pytorch.org/whl/cpu"]
+OTHERS = ["transformers", "numpy"]
+
+
+def python_of(folder):
+    """The interpreter of the environment with PyTorch, made when it is missing."""
+    python = folder / "bin" / "python"
+    if python.exists() and subprocess.run([python, "-c", "import torch, transformers"], capture_output=True).returncode == 0:
+        return python
+    print(f"installing PyTorch and transformers into {folder} ...", file=sys.stderr)
+    venv.create(folder, with_pip=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet"]
+    if subprocess.run(pip + ["--retries", "0"] + TORCH).returncode != 0:  # an index that only mirrors the main one
+        subprocess.run(pip + TORCH[:1], check=True)
+    subprocess.run(pip + OTHERS, check=True)
+    return python
+
+
+def last_json(command, timeout_s):
+    """The object in the last line of a program's output, or None and why."""
+    try:
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        return None, f"no result in {timeout_s} s"
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not lines:
+        how = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+        return None, how + ": " + (done.stderr.strip().splitlines() or ["no output"])[-1][:160]
+    return json.loads(lines[-1]), ""
+
+
+def variants(shape, with_compile):
+    """Options of torch_train.py worth trying for this shape."""
+    moe = json.load(open(shape))["hf"].get("n_routed_experts", 0) > 0
+    ways = [["--experts", e] for e in ("eager", "grouped_mm", "batched_mm")] if moe else [[]]
+    return ways + ([w + ["--compile"] for w in ways] if with_compile else [])
+
+
+def measure(args, python, shape, dtype):
+    """Rounds of all programs in turn; {name: best result}."""
+    programs = {"pleiad": [args.pleiad, "bench", "train", shape, "--dtype", dtype, "--steps", args.steps, "--threads", args.threads, "--json"]}
+    for way in variants(shape, args.compile):
+        name = " ".join(["pytorch"] + [w.replace("--", "") for w in way if w != "--experts"])
+        programs[name] = [python, args.peers / "torch_train.py", shape, "--dtype", dtype, "--steps", args.steps, "--threads", args.threads] + way
+    best = {}
+    for _ in range(args.rounds):
+        for name, command in list(programs.items()):
+            result, why = last_json(command, args.timeout)
+            if result is None:
+                print(f"  {name}: left out: {why}", file=sys.stderr)
+                del programs[name]
+            elif name not in best or result["tokens_per_s_median"] > best[name]["tokens_per_s_median"]:
+                best[name] = result
+    return best
+
+
+def memory_mib(result):
+    return result["process_bytes"] / 2**20 if "process_bytes" in result else result["peak_rss_mib"]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--peers", type=pathlib.Path, required=True)
+    p.add_argument("--shapes", nargs="+", default=["moe-nano", "dense-nano"])
+    p.add_argument("--dtypes", nargs="+", default=["fp32", "bf16"])
+    p.add_argument("--steps", type=int, default=6)
+    p.add_argument("--rounds", type=int, default=2)
+    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--timeout", type=int, default=900, help="seconds a program may take")
+    p.add_argument("--compile", action="store_true")
+    p.add_argument("--pleiad", type=pathlib.Path, default=ROOT / "build" / "pleiad")
+    p.add_argument("--venv", type=pathlib.Path, default=pathlib.Path.home() / ".cache" / "pleiad" / "peers")
+    args = p.parse_args()
+    python = python_of(args.venv)
+    rows = []
+    print(f"{'shape':12} {'type':5} {'program':28} {'tokens/s':>9} {'best':>9} {'memory':>10} {'loss':>8} {'to PyTorch':>11}")
+    for name in args.shapes:
+        for dtype in args.dtypes:
+            best = measure(args, python, args.peers / f"{name}.json", dtype)
+            peer = max((r["tokens_per_s_median"] for n, r in best.items() if n != "pleiad"), default=None)
+            for program, r in best.items():
+                ratio = r["tokens_per_s_median"] / peer if peer else float("nan")
+                rows.append({"shape": name, "dtype": dtype, "program": program, "to_best_pytorch": ratio, **r})
+                print(f"{name:12} {dtype:5} {program:28} {r['tokens_per_s_median']:9.0f} {r['tokens_per_s']:9.0f} {memory_mib(r):6.0f} MiB "
+                      f"{r['loss']:8.4f} {ratio:10.2f}x", flush=True)
+    print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()
