@@ -60,9 +60,13 @@ static inline __attribute__((always_inline)) void across16(Unit unit, char *to, 
   for (int64_t u = 0; u < units; u += 16) {
     __m512i r[16];
     int64_t n = p->n_k - u * ku;
-    if (n >= 16 * ku && n_lines == 16) {
+    // The next panel's lines, here or in the next call: short rows far apart escape the hardware's prefetcher.
+    if (!p->row && p->n_k * element <= 512)
+      for (int i = 0; i < 16; i++) _mm_prefetch(from[i] + (p->width * p->src.ld + u * ku) * element, _MM_HINT_T0);
+    if (n >= 16 * ku) {
 #pragma GCC unroll 16
-      for (int i = 0; i < 16; i++) r[i] = load_units(unit, from[i] + u * ku * element, 16 * ku);
+      for (int i = 0; i < 16; i++)
+        r[i] = i < n_lines ? load_units(unit, from[i] + u * ku * element, 16 * ku) : _mm512_setzero_si512();
     } else {
 #pragma GCC unroll 16
       for (int i = 0; i < 16; i++) r[i] = load_units(unit, from[i] + u * ku * element, i < n_lines ? n : 0);
@@ -72,11 +76,13 @@ static inline __attribute__((always_inline)) void across16(Unit unit, char *to, 
     if (units - u >= 16 && wide >= 16) {
 #pragma GCC unroll 16
       for (int i = 0; i < 16; i++) _mm512_storeu_si512(out + i * p->width * 4, r[i]);
+    } else if (units - u >= 16) {
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; i++) _mm512_mask_storeu_epi32(out + i * p->width * 4, mask, r[i]);
     } else {
-      int64_t here = units - u < 16 ? units - u : 16;
 #pragma GCC unroll 16
       for (int i = 0; i < 16; i++)
-        if (i < here) _mm512_mask_storeu_epi32(out + i * p->width * 4, mask, r[i]);
+        if (i < units - u) _mm512_mask_storeu_epi32(out + i * p->width * 4, mask, r[i]);
     }
   }
 }
