@@ -158,5 +158,8 @@ Err model_config_check(const ModelConfig *c, const char *where) {
   if (c->mtp.layers > 0)
     TRY(need(c->moe.experts > 0, where, NAMED(mtp.layers), NAMED(moe.experts),
              "a multi-token-prediction layer is a layer with experts"));
+  CHECK(c->mtp.layers == 0 || c->mtp.loss > 0, ERR_CONFIG,
+        "%s: mtp.loss %g and mtp.layers %lld do not fit: a layer that nothing trains; set mtp.layers 0", where, c->mtp.loss,
+        (long long)c->mtp.layers);
   return ERR_OK;
 }

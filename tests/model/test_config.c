@@ -33,6 +33,7 @@ static const Refused refused[] = {
     {"moe.groups", "4", "moe.top_groups", "5", "moe.top_groups 5", "moe.groups 4"},
     {"moe.groups", "16", "moe.top_groups", "1", "moe.top_k 4", "moe.top_groups 1"},
     {"mtp.layers", "1", "moe.experts", "0", "mtp.layers 1", "moe.experts 0"},
+    {"mtp.layers", "1", "mtp.loss", "0", "mtp.loss 0", "mtp.layers 1"},
     {"model.eos", "8192", NULL, NULL, "model.eos 8192", "model.vocab 8192"},
 };
 
