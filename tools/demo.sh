@@ -60,37 +60,42 @@ steps_done() { if [ -f "$1/metrics.jsonl" ]; then wc -l <"$1/metrics.jsonl"; els
 # Waits until the run in $1 has made $2 steps, then sends signal $3 to process $4.
 signal_at() { while [ "$(steps_done "$1")" -lt "$2" ] && kill -0 "$4" 2>/dev/null; do sleep 0.2; done; kill "-$3" "$4" 2>/dev/null || true; }
 
-say "4. Sixty steps without a stop, to compare with later and to see how fast this machine is"
-proof=$output/proof run=$output/run
-if [ ! -d "$proof/checkpoints/step-60" ]; then
-  train --train.output "$proof" --train.steps 60 --lr.steps 1000000 --json >"$output/proof.json"
-fi
-speed=$(sed -n 's/.*"tokens_per_s": *\([0-9]*\).*/\1/p' "$output/proof.json")
-[ -n "$speed" ] || { echo "error: $output/proof.json does not tell the speed; remove $proof and try again" >&2; exit 1; }
+# leg FOLDER STEPS SIGNAL: trains as planned in FOLDER and sends SIGNAL once STEPS steps are made. Not through train(): the signal must
+# reach the program, not a shell around it.
+leg() {
+  $pleiad train configs/demo.yaml --data.train "$blend" --data.tokenizer "$output/tokenizer.model" --train.output "$1" \
+    --train.tokens "$tokens" &
+  signal_at "$1" "$2" "$3" $!
+  wait $! 2>/dev/null || true
+  say "   stopped by SIG$3 after step $(steps_done "$1")"
+}
+
+say "4. How fast is this machine?"
+[ -f "$output/speed.json" ] || train --train.output "$output/speed" --train.steps 50 --eval.every 0 --checkpoint.every 0 --json >"$output/speed.json"
+speed=$(sed -n 's/.*"tokens_per_s": *\([0-9]*\).*/\1/p' "$output/speed.json")
+[ -n "$speed" ] || { echo "error: $output/speed.json does not tell the speed; remove it and $output/speed, and try again" >&2; exit 1; }
 tokens=$((speed * 60 * minutes))
 [ "$tokens" -gt 819200 ] || tokens=819200  # two hundred steps: fewer leave no room for the stops
 
 say "5. Pretraining for about $minutes minutes: $tokens tokens; killed on the way (kill -9), then stopped (SIGTERM), and gone on with"
-if [ "$(steps_done "$run")" -lt 60 ]; then
-  rm -rf "$run"
-  for stop in "40 KILL" "62 TERM"; do
-    $pleiad train configs/demo.yaml --data.train "$blend" --data.tokenizer "$output/tokenizer.model" --train.output "$run" \
-      --train.tokens "$tokens" &
-    # shellcheck disable=SC2086  # two words
-    signal_at "$run" $stop $!
-    wait $! 2>/dev/null || true
-    say "   stopped by SIG${stop#* } after step $(steps_done "$run")"
-  done
+proof=$output/proof run=$output/run
+if [ ! -f "$output/resumed" ]; then
+  # The same plan twice, as the order of the samples follows from its length: once straight to step 60, once with a kill before.
+  rm -rf "$proof" "$run"
+  leg "$proof" 62 TERM
+  leg "$run" 40 KILL
+  leg "$run" 62 TERM
   for shard in "$proof"/checkpoints/step-60/shard-*; do
     cmp "$shard" "$run/checkpoints/step-60/$(basename "$shard")" || { echo "error: the resumed run differs from the one without a stop" >&2; exit 1; }
   done
   say "   step 60: the killed and resumed run has the same bytes as the one without a stop (weights and moments)"
+  echo "$tokens" >"$output/resumed"
 fi
+tokens=$(cat "$output/resumed")
 train --train.output "$run" --train.tokens "$tokens"
 
 say "6. How it went"
 $pleiad plot "$run" --out "$run/plot.svg"
-$pleiad eval --model "$run" --data "$blend"
 
 say "7. It talks"
 for prompt in "mountain (noun):" "to run quickly, hurry (verb):" "选择" "打开"; do
@@ -103,7 +108,7 @@ cat <<END
 All of it took $((($(date +%s) - begin) / 60)) minutes and lies in $output:
   text/              the text                      $(ls "$output/text" 2>/dev/null | tr '\n' ' ')
   tokenizer.model    the tokenizer
-  data/              the training files            $pleiad data info $(echo "$blend" | cut -d' ' -f2)
+  data/              the training files; what is in one: $pleiad data info $(echo "$blend" | cut -d' ' -f2)
   run/               the run: checkpoints, metrics.jsonl, TensorBoard files
   run/plot.svg       loss, learning rate, load of the experts, speed
 Go on:
