@@ -4,7 +4,7 @@
 usage: bench/compare.py --peers DIR [--shapes NAME...] [--dtypes fp32 bf16] [--steps N] [--rounds N] [--compile] [--venv DIR]
 
 DIR holds NAME.json (shapes) and torch_train.py (the same step in PyTorch). PyTorch for the processor and transformers are installed
-into a virtual environment of their own the first time (about 1 GB). Of PyTorch every way to run the experts is tried, and with
+into a virtual environment of their own the first time (some GB). Of PyTorch every way to run the experts is tried, and with
 --compile its compiler too; its best counts. Programs take turns, --rounds times, and each keeps its best median.
 Prints a table, then one JSON object.
 """
@@ -17,8 +17,7 @@ import sys
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TORCH = ["torch==2.8.0", "--index-url", "https://download.pytorch.org/whl/cpu"]
-OTHERS = ["transformers", "numpy"]
+PACKAGES = ["torch==2.8.0", "transformers", "numpy"]
 
 
 def python_of(folder):
@@ -28,10 +27,7 @@ def python_of(folder):
         return python
     print(f"installing PyTorch and transformers into {folder} ...", file=sys.stderr)
     venv.create(folder, with_pip=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet"]
-    if subprocess.run(pip + ["--retries", "0"] + TORCH).returncode != 0:  # an index that only mirrors the main one
-        subprocess.run(pip + TORCH[:1], check=True)
-    subprocess.run(pip + OTHERS, check=True)
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet"] + PACKAGES, check=True)
     return python
 
 
