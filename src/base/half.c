@@ -52,7 +52,6 @@ Bf16 bf16_from_f32_saturate(float x) {
 }
 
 uint16_t fp16_from_f32(float x, bool saturate) { return (uint16_t)small_from_f32(&FP16, x, saturate); }
-float fp16_to_f32(uint16_t h) { return small_to_f32(&FP16, h); }
 uint8_t e4m3_from_f32(float x, bool saturate) { return (uint8_t)small_from_f32(&E4M3, x, saturate); }
 float e4m3_to_f32(uint8_t b) { return small_to_f32(&E4M3, b); }
 uint8_t e5m2_from_f32(float x, bool saturate) { return (uint8_t)small_from_f32(&E5M2, x, saturate); }

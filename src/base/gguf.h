@@ -1,0 +1,99 @@
+// GGUF, the one-file format of models of the ggml library: key-values, a table of tensors, their bytes.
+//
+// Read: versions 2 and 3, little endian. The file is mapped; nothing is believed before it is checked against the bytes that
+// are there, and memory grows with what was read, never with what a field claims. Refused is what ggml refuses, and also: data
+// cut short, a bool that is neither 0 nor 1. Nested arrays are refused, as there.
+// Messages name the file, the byte, the key or tensor, what was found and what was wanted.
+// Source: the format's specification (ggml's docs/gguf.md).
+#ifndef BASE_GGUF_H
+#define BASE_GGUF_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/gguf_type.h"
+
+enum { GGUF_DIMS = 4, GGUF_NAME_BYTES = 64, GGUF_ALIGN = 32 };
+
+typedef enum {
+  GGUF_U8,
+  GGUF_I8,
+  GGUF_U16,
+  GGUF_I16,
+  GGUF_U32,
+  GGUF_I32,
+  GGUF_F32,
+  GGUF_BOOL,
+  GGUF_STRING,
+  GGUF_ARRAY,
+  GGUF_U64,
+  GGUF_I64,
+  GGUF_F64,
+  GGUF_VALUE_TYPES
+} GgufValueType;
+
+// Bytes of the file: any bytes, not NUL-terminated.
+typedef struct {
+  const char *data;
+  size_t size;
+} GgufText;
+
+typedef struct {
+  GgufText key;
+  bool is_array;
+  GgufValueType type;   // of the value, or of an array's items
+  int64_t count;        // items; 1 unless an array
+  const uint8_t *data;  // the items as in the file, of any alignment
+  size_t size;          // bytes of all items
+} GgufValue;
+
+typedef struct {
+  char name[GGUF_NAME_BYTES];
+  const GgufType *type;
+  int n_dims;
+  int64_t dim[GGUF_DIMS];  // outermost first: a matrix is [out, in] (the file has them the other way round)
+  int64_t n;               // elements
+  const uint8_t *data;     // into the map
+  size_t size;             // bytes
+} GgufTensor;
+
+typedef struct {
+  FileMap map;
+  uint32_t version;
+  GgufValue *value;  // owned, in the file's order
+  int64_t n_values;
+  GgufTensor *tensor;  // owned, in the file's order, which is that of their bytes
+  int64_t n_tensors;
+  void *value_index, *tensor_index;  // by name
+} Gguf;
+
+// Whether the file begins as a GGUF does.
+bool gguf_is(const char *path);
+Err gguf_open(Gguf *g, const char *path);
+void gguf_close(Gguf *g);
+
+// NULL if there is none.
+const GgufTensor *gguf_tensor(const Gguf *g, const char *name);
+const GgufValue *gguf_value(const Gguf *g, const char *key);
+const char *gguf_value_type_name(GgufValueType type);  // "u32", "string", ...
+
+// The value of a key as one of four kinds. Missing: ERR_FORMAT if `needed`, else *out stays. Of another kind: ERR_FORMAT. An
+// integer of any width that fits int64; a real may be stored as an integer; a text lies in the map.
+Err gguf_int(const Gguf *g, const char *key, bool needed, int64_t *out);
+Err gguf_real(const Gguf *g, const char *key, bool needed, double *out);
+Err gguf_bool(const Gguf *g, const char *key, bool needed, bool *out);
+Err gguf_text(const Gguf *g, const char *key, bool needed, GgufText *out);
+// The array of a key. Its items must be strings, integers of any width, or F32. *out is NULL if missing and not needed.
+Err gguf_array(const Gguf *g, const char *key, bool needed, GgufValueType type, const GgufValue **out);
+// All texts of an array of strings, in order: out[count].
+void gguf_array_texts(const GgufValue *v, GgufText *out);
+// Item i of an array of integers; GGUF_U64 above the greatest int64 gives that.
+int64_t gguf_array_int(const GgufValue *v, int64_t i);
+// Item i of an array of F32.
+float gguf_array_f32(const GgufValue *v, int64_t i);
+
+// out[i] = element first + i as fp32, i < n; first and n are whole blocks. ERR_FORMAT for a type that is not read, by name.
+Err gguf_read_f32(const Gguf *g, const GgufTensor *t, int64_t first, int64_t n, float *out);
+
+#endif
