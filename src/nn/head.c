@@ -20,7 +20,7 @@ void head_loss(const Weight *head, const Run *run, Mat dx, Mat add, Mat x, const
   Mat lse = mat_of(arena_take(run->temp, (size_t)R * sizeof(float)), 1, DT_F32);
   for (int64_t row = 0; row < N; row += R) {
     int64_t n = row + R < N ? R : N - row;
-    // Measuring has no arrays to point into, and no loss.
+    // Measuring has no arrays to point into.
     const int32_t *chunk_label = label ? label + row : NULL;
     const float *chunk_mask = mask ? mask + row : NULL;
     linear_forward(head, run, logits, mat_none(), mat_at(x, row, 0), n);
@@ -30,8 +30,9 @@ void head_loss(const Weight *head, const Run *run, Mat dx, Mat add, Mat x, const
       linear_backward_input(head, run, mat_at(dx, row, 0), mat_at(add, row, 0), dlogits, n);
       linear_backward_weight(head, run, dlogits, mat_at(x, row, 0), n);
     }
-    for (int64_t i = 0; chunk_mask && i < n; i++) {
-      double l = (double)((const float *)lse.data)[i], keep = (double)chunk_mask[i];
+    if (dev_measuring(run->dev)) continue;
+    for (int64_t i = 0; i < n; i++) {
+      double l = (double)((const float *)lse.data)[i], keep = chunk_mask ? (double)chunk_mask[i] : 0;
       *loss += scale * (double)((const float *)nll.data)[i];
       *z_loss += z * scale * keep * l * l;
     }
