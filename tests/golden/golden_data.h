@@ -1,15 +1,14 @@
-// The golden cases of the data room. Each takes the folder `data` of a golden tree, says every difference on stderr, and
-// counts.
+// What the readers of data/ share.
 #ifndef TESTS_GOLDEN_GOLDEN_DATA_H
 #define TESTS_GOLDEN_GOLDEN_DATA_H
 
+#include "data/split.h"
 #include "golden/golden.h"
 
-GoldenCount golden_data_gpt(const char *data);    // sample orders, splits, masks, items, cache names, shuffles
-GoldenCount golden_data_blend(const char *data);  // orders and sizes of blends
-// Token files: read, written again, and built from their sources, to the same bytes. (Sources are built where their tokenizers
-// are at hand: these are not the project's to copy.)
-GoldenCount golden_data_indexed(const char *data);
-GoldenCount golden_data_bad(const char *data);  // broken files of the readers "indexed" and "jsonl"
+// data/NAME.npy must be `bytes` bytes of this kind and element size, and be ours.
+void golden_array_is(GoldenCount *n, const char *name, const void *ours, size_t bytes, char kind, int size);
+// The path, without ending, of the pair of token files that a case is about; notes both.
+void golden_pair(const GoldenCount *n, char out[PATH_BYTES], const json_t *c);
+SplitPart golden_part(const char *name);
 
 #endif

@@ -1,31 +1,40 @@
-#include "golden/golden_models.h"
-
+// Golden models: case folders, by the comparisons of `pleiad verify`.
 #include <stdio.h>
+#include <string.h>
 
-#include "base/file.h"
 #include "cli/verify.h"
+#include "golden/golden.h"
 
-static void run_case(GoldenCount *count, const char *path) {
-  static VerifyCase v;
-  Err err = verify_run(&v, path, 0);
-  if (err) fprintf(stderr, "  golden models: %s\n", err_text());
-  if (v.not_read_yet) fprintf(stderr, "  models/%s: not read yet: %s\n", v.name, v.not_read_yet);
-  if (v.not_read_yet) return;
-  for (int i = 0; i < v.n_lines; i++)
-    if (v.line[i].failed)
-      fprintf(stderr, "  models/%s: %s: %g at %s\n", v.name, v.line[i].what, v.line[i].error, v.line[i].place);
-  count->cases++;
-  count->comparisons += v.compared + (err != ERR_OK);
-  count->failed += v.failed + (err != ERR_OK);
+// What verify reads: the weights may lie in several files.
+static void note_files(GoldenCount *n, const char *folder) {
+  static const char *const files[] = {"config.json", "cases.safetensors", "grads.safetensors",
+                                      "meta.json",   "train.json",        "generate.json"};
+  char path[PATH_BYTES], **names;
+  size_t count;
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) golden_path(n, path, "%s/%s", n->folder, files[i]);
+  if (!golden_ok(n, folder_list(folder, &names, &count))) return;
+  for (size_t i = 0; i < count; i++)
+    if (strncmp(names[i], "model", 5) == 0) golden_path(n, path, "%s/%s", n->folder, names[i]);
+  names_free(names, count);
 }
 
-GoldenCount golden_models(const char *models) {
-  GoldenCount count = {.folder = "models"};
-  char **names, path[PATH_BYTES];
-  size_t n;
-  if (folder_list(models, &names, &n) != ERR_OK) return count;
-  for (size_t i = 0; i < n; i++)
-    if (path_join(path, models, names[i]) == ERR_OK && verify_is_case(path)) run_case(&count, path);
-  names_free(names, n);
-  return count;
+void golden_model(GoldenCount *n) {
+  static VerifyCase v;
+  char path[PATH_BYTES];
+  golden_path(n, path, "%s", n->folder);
+  if (!file_is_folder(path)) return;
+  note_files(n, path);
+  Err err = verify_run(&v, path, 1);
+  if (v.not_read_yet) {
+    golden_not_read(n, "", v.not_read_yet);
+    return;
+  }
+  golden_ok(n, err);
+  for (int i = 0; i < v.n_lines; i++)
+    if (v.line[i].failed)
+      fprintf(stderr, "  golden %s: %s: off by %g (%g allowed) at %s\n", n->folder, v.line[i].what, v.line[i].error,
+              v.line[i].tolerance, v.line[i].place);
+  n->cases++;
+  n->comparisons += v.compared;
+  n->failed += v.failed;
 }

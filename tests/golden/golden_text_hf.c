@@ -1,19 +1,13 @@
-#include "golden/golden_text_hf.h"
-
+// Hugging Face tokenizers: a folder NAME/{tokenizer.json, ids.jsonl} each.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/json.h"
+#include "golden/golden.h"
 #include "text/tokenizer.h"
-
-enum { FILE_BYTES_MAX = 1 << 28 };
 
 typedef struct {
   GoldenCount *count;
-  const char *name;
-  int64_t row;
   Tokenizer *t;
   TokenizerWork *w;
   Ids ids;
@@ -21,10 +15,7 @@ typedef struct {
 } Case;
 
 static void compare(Case *c, const char *what, bool ok, const char *why) {
-  c->count->comparisons++;
-  if (ok) return;
-  c->count->failed++;
-  fprintf(stderr, "  %s/%s row %lld: %s %s\n", c->count->folder, c->name, (long long)c->row, what, why);
+  golden_compare(c->count, ok, "row %lld: %s %s", (long long)c->count->cases, what, why);
 }
 
 static void compare_ids(Case *c, const char *what, const json_t *want, Err err) {
@@ -45,14 +36,18 @@ static void compare_text(Case *c, const char *what, const json_t *want, bool kee
   compare(c, what, ok, err ? err_text() : "differs");
 }
 
-static void run_row(Case *c, const json_t *row) {
-  const json_t *text = json_object_get(row, "text"), *ids = json_object_get(row, "ids"),
+static void run_row(GoldenCount *n, const json_t *row, void *context) {
+  Case *c = context;
+  const json_t *text = json_object_get(row, "text"), *ids = golden_array(n, row, "ids"),
                *with = json_object_get(row, "ids_special");
   const json_t *decode = json_object_get(row, "decode"), *skip = json_object_get(row, "decode_skip");
+  if (!json_is_string(text)) {
+    compare(c, "text", false, "is missing");
+    return;
+  }
   const char *at = json_string_value(text);
   size_t size = json_string_length(text);
   if (!decode) decode = text;
-  c->count->cases++;
   c->ids.count = 0;
   compare_ids(c, "ids_special", with ? with : ids, tokenizer_encode_special(c->t, c->w, at, size, SPECIAL_PARSE, &c->ids));
   c->ids.count = 0;
@@ -61,48 +56,15 @@ static void run_row(Case *c, const json_t *row) {
   compare_text(c, "decode_skip", skip ? skip : decode, false);
 }
 
-static void run_rows(Case *c, const char *path) {
-  char *lines = NULL;
-  size_t size = 0;
-  if (file_read(path, FILE_BYTES_MAX, &lines, &size)) {
-    compare(c, "ids.jsonl", false, err_text());
-    return;
-  }
-  for (char *at = lines, *end; at < lines + size; at = end + 1) {
-    end = memchr(at, '\n', (size_t)(lines + size - at));
-    if (!end) end = lines + size;
-    c->row++;
-    json_t *row = NULL;
-    if (json_parse(&row, at, (size_t)(end - at), path, true)) compare(c, "row", false, err_text());
-    else run_row(c, row);
-    json_decref(row);
-  }
-  free(lines);
-}
-
-GoldenCount golden_text_hf(const char *folder) {
-  GoldenCount count = {.folder = "text/hf"};
-  char **names = NULL;
-  size_t n = 0;
-  if (folder_list(folder, &names, &n)) {
-    fprintf(stderr, "  %s: %s\n", count.folder, err_text());
-    count.failed++;
-    return count;
-  }
-  for (size_t i = 0; i < n; i++) {
-    char path[3 * PATH_BYTES];
-    Case c = {.count = &count, .name = names[i]};
-    snprintf(path, sizeof path, "%s/%s/tokenizer.json", folder, names[i]);
-    Err err = tokenizer_open(&c.t, path);
-    if (!err) err = tokenizer_work_open(&c.w, c.t);
-    compare(&c, "tokenizer.json", !err, err ? err_text() : "");
-    snprintf(path, sizeof path, "%s/%s/ids.jsonl", folder, names[i]);
-    if (!err) run_rows(&c, path);
-    tokenizer_work_close(c.w);
-    tokenizer_close(c.t);
-    ids_free(&c.ids);
-    bytes_free(&c.text);
-  }
-  names_free(names, n);
-  return count;
+void golden_text_hf(GoldenCount *n) {
+  char path[PATH_BYTES], rows[GOLDEN_NAME_BYTES + 16];
+  Case c = {.count = n};
+  Err err = tokenizer_open(&c.t, golden_path(n, path, "%s/tokenizer.json", n->folder));
+  if (!err) err = tokenizer_work_open(&c.w, c.t);
+  snprintf(rows, sizeof rows, "%s/ids.jsonl", n->folder);
+  if (golden_ok(n, err)) golden_each_line(n, rows, run_row, &c);
+  tokenizer_work_close(c.w);
+  tokenizer_close(c.t);
+  ids_free(&c.ids);
+  bytes_free(&c.text);
 }
