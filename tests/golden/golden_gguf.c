@@ -1,26 +1,22 @@
-#include "golden/golden_gguf.h"
-
+// GGUF files: every tensor against the .npy of its name, to the bit, and every value; and verdicts on small files.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/gguf.h"
 #include "data/npy.h"
-#include "golden/golden_count.h"
+#include "golden/golden.h"
 
 // ---- values
-static void compare_tensor(GoldenCount *n, const Gguf *g, const GgufTensor *t, const char *folder) {
+static void compare_tensor(GoldenCount *n, const Gguf *g, const GgufTensor *t) {
   char path[PATH_BYTES];
-  snprintf(path, sizeof path, "%.3000s/%s.npy", folder, t->name);
   Npy a;
-  Err err = npy_open(&a, path);
-  golden_compare(n, !err, "%s", err_text());
-  if (err) return;
+  if (!golden_ok(n, npy_open(&a, golden_path(n, path, "data/gguf/%s.npy", t->name)))) return;
   bool same = a.kind == 'f' && a.size == 4 && a.count == t->n && a.n_dims == t->n_dims;
   for (int i = 0; same && i < a.n_dims; i++) same = a.dim[i] == t->dim[i];
   golden_compare(n, same, "%s: tensor %s has another shape than its .npy", g->map.path, t->name);
   float *x = malloc((size_t)t->n * sizeof *x + 1);
-  err = same && x ? gguf_read_f32(g, t, 0, t->n, x) : ERR_MEMORY;
+  Err err = same && x ? gguf_read_f32(g, t, 0, t->n, x) : ERR_MEMORY;
   golden_compare(n, !err, "%s", err_text());
   int64_t differ = 0, first = -1;
   for (int64_t i = 0; !err && i < t->n; i++)
@@ -81,22 +77,16 @@ static void compare_values(GoldenCount *n, const Gguf *g, const json_t *want) {
   }
 }
 
-static void compare_file(GoldenCount *n, const char *folder, const char *name) {
-  char path[PATH_BYTES];
+void golden_gguf(GoldenCount *n) {
+  char path[PATH_BYTES], *text = NULL;
   json_t *about = NULL;
+  size_t size = 0;
   Gguf g;
   n->cases++;
-  snprintf(path, sizeof path, "%.3000s/%.200s", folder, name);
-  Err err = gguf_open(&g, path);
-  golden_compare(n, !err, "%s", err_text());
-  if (err) return;
-  for (int64_t i = 0; i < g.n_tensors; i++) compare_tensor(n, &g, &g.tensor[i], folder);
-  snprintf(path, sizeof path, "%.3000s/%.*s.json", folder, (int)(strlen(name) - 5), name);
-  char *text = NULL;
-  size_t size = 0;
-  err = file_read(path, 1 << 20, &text, &size);
-  golden_compare(n, !err, "%s", err_text());
-  if (!err) about = json_loads(text, JSON_DECODE_INT_AS_REAL, NULL);
+  if (!golden_ok(n, gguf_open(&g, golden_path(n, path, "%s", n->folder)))) return;
+  for (int64_t i = 0; i < g.n_tensors; i++) compare_tensor(n, &g, &g.tensor[i]);
+  golden_path(n, path, "%.*s.json", (int)(strlen(n->folder) - strlen(".gguf")), n->folder);
+  if (golden_ok(n, file_read(path, 1 << 20, &text, &size))) about = json_loads(text, JSON_DECODE_INT_AS_REAL, NULL);
   golden_compare(n, about != NULL, "%s is no JSON", path);
   compare_values(n, &g, json_object_get(about, "kv"));
   free(text);
@@ -105,29 +95,15 @@ static void compare_file(GoldenCount *n, const char *folder, const char *name) {
 }
 
 // ---- verdicts
-static void verdict(GoldenCount *n, const char *data, json_t *line) {
+static void verdict(GoldenCount *n, const json_t *line, void *context) {
+  (void)context;
   char path[PATH_BYTES];
   Gguf g;
-  snprintf(path, sizeof path, "%.3000s/gguf/small/%.200s", data, golden_text(line, "file"));
-  Err err = gguf_open(&g, path);
+  Err err = gguf_open(&g, golden_path(n, path, "data/gguf/small/%s", golden_text(line, "file")));
   bool reject = strcmp(golden_text(line, "verdict"), "reject") == 0;
   golden_compare(n, reject == (err != ERR_OK), "%s: %s", path, err ? err_text() : "accepted, but it should not be");
   if (err)
     golden_compare(n, err == ERR_FORMAT && strstr(err_text(), path), "%s: \"%s\" does not name the file", path, err_text());
   else gguf_close(&g);
 }
-
-GoldenCount golden_gguf(const char *data) {
-  GoldenCount n = {.folder = "data/gguf"};
-  char folder[PATH_BYTES], **names = NULL;
-  size_t count = 0;
-  snprintf(folder, sizeof folder, "%.3000s/gguf", data);
-  golden_compare(&n, folder_list(folder, &names, &count) == ERR_OK, "%s", err_text());
-  for (size_t i = 0; i < count; i++) {
-    size_t size = strlen(names[i]);
-    if (size > 5 && strcmp(names[i] + size - 5, ".gguf") == 0) compare_file(&n, folder, names[i]);
-  }
-  names_free(names, count);
-  golden_each_line(&n, data, "gguf/verdicts.jsonl", verdict);
-  return n;
-}
+void golden_gguf_verdicts(GoldenCount *n) { golden_each_line(n, n->folder, verdict, NULL); }

@@ -30,7 +30,6 @@ static const struct {
     {"data/sft", "packing of dialogs for fine-tuning"},
     {"data/dedup", "near-duplicate search"},
     {"data/decontam", "the search for benchmarks in training text"},
-    {"data/gguf", "GGUF files"},
 };
 
 // ---- the tree
