@@ -102,6 +102,16 @@ static void run_norm_weight(Dev *dev, BenchJob *j) {
 }
 const BenchCase bench_op_rms_norm_backward_weight[] = {{"width D", carve_norm_weight, run_norm_weight}, {0}};
 
+static void run_bias(Dev *dev, BenchJob *j) { dev->op->bias_backward(dev, j->m[DW], j->m[DY], j->N, j->D); }
+static void carve_bias(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  double n = tokens(j, s, s->D);
+  take(j, a, DY, j->N, j->D, j->type);
+  take(j, a, DW, 1, j->D, DT_F32);
+  cost(j, n, 0, 0, 0);
+}
+const BenchCase bench_op_bias_backward[] = {{"width D", carve_bias, run_bias}, {0}};
+
 static void carve_embedding(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
   double n = tokens(j, s, s->D);

@@ -143,10 +143,9 @@ static Err open_tensors(const Verify *v, const char *name, SafeTensors *s) {
 static Err read_config(Verify *v) {
   json_t *hf;
   TRY(read_json(v, "config.json", &hf));
-  v->report->not_read_yet = hf_config_not_read_yet(hf);
-  Err err = v->report->not_read_yet ? ERR_OK : hf_config_read(hf, v->folder, &v->config);
+  Err err = hf_config_read(hf, v->folder, &v->config);
   json_decref(hf);
-  if (err || v->report->not_read_yet) return err;
+  TRY(err);
   char where[PATH_BYTES + 16];
   snprintf(where, sizeof where, "%s/train.json", v->folder);
   TRY(json_number(v->train, "seq_aux_loss_coeff", where, &v->config.moe.aux_loss));
@@ -199,6 +198,9 @@ static Err open_trainer(Verify *v) {
   TRY(tensor_shape(v, "input_ids", &o.shape[0]));
   TRY(tensor_shape(v, "train_ids", &o.shape[1]));
   o.shape[2] = (TrainerShape){1, longest_generation(v)};
+  const StTensor *longer = safetensors_find(&v->cases, "long_ids");
+  if (longer && longer->n_dims == 2 && longer->dim[0] == 1 && longer->dim[1] < 1 << 20)
+    o.shape[o.n_shapes++] = (TrainerShape){1, longer->dim[1]};
   for (int i = 0; i < o.n_shapes; i++)
     if (o.shape[i].micro_batch * o.shape[i].T > o.batch_rows) o.batch_rows = o.shape[i].micro_batch * o.shape[i].T;
   TRY(trainer_open(&v->trainer, &o));
@@ -210,7 +212,6 @@ static Err open_trainer(Verify *v) {
 static Err run_parts(Verify *v) {
   TRY(read_json(v, "train.json", &v->train));
   TRY(read_config(v));
-  if (v->report->not_read_yet) return ERR_OK;
   TRY(read_json(v, "meta.json", &v->meta));
   TRY(read_json(v, "generate.json", &v->generate));
   TRY(open_tensors(v, "cases.safetensors", &v->cases));

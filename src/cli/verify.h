@@ -22,7 +22,6 @@ typedef struct {
 
 typedef struct {
   char name[VERIFY_NAME_BYTES];  // of the folder
-  const char *not_read_yet;      // what kind of model it is, if that is another issue's; then nothing was compared
   VerifyLine line[VERIFY_LINES_MAX];
   int n_lines;
   int64_t compared, failed;

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "cli/verify_parts.h"
+#include "model/hf_files.h"
+#include "model/owned.h"
 
 // At everything on its way, at the logits alone, or at those with documents kept apart.
 typedef enum { LOOK_ALL, LOOK_LOGITS, LOOK_DOCUMENTS } LookAt;
@@ -91,8 +93,62 @@ static Err forward_latent_eps(Verify *v) {
   return err;
 }
 
+// ---- longer than the model was trained with
+
+static Err read_long(Verify *v, const StTensor *t) {
+  Batch *b = &v->trainer.batch;
+  int64_t T = t->dim[1], V = v->config.model.vocab;
+  for (int64_t i = 0; i < T; i++) {
+    int64_t id;
+    memcpy(&id, (const char *)t->data + (size_t)i * sizeof id, sizeof id);
+    CHECK(id >= 0 && id < V, ERR_FORMAT, "%s: long_ids: %lld is outside the vocabulary of %lld", v->cases.map.path,
+          (long long)id, (long long)V);
+    b->ids[i] = (int32_t)id, b->position[i] = (int32_t)i, b->doc_start[i] = 0;
+  }
+  return ERR_OK;
+}
+
+// A model announced for that length (nn/rotary.h), with the trainer's memory.
+static Err forward_long_as(Verify *v, Model *m, int64_t T) {
+  Trainer *t = &v->trainer;
+  Look look = {.v = v, .at = LOOK_LOGITS};
+  Run run = {.dev = &t->dev, .type = DT_F32, .kept = &t->arena[MEMORY_KEPT], .temp = &t->arena[MEMORY_TEMP], .training = true};
+  MicroBatch mb = {
+      .B = 1, .T = T, .ids = t->batch.ids, .position = t->batch.position, .doc_start = t->batch.doc_start, .sequence_scale = 1};
+  Losses losses = {0};
+  Stream stream = {0};
+  size_t kept = arena_mark(run.kept), temp = arena_mark(run.temp);
+  model_forward(m, &run, &mb, 0, v->config.model.layers + 2, &stream, t->saved, &losses);
+  Err err = compare_logits(&look, &run, stream.x, T, "logits, long", "logits_long");
+  arena_rewind(run.kept, kept);
+  arena_rewind(run.temp, temp);
+  return err;
+}
+
+static Err forward_long(Verify *v) {
+  const StTensor *t = safetensors_find(&v->cases, "long_ids");
+  if (!t) return ERR_OK;
+  CHECK(t->n_dims == 2 && t->dim[0] == 1 && t->dim[1] <= v->trainer.option.batch_rows && t->type == ST_I64, ERR_FORMAT,
+        "%s: long_ids is not one sequence of ids (I64)", v->cases.map.path);
+  TRY(read_long(v, t));
+  ModelConfig config = v->config;
+  if (config.model.max_length < t->dim[1]) config.model.max_length = t->dim[1];
+  OwnedModel *m = calloc(1, sizeof *m);
+  CHECK(m, ERR_MEMORY, "no memory for a model");
+  Err err = owned_open(m, &config, DT_F32, t->dim[1], false);
+  if (!err) {
+    err = hf_load(v->folder, &config, &m->model.params, false);
+    model_prepare(&m->model, &v->trainer.dev);
+    if (!err) err = forward_long_as(v, &m->model, t->dim[1]);
+    owned_close(m);
+  }
+  free(m);
+  return err;
+}
+
 Err verify_forward(Verify *v) {
   TRY(forward(v, LOOK_ALL, "logits", "logits"));
   TRY(forward(v, LOOK_DOCUMENTS, "logits, documents", "logits_doc"));
-  return forward_latent_eps(v);
+  TRY(forward_latent_eps(v));
+  return forward_long(v);
 }

@@ -8,13 +8,10 @@
 static int64_t blocks_used(const Model *m) { return m->n_blocks - m->config.mtp.layers; }
 
 static int64_t key_columns(const ModelConfig *c, bool latent) {
-  if (!config_is_mla(c)) return c->attention.kv_heads * config_head_dim(c);
+  if (!config_is_mla(c)) return 2 * c->attention.kv_heads * config_head_dim(c);
   return latent ? c->mla.kv_rank + c->mla.rope : c->attention.heads * (c->mla.nope + c->mla.v);
 }
-static int64_t value_columns(const ModelConfig *c, bool latent) {
-  if (!config_is_mla(c)) return c->attention.kv_heads * config_head_dim(c);
-  return latent ? 0 : c->mla.rope;
-}
+static int64_t value_columns(const ModelConfig *c, bool latent) { return config_is_mla(c) && !latent ? c->mla.rope : 0; }
 
 size_t engine_cache_bytes(const ModelConfig *c, Dtype type, bool latent) {
   return (size_t)(c->model.layers * (key_columns(c, latent) + value_columns(c, latent))) * dtype_bytes(type);

@@ -2,10 +2,15 @@
 
 #include <string.h>
 
+#include "model/family.h"
 #include "ops/ops.h"
 
-const char *const family_names[FAMILIES + 1] = {"deepseek_v3", "llama", "telechat3", NULL};
-const char *const rope_scaling_names[ROPE_SCALINGS + 1] = {"none", "yarn", "telechat3-yarn", NULL};
+const char *const family_names[FAMILIES + 1] = {
+#define FAMILY(NAME, name) #name,
+#include "model/families.inc"
+#undef FAMILY
+    NULL};
+const char *const rope_scaling_names[ROPE_SCALINGS + 1] = {"none", "yarn", "telechat3-yarn", "llama3", "dynamic-ntk", NULL};
 
 enum { DIM_MAX = 1 << 20, VOCAB_MAX = 1 << 24, LENGTH_MAX = 1 << 24, LAYERS_MAX = 4096, EXPERTS_MAX = 65536 };
 
@@ -23,12 +28,18 @@ const Field model_fields[] = {
     REAL(model.norm_eps, 1e-5, 0, 1, "added to the mean square in every RMSNorm"),
     REAL(model.init_std, 0.01, 0, 1, "standard deviation of initial weights"),
     FIELD_BOOL(ModelConfig, model.tied, false, "the output head is the embedding table"),
+    INT(model.embedding_size, 0, 0, DIM_MAX, "width of the embedding table, mapped to and from model.width; 0: model.width"),
+    FIELD_BOOL(ModelConfig, model.down_bias, false, "a bias on every down_proj"),
     INT(model.bos, 1, -1, VOCAB_MAX, "token id that begins a text; -1: none"),
     INT(model.eos, 2, -1, VOCAB_MAX, "token id that ends a document or an answer; -1: none"),
     INT(model.pad, 3, -1, VOCAB_MAX, "token id that fills; -1: none"),
     INT(attention.heads, 8, 1, 65536, "query heads"),
     INT(attention.kv_heads, 8, 1, 65536, "key and value heads (without mla)"),
     INT(attention.head_dim, 0, 0, 65536, "width of a head (without mla); 0: model.width / attention.heads"),
+    INT(attention.layers_group, 1, 1, LAYERS_MAX, "runs of so many layers share the attention projections of their first"),
+    FIELD_BOOL(ModelConfig, attention.qkv_bias, false, "a bias on q, k and v"),
+    FIELD_BOOL(ModelConfig, attention.out_bias, false, "a bias on the attention's output"),
+    FIELD_BOOL(ModelConfig, attention.qk_norm, false, "a norm of each head's query and key before the rotary turn"),
     INT(mla.q_rank, 256, 0, DIM_MAX, "width of the queries' latent; 0: none"),
     INT(mla.kv_rank, 128, 0, DIM_MAX, "width of the latent that keys and values come from; 0: grouped-query attention"),
     INT(mla.nope, 64, 0, 65536, "width of a key head's part without rotary"),
@@ -50,6 +61,7 @@ const Field model_fields[] = {
     FIELD_ENUM(ModelConfig, rope.scaling, ROPE_PLAIN, rope_scaling_names, "how the frequencies change for longer texts"),
     REAL(rope.factor, 1, 1, 1e6, "length after scaling / length before"),
     INT(rope.original_length, 4096, 1, LENGTH_MAX, "length before scaling"),
+    INT(rope.base_length, 4096, 1, LENGTH_MAX, "dynamic-ntk: the length from which on theta grows with model.max_length"),
     REAL(rope.beta_fast, 32, 0, 1e6, "turns within the original length above which a frequency stays"),
     REAL(rope.beta_slow, 1, 0, 1e6, "turns below which a frequency is divided by rope.factor"),
     REAL(rope.mscale, 0, 0, 1e3, "yarn: numerator's coefficient of the attention factor; 0: not given"),
@@ -107,6 +119,14 @@ static Err check_tokens(const ModelConfig *c, const char *where) {
 }
 
 static Err check_attention(const ModelConfig *c, const char *where) {
+  bool plain = c->attention.layers_group == 1 && !c->attention.qkv_bias && !c->attention.out_bias && !c->attention.qk_norm;
+  CHECK(plain || !config_is_mla(c), ERR_CONFIG,
+        "%s: attention.layers_group, qkv_bias, out_bias and qk_norm are of grouped-query attention, and mla.kv_rank is %lld; "
+        "set it 0",
+        where, (long long)c->mla.kv_rank);
+  CHECK((!c->attention.qkv_bias && !c->attention.qk_norm) || !family_of(c)->key_value, ERR_CONFIG,
+        "%s: attention.qkv_bias and qk_norm do not go with the key_value tensor of model.family %s", where,
+        family_names[c->model.family]);
   if (config_is_mla(c)) {
     const Named dim[] = {NAMED(mla.nope), NAMED(mla.rope), NAMED(mla.v)};
     for (int i = 0; i < 3; i++)
@@ -124,6 +144,8 @@ static Err check_attention(const ModelConfig *c, const char *where) {
   int64_t head_dim = config_head_dim(c);
   CHECK(head_dim % 2 == 0, ERR_CONFIG, "%s: attention.head_dim is %lld; rotary turns pairs, so it must be even", where,
         (long long)head_dim);
+  CHECK(c->rope.scaling != ROPE_DYNAMIC_NTK || head_dim > 2, ERR_CONFIG,
+        "%s: attention.head_dim is %lld; rope.scaling dynamic-ntk needs 4 at least", where, (long long)head_dim);
   return ERR_OK;
 }
 
@@ -151,13 +173,15 @@ Err model_config_check(const ModelConfig *c, const char *where) {
   TRY(check_tokens(c, where));
   TRY(check_attention(c, where));
   TRY(check_moe(c, where));
-  if (c->rope.scaling != ROPE_PLAIN)
+  if (c->rope.scaling != ROPE_PLAIN && c->rope.scaling != ROPE_DYNAMIC_NTK)
     CHECK(c->rope.beta_fast > c->rope.beta_slow, ERR_CONFIG,
           "%s: rope.beta_fast %g and rope.beta_slow %g do not fit: the first must be greater", where, c->rope.beta_fast,
           c->rope.beta_slow);
   if (c->mtp.layers > 0)
     TRY(need(c->moe.experts > 0, where, NAMED(mtp.layers), NAMED(moe.experts),
              "a multi-token-prediction layer is a layer with experts"));
+  TRY(need(c->mtp.layers == 0 || c->model.embedding_size == 0, where, NAMED(mtp.layers), NAMED(model.embedding_size),
+           "a multi-token-prediction layer joins rows of the table with rows of the model's width"));
   CHECK(c->mtp.layers == 0 || c->mtp.loss > 0, ERR_CONFIG,
         "%s: mtp.loss %g and mtp.layers %lld do not fit: a layer that nothing trains; set mtp.layers 0", where, c->mtp.loss,
         (long long)c->mtp.layers);

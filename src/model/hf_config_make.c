@@ -1,78 +1,126 @@
-// Writing config.json.
+// Writing config.json: the same walk over keys as reading, then reading what was written, so that no family's name is put on a
+// structure that it does not have.
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "model/family.h"
 #include "model/hf_config.h"
+#include "model/hf_rope.h"
 
-static const char *const architectures[FAMILIES] = {"DeepseekV3ForCausalLM", "LlamaForCausalLM", "Telechat3ForCausalLM"};
+static bool is_fallback(const HfKey *k, const void *at) {
+  if (k->kind == KEY_REAL) return *(const double *)at == k->fallback;
+  if (k->kind == KEY_BOOL) return *(const bool *)at == (k->fallback != 0);
+  return (double)*(const int64_t *)at == k->fallback;
+}
 
-// A family's name promises a structure; what it does not have cannot be written under it.
-static Err check_family(const ModelConfig *c) {
-  const char *name = family_names[c->model.family];
-  if (c->model.family == FAMILY_DEEPSEEK_V3) {
-    CHECK(config_is_mla(c), ERR_CONFIG,
-          "a model_type %s has latent attention, and mla.kv_rank is 0; only model.family llama or telechat3 has grouped-query "
-          "attention",
-          name);
-    CHECK(c->moe.experts == 0 || c->moe.scoring == SCORE_SIGMOID, ERR_CONFIG, "a model_type %s has moe.scoring sigmoid", name);
-    CHECK(c->rope.scaling != ROPE_TELECHAT3_YARN, ERR_CONFIG, "a model_type %s has no rope.scaling telechat3-yarn", name);
-    return ERR_OK;
+static bool is_omitted(const HfKey *k, const ModelConfig *c, const void *at) {
+  if (!k->write) return false;
+  if (strcmp(k->write, HF_OMIT) == 0) return is_fallback(k, at);
+  return strcmp(k->write, HF_WITH_EXPERTS) == 0 && c->moe.experts == 0;
+}
+
+static json_t *value_of(const HfKey *k, const ModelConfig *c) {
+  const void *at = (const char *)c + k->offset;
+  if (k->kind == KEY_REAL) return json_real(*(const double *)at);
+  if (k->kind == KEY_BOOL) return json_boolean(*(const bool *)at);
+  int64_t n = *(const int64_t *)at;
+  if (k->kind == KEY_TOKEN && n < 0) return json_null();
+  if (k->kind == KEY_COUNT && n == 0 && k->write && strcmp(k->write, "null") == 0) return json_null();
+  return json_integer(n);
+}
+
+// Adds what is written of a key; false without memory.
+static bool write_key(const HfKey *k, const ModelConfig *c, Dtype type, json_t *out) {
+  const char *name = type == DT_BF16 ? "bfloat16" : "float32";
+  json_t *v = NULL;
+  if (k->kind <= KEY_TOKEN) {
+    if (is_omitted(k, c, (const char *)c + k->offset)) return true;
+    v = value_of(k, c);
+  } else if (k->kind == KEY_TYPE) {
+    v = json_string(family_names[c->model.family]);
+  } else if (k->kind == KEY_ARCHITECTURES) {
+    v = json_pack("[s]", family_of(c)->architecture);
+  } else if (k->kind == KEY_DTYPE) {
+    if (k->write && type == DT_F32) return true;
+    v = json_string(name);
+  } else if (k->kind == KEY_ROPE) {
+    if (strcmp(k->key, "rope_parameters") == 0) return true;
+    v = strcmp(k->key, "rope_theta") == 0 ? json_real(c->rope.theta) : hf_rope_scaling(c);
+  } else {
+    if (!k->write) return true;
+    v = json_loads(k->write, JSON_DECODE_ANY, NULL);
   }
-  CHECK(!config_is_mla(c), ERR_CONFIG,
-        "a model_type %s has no latent attention (mla.kv_rank is %lld); model.family deepseek_v3 has", name,
-        (long long)c->mla.kv_rank);
-  CHECK(c->moe.experts == 0, ERR_CONFIG, "a model_type %s has no experts (moe.experts is %lld); model.family deepseek_v3 has",
-        name, (long long)c->moe.experts);
-  CHECK(c->rope.scaling != ROPE_TELECHAT3_YARN || c->model.family == FAMILY_TELECHAT3, ERR_CONFIG,
-        "a model_type %s has no rope.scaling telechat3-yarn; model.family telechat3 has", name);
+  return v && json_object_set_new(out, k->key, v) == 0;
+}
+
+static bool write_keys(const ModelConfig *c, Dtype type, json_t *out) {
+  const Family *family = family_of(c);
+  bool good = true;
+  for (const Family *f = family; f; f = f->like)
+    for (const HfKey *k = f->keys; k->key; k++)
+      if (family_key(family, k->key) == k) good = good && write_key(k, c, type, out);
+  for (const HfKey *k = hf_common_keys; k->key; k++)
+    if (family_key(family, k->key) == k) good = good && write_key(k, c, type, out);
+  return good;
+}
+
+static void plain_rope(ModelConfig *c, const ModelConfig *d) {
+  int scaling = c->rope.scaling;
+  if (scaling != ROPE_YARN) c->rope.mscale = c->rope.mscale_all = 0;
+  if (scaling == ROPE_PLAIN) c->rope.original_length = d->rope.original_length;
+  if (scaling == ROPE_PLAIN || scaling == ROPE_DYNAMIC_NTK)
+    c->rope.factor = d->rope.factor, c->rope.beta_fast = d->rope.beta_fast, c->rope.beta_slow = d->rope.beta_slow;
+  if (scaling != ROPE_DYNAMIC_NTK) c->rope.base_length = d->rope.base_length;
+}
+
+// What cannot matter is as by default, and what is implied is said: two configurations of one model become equal.
+static ModelConfig plain(const ModelConfig *from) {
+  ModelConfig c = *from, d;
+  model_config_defaults(&d);
+  if (config_is_mla(&c)) c.attention.kv_heads = c.attention.heads, c.attention.head_dim = 0;
+  else c.mla = d.mla, c.mla.q_rank = c.mla.kv_rank = 0;
+  c.attention.head_dim = config_head_dim(&c);
+  if (c.model.embedding_size == c.model.width) c.model.embedding_size = 0;
+  if (c.moe.experts == 0) {
+    c.moe = d.moe;
+    c.moe.experts = 0;
+    c.moe.first_dense = c.model.layers;  // every layer comes before the first with experts, and no class ever makes one
+  } else if (c.moe.groups == 1) {
+    c.moe.top_groups = 1;
+  }
+  plain_rope(&c, &d);
+  // What no config.json says, or not all do.
+  c.moe.aux_loss = d.moe.aux_loss, c.moe.bias_rate = d.moe.bias_rate, c.mtp.loss = d.mtp.loss, c.loss.z = d.loss.z;
+  return c;
+}
+
+static void member_text(const Field *f, const ModelConfig *c, char out[64]) {
+  const char *at = (const char *)c + f->offset;
+  if (f->type == FIELD_IS_INT) snprintf(out, 64, "%lld", (long long)*(const int64_t *)(const void *)at);
+  else if (f->type == FIELD_IS_REAL) snprintf(out, 64, "%.17g", *(const double *)(const void *)at);
+  else if (f->type == FIELD_IS_BOOL) snprintf(out, 64, "%s", *(const bool *)(const void *)at ? "true" : "false");
+  else snprintf(out, 64, "%s", f->names[*(const int *)(const void *)at]);
+}
+
+static Err check_member(const Field *f, const ModelConfig *want, const ModelConfig *got) {
+  char a[64], b[64];
+  member_text(f, want, a);
+  member_text(f, got, b);
+  CHECK(strcmp(a, b) == 0, ERR_CONFIG, "a model_type %s has %s %s, and this model has %s; another model.family may have it",
+        family_names[want->model.family], f->key, b, a);
   return ERR_OK;
 }
 
-static json_t *token(int64_t id) { return id < 0 ? json_null() : json_integer(id); }
-
-static json_t *rope_scaling(const ModelConfig *c) {
-  if (c->rope.scaling == ROPE_PLAIN) return json_null();
-  const char *name = rope_scaling_names[c->rope.scaling];
-  json_t *rope = json_pack("{s:s, s:s, s:f, s:I, s:f, s:f}", "type", name, "rope_type", name, "factor", c->rope.factor,
-                           "original_max_position_embeddings", (json_int_t)c->rope.original_length, "beta_fast",
-                           c->rope.beta_fast, "beta_slow", c->rope.beta_slow);
-  int bad = 0;
-  if (rope && c->rope.mscale > 0) bad |= json_object_set_new(rope, "mscale", json_real(c->rope.mscale));
-  if (rope && c->rope.mscale_all > 0) bad |= json_object_set_new(rope, "mscale_all_dim", json_real(c->rope.mscale_all));
-  if (!bad) return rope;
-  json_decref(rope);
-  return NULL;
-}
-
-static json_t *mla_keys(const ModelConfig *c) {
-  return json_pack("{s:o, s:I, s:I, s:I, s:I}", "q_lora_rank", c->mla.q_rank ? json_integer(c->mla.q_rank) : json_null(),
-                   "kv_lora_rank", (json_int_t)c->mla.kv_rank, "qk_nope_head_dim", (json_int_t)c->mla.nope, "qk_rope_head_dim",
-                   (json_int_t)c->mla.rope, "v_head_dim", (json_int_t)c->mla.v);
-}
-
-static json_t *moe_keys(const ModelConfig *c) {
-  // Without experts every layer comes before the first with experts, and no class ever makes one.
-  int64_t first = c->moe.experts ? c->moe.first_dense : c->model.layers;
-  return json_pack("{s:i, s:I, s:i, s:I, s:I, s:I, s:I, s:b, s:I, s:f, s:s, s:I, s:s, s:I}", "ep_size", 1,
-                   "first_k_dense_replace", (json_int_t)first, "moe_layer_freq", 1, "moe_intermediate_size",
-                   (json_int_t)c->moe.ffn, "n_group", (json_int_t)c->moe.groups, "n_routed_experts", (json_int_t)c->moe.experts,
-                   "n_shared_experts", (json_int_t)c->moe.shared, "norm_topk_prob", c->moe.normalise, "num_experts_per_tok",
-                   (json_int_t)c->moe.top_k, "routed_scaling_factor", c->moe.scale, "scoring_func", "sigmoid", "topk_group",
-                   (json_int_t)c->moe.top_groups, "topk_method", "noaux_tc", "num_nextn_predict_layers",
-                   (json_int_t)c->mtp.layers);
-}
-
-static json_t *common_keys(const ModelConfig *c, Dtype type) {
-  return json_pack(
-      "{s:[s], s:b, s:f, s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:I, s:s, s:I, s:I, s:I, s:f, s:o, s:f, s:b, s:s, s:b, s:I}",
-      "architectures", architectures[c->model.family], "attention_bias", 0, "attention_dropout", 0.0, "bos_token_id",
-      token(c->model.bos), "eos_token_id", token(c->model.eos), "pad_token_id", token(c->model.pad), "hidden_act", "silu",
-      "hidden_size", (json_int_t)c->model.width, "initializer_range", c->model.init_std, "intermediate_size",
-      (json_int_t)c->model.ffn, "max_position_embeddings", (json_int_t)c->model.max_length, "model_type",
-      family_names[c->model.family], "num_attention_heads", (json_int_t)c->attention.heads, "num_hidden_layers",
-      (json_int_t)c->model.layers, "num_key_value_heads",
-      (json_int_t)(config_is_mla(c) ? c->attention.heads : c->attention.kv_heads), "rms_norm_eps", c->model.norm_eps,
-      "rope_scaling", rope_scaling(c), "rope_theta", c->rope.theta, "tie_word_embeddings", c->model.tied, "torch_dtype",
-      type == DT_BF16 ? "bfloat16" : "float32", "use_cache", 1, "vocab_size", (json_int_t)c->model.vocab);
+// A member that comes back changed is one that this family has no word for; what others follow from goes first.
+static Err check_reading(const json_t *hf, const ModelConfig *want) {
+  ModelConfig got;
+  TRY(hf_config_read(hf, "config.json", &got));
+  got = plain(&got);
+  for (const Field *f = model_fields; f->key; f++)
+    if (f->offset == HF_AT(mla.kv_rank) || f->offset == HF_AT(moe.experts)) TRY(check_member(f, want, &got));
+  for (const Field *f = model_fields; f->key; f++) TRY(check_member(f, want, &got));
+  return ERR_OK;
 }
 
 static Err sorted(json_t *from, json_t **out) {
@@ -84,22 +132,19 @@ static Err sorted(json_t *from, json_t **out) {
   return ERR_OK;
 }
 
-Err hf_config_make(const ModelConfig *c, Dtype type, json_t **hf) {
+Err hf_config_make(const ModelConfig *config, Dtype type, json_t **hf) {
   *hf = NULL;
-  TRY(model_config_check(c, "config.json"));
-  TRY(check_family(c));
-  json_t *all = common_keys(c, type);
-  bool bad = !all;
-  if (all && c->model.family == FAMILY_DEEPSEEK_V3) {
-    bad |= json_object_update_new(all, mla_keys(c)) != 0;
-    bad |= json_object_update_new(all, moe_keys(c)) != 0;
-  } else if (all) {
-    bad |= json_object_set_new(all, "head_dim", json_integer(config_head_dim(c))) != 0;
-    bad |= json_object_set_new(all, "mlp_bias", json_false()) != 0;
-  }
-  if (bad) {
+  TRY(model_config_check(config, "config.json"));
+  ModelConfig c = plain(config);
+  json_t *all = json_object();
+  if (all && !write_keys(&c, type, all)) {
     json_decref(all);
     all = NULL;
   }
-  return sorted(all, hf);
+  TRY(sorted(all, hf));
+  Err err = check_reading(*hf, &c);
+  if (!err) return ERR_OK;
+  json_decref(*hf);
+  *hf = NULL;
+  return err;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "model/family.h"
 #include "model/hf_files.h"
 
 // ---- the folder
@@ -134,21 +135,31 @@ typedef struct {
   Fault missing, shape, left;
 } Loader;
 
-// The parameter's name in the files: only the number of the multi-token-prediction layer may differ.
+static bool is_there(const HfFolder *h, const char *name) {
+  for (int64_t i = 0; i < h->n_files; i++)
+    if (safetensors_find(&h->file[i], name)) return true;
+  return false;
+}
+
+// The parameter's name in the files: the number of the multi-token-prediction layer may differ, and older files may have other
+// names.
 static void file_name(const Loader *l, const char *name, char out[PARAM_NAME_BYTES + 16]) {
   char prefix[40];
   int n = snprintf(prefix, sizeof prefix, "model.layers.%lld.", (long long)l->config->model.layers);
   if (strncmp(name, prefix, (size_t)n) == 0)
     snprintf(out, PARAM_NAME_BYTES + 16, "model.layers.%lld.%s", (long long)l->mtp_layer, name + n);
   else snprintf(out, PARAM_NAME_BYTES + 16, "%s", name);
+  char older[PARAM_NAME_BYTES];
+  snprintf(older, sizeof older, "%s", name);
+  param_rename(family_of(l->config)->older, older);
+  if (!is_there(l->folder, out) && is_there(l->folder, older)) snprintf(out, PARAM_NAME_BYTES + 16, "%s", older);
 }
 
 static int64_t find_mtp_layer(const HfFolder *h, const ModelConfig *c) {
   for (int64_t i = c->model.layers; i <= c->model.layers + 1; i++) {
     char name[PARAM_NAME_BYTES];
     snprintf(name, sizeof name, "model.layers.%lld.eh_proj.weight", (long long)i);
-    for (int64_t k = 0; k < h->n_files; k++)
-      if (safetensors_find(&h->file[k], name)) return i;
+    if (is_there(h, name)) return i;
   }
   return c->model.layers;
 }
@@ -187,12 +198,12 @@ static Err read_param(Loader *l, const Param *p) {
 }
 
 // A tensor that repeats a parameter must equal it, so that dropping it loses nothing.
-static Err check_copy(Loader *l, const char *name, const Param *p) {
+static Err check_copy(Loader *l, const char *own_name, const Param *p) {
   enum { CHUNK = 4096 };
   float chunk[CHUNK];
-  bool there = false;
-  for (int64_t i = 0; i < l->folder->n_files; i++) there |= safetensors_find(&l->folder->file[i], name) != NULL;
-  const StTensor *t = there ? tensor_for(l, name, p->n_dims, p->dim) : NULL;
+  char name[PARAM_NAME_BYTES + 16];
+  file_name(l, own_name, name);
+  const StTensor *t = is_there(l->folder, name) ? tensor_for(l, name, p->n_dims, p->dim) : NULL;
   for (int64_t i = 0; t && i < p->n; i += CHUNK) {
     int64_t n = p->n - i < CHUNK ? p->n - i : CHUNK;
     TRY(st_read_f32(t, i, n, chunk));
@@ -204,12 +215,29 @@ static Err check_copy(Loader *l, const char *name, const Param *p) {
   return ERR_OK;
 }
 
+// A layer that borrows its attention's projections may repeat them.
+static Err check_shared(Loader *l, const ParamList *list) {
+  static const char *const shared[] = {"q_proj", "k_proj", "v_proj", "o_proj"};
+  for (int64_t i = 0; i < l->config->model.layers; i++) {
+    int64_t lender = config_attention_layer(l->config, i);
+    for (int k = 0; k < 4 && lender != i; k++) {
+      char own[PARAM_NAME_BYTES], lent[PARAM_NAME_BYTES];
+      snprintf(own, sizeof own, "model.layers.%lld.self_attn.%s.weight", (long long)i, shared[k]);
+      snprintf(lent, sizeof lent, "model.layers.%lld.self_attn.%s.weight", (long long)lender, shared[k]);
+      const Param *p = params_find(list, lent);
+      if (p) TRY(check_copy(l, own, p));
+    }
+  }
+  return ERR_OK;
+}
+
 static Err check_copies(Loader *l, const ParamList *list) {
   const ModelConfig *c = l->config;
-  const Param *embedding = params_find(list, "model.embed_tokens.weight");
-  const Param *head = c->model.tied ? embedding : params_find(list, "lm_head.weight");
+  const Param *embedding = params_role(list, PARAM_EMBEDDING);
+  const Param *head = c->model.tied ? embedding : params_role(list, PARAM_HEAD);
   char name[PARAM_NAME_BYTES];
   if (c->model.tied) TRY(check_copy(l, "lm_head.weight", embedding));
+  TRY(check_shared(l, list));
   if (c->mtp.layers == 0) return ERR_OK;
   snprintf(name, sizeof name, "model.layers.%lld.embed_tokens.weight", (long long)l->mtp_layer);
   TRY(check_copy(l, name, embedding));

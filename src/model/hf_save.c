@@ -51,8 +51,8 @@ static Err list_tensors(Saver *s, const ModelConfig *c, const ParamList *list, c
   StType type = o->type == DT_BF16 ? ST_BF16 : ST_F32;
   for (int64_t i = 0; i < list->count; i++) add(s, &list->param[i], type, "%s", list->param[i].name);
   if (c->mtp.layers > 0) {
-    const Param *embedding = params_find(list, "model.embed_tokens.weight");
-    const Param *head = c->model.tied ? embedding : params_find(list, "lm_head.weight");
+    const Param *embedding = params_role(list, PARAM_EMBEDDING);
+    const Param *head = c->model.tied ? embedding : params_role(list, PARAM_HEAD);
     add(s, embedding, type, "model.layers.%lld.embed_tokens.weight", (long long)c->model.layers);
     add(s, head, type, "model.layers.%lld.shared_head.head.weight", (long long)c->model.layers);
   }

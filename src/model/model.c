@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "model/family.h"
 
 static RmsNorm norm_of(const ModelConfig *c) { return (RmsNorm){.D = c->model.width, .eps = c->model.norm_eps}; }
 
@@ -17,7 +18,9 @@ static RotarySpec rotary_spec(const ModelConfig *c) {
                       .beta_fast = c->rope.beta_fast,
                       .beta_slow = c->rope.beta_slow,
                       .mscale = c->rope.mscale,
-                      .mscale_all = c->rope.mscale_all};
+                      .mscale_all = c->rope.mscale_all,
+                      .length = c->model.max_length,
+                      .base_length = c->rope.base_length};
 }
 
 static void add_node(Block *b, const Node *node) { b->node[b->n_nodes++] = node; }
@@ -25,15 +28,22 @@ static void add_node(Block *b, const Node *node) { b->node[b->n_nodes++] = node;
 static void attention_build(Model *m, Block *b, const char *prefix) {
   const ModelConfig *c = &m->config;
   if (!config_is_mla(c)) {
-    int64_t Dh = config_head_dim(c);
+    int64_t Dh = config_head_dim(c), lender = config_attention_layer(c, b->layer);
     b->attention = (Attention){.H = c->attention.heads,
                                .K = c->attention.kv_heads,
                                .Dh = Dh,
                                .layer = b->layer,
+                               .key_value = family_of(c)->key_value,
+                               .qkv_bias = c->attention.qkv_bias,
+                               .o_bias = c->attention.out_bias,
+                               .qk_norm = c->attention.qk_norm,
                                .scale = 1 / sqrt((double)Dh),
                                .norm = norm_of(c),
+                               .q_norm = norm_of(c),
+                               .k_norm = norm_of(c),
                                .rotary = &m->rotary};
-    attention_params(&b->attention, &m->params, b->D, prefix);
+    attention_params(&b->attention, &m->params, b->D, prefix,
+                     lender == b->layer ? NULL : &(b - (b->layer - lender))->attention);  // decoders lie in their order
     add_node(b, &node_attention);
     return;
   }
@@ -64,11 +74,12 @@ static void moe_build(Model *m, Block *b, Arena *other, const char *prefix) {
                  .topk_group = c->moe.top_groups,
                  .scoring = (Scoring)c->moe.scoring,
                  .normalise = c->moe.normalise,
-                 .norm_eps = 1e-20,
+                 .down_bias = c->model.down_bias,
+                 .norm_eps = family_of(c)->gate_eps,
                  .scaling = c->moe.scale,
                  .aux_loss = c->moe.aux_loss,
                  .norm = norm_of(c),
-                 .shared = {.F = c->moe.shared * c->moe.ffn}};
+                 .shared = {.F = c->moe.shared * c->moe.ffn, .down_bias = c->model.down_bias}};
   moe_params(&b->moe, &m->params, other, b->D, prefix);
   const Node *nodes[] = {&node_route, &node_dispatch, &node_shared, &node_experts, &node_combine};
   for (int i = 0; i < 5; i++) add_node(b, nodes[i]);
@@ -80,7 +91,7 @@ static void decoder_build(Model *m, Block *b, Arena *other, const char *prefix) 
     moe_build(m, b, other, prefix);
     return;
   }
-  b->mlp = (Mlp){.norm = norm_of(&m->config), .ffn = {.F = m->config.model.ffn}};
+  b->mlp = (Mlp){.norm = norm_of(&m->config), .ffn = {.F = m->config.model.ffn, .down_bias = m->config.model.down_bias}};
   mlp_params(&b->mlp, &m->params, b->D, prefix);
   add_node(b, &node_mlp);
 }
@@ -110,34 +121,56 @@ static void mtp_build(Model *m, int64_t i, Arena *other) {
   add_node(b, &node_mtp_loss);
 }
 
+// Between the table's width and the model's, where they differ.
+static void map_build(Model *m, Block *b, int64_t out, int64_t in, const char *name) {
+  if (out == in) return;
+  weight_take(&m->params, &b->map, 1, out, in, USE_GEMM);
+  weight_part(&m->params, &b->map, 0, out, PARAM_MATRIX, "model.embedding_hidden_mapping_%s.weight", name);
+  add_node(b, &node_map);
+}
+
+static void embed_build(Model *m) {
+  const ModelConfig *c = &m->config;
+  Block *b = add_block(m, BLOCK_EMBED, -1, "embed", 0);
+  weight_take(&m->params, &m->embedding, 1, c->model.vocab, config_embedding_size(c), c->model.tied ? USE_GEMM : USE_LOOKUP);
+  weight_part(&m->params, &m->embedding, 0, c->model.vocab, PARAM_EMBEDDING, "model.embed_tokens.weight");
+  add_node(b, &node_embedding);
+  map_build(m, b, c->model.width, config_embedding_size(c), "in");
+}
+
+static void head_build(Model *m) {
+  const ModelConfig *c = &m->config;
+  Block *b = add_block(m, BLOCK_HEAD, -1, "head", 0);
+  int64_t width = config_embedding_size(c);
+  map_build(m, b, width, c->model.width, "out");
+  b->norm = (RmsNorm){.D = width, .eps = c->model.norm_eps};
+  b->z_loss = c->loss.z;
+  vector_take(&m->params, &b->norm.w, &b->norm.g, width, PARAM_NORM, "model.norm.weight");
+  if (!c->model.tied) {
+    weight_take(&m->params, &m->head, 1, c->model.vocab, width, USE_GEMM);
+    weight_part(&m->params, &m->head, 0, c->model.vocab, PARAM_HEAD, "lm_head.weight");
+  }
+  add_node(b, &node_final_norm);
+  add_node(b, &node_loss);
+}
+
 Err model_init(Model *m, const ModelConfig *config, Dtype type, int64_t positions, Arena *weights, Arena *grads, Arena *other) {
   *m = (Model){.config = *config};
   const ModelConfig *c = &m->config;
-  int64_t D = c->model.width, V = c->model.vocab;
   params_init(&m->params, type, weights, grads, other);
+  m->params.names = family_of(c)->names;
   m->block = calloc((size_t)(c->model.layers + 2 + c->mtp.layers), sizeof *m->block);
   CHECK(m->block, ERR_MEMORY, "no memory for the list of blocks");
   m->head_used = c->model.tied ? &m->embedding : &m->head;
   RotarySpec spec = rotary_spec(c);
   rotary_init(&m->rotary, &spec, config_is_mla(c), positions, other);
-  weight_take(&m->params, &m->embedding, 1, V, D, c->model.tied ? USE_GEMM : USE_LOOKUP);
-  weight_part(&m->params, &m->embedding, 0, V, PARAM_EMBEDDING, "model.embed_tokens.weight");
-  add_node(add_block(m, BLOCK_EMBED, -1, "embed", 0), &node_embedding);
+  embed_build(m);
   for (int64_t l = 0; l < c->model.layers; l++) {
     char prefix[PARAM_NAME_BYTES];
     snprintf(prefix, sizeof prefix, "model.layers.%d", (int)l);
     decoder_build(m, add_block(m, BLOCK_DECODER, l, "layer %d", l), other, prefix);
   }
-  Block *head = add_block(m, BLOCK_HEAD, -1, "head", 0);
-  head->norm = norm_of(c);
-  head->z_loss = c->loss.z;
-  vector_take(&m->params, &head->norm.w, &head->norm.g, D, PARAM_NORM, "model.norm.weight");
-  if (!c->model.tied) {
-    weight_take(&m->params, &m->head, 1, V, D, USE_GEMM);
-    weight_part(&m->params, &m->head, 0, V, PARAM_HEAD, "lm_head.weight");
-  }
-  add_node(head, &node_final_norm);
-  add_node(head, &node_loss);
+  head_build(m);
   for (int64_t i = 0; i < c->mtp.layers; i++) mtp_build(m, i, other);
   if (m->params.err) return m->params.err;
   return ERR_OK;

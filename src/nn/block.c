@@ -19,6 +19,30 @@ static void embedding_backward_weight(const NodeCall *c) {
 
 const Node node_embedding = {"embedding", embedding_forward, NULL, embedding_backward_weight, false};
 
+// A factorised embedding: the stream goes from the table's width to the model's, and back before the final norm.
+static void map_forward(const NodeCall *c) {
+  const Weight *w = &c->block->map;
+  BlockSaved *s = c->saved;
+  s->map_in = mat_take(c->run->kept, c->N, w->in, c->run->type);
+  s->map_dh = c->stream->dh;
+  c->run->dev->op->cast(c->run->dev, s->map_in, c->stream->h, c->N, w->in);
+  c->stream->h = mat_take(c->run->kept, c->N, w->out, DT_F32);
+  if (c->run->training) c->stream->dh = mat_take(c->run->kept, c->N, w->out, DT_F32);
+  linear_forward(w, c->run, c->stream->h, mat_none(), s->map_in, c->N);
+}
+static void map_backward_input(const NodeCall *c) {
+  const Weight *w = &c->block->map;
+  BlockSaved *s = c->saved;
+  s->dy = mat_take(c->run->temp, c->N, w->out, c->run->type);
+  c->run->dev->op->cast(c->run->dev, s->dy, c->stream->dh, c->N, w->out);
+  linear_backward_input(w, c->run, s->map_dh, mat_none(), s->dy, c->N);
+  c->stream->dh = s->map_dh;
+}
+static void map_backward_weight(const NodeCall *c) {
+  linear_backward_weight(&c->block->map, c->run, c->saved->dy, c->saved->map_in, c->N);
+}
+const Node node_map = {"map", map_forward, map_backward_input, map_backward_weight, false};
+
 static void attention_node_forward(const NodeCall *c) {
   Mat out = next_h(c);
   attention_forward(&c->block->attention, c->run, c->mb, out, c->stream->h, c->N, &c->saved->attention);

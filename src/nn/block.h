@@ -1,9 +1,9 @@
 // A block is a short list of nodes; a node has three moves: forward, backward to its input, backward to its weights.
 //
-//   embed:   embedding
+//   embed:   embedding, map                                             (map: with a factorised embedding)
 //   decoder: attention, mlp                                             (dense)
 //            attention, route, dispatch, shared, experts, combine       (experts)
-//   head:    final_norm, loss
+//   head:    map, final_norm, loss
 //   mtp:     mtp_input, a decoder's nodes, mtp_loss
 //
 // Between blocks goes a Stream. What a forward keeps for backward is in a BlockSaved, by name, in run->kept.
@@ -56,6 +56,7 @@ struct Block {
   Mla mla;
   Mlp mlp;
   Moe moe;
+  Weight map;                       // embed, head: [D, embedding_size], [embedding_size, D]
   Weight *embedding, *head;         // borrowed: where the block uses them
   RmsNorm norm;                     // head: the final norm; mtp: shared_head.norm
   RmsNorm embed_norm, hidden_norm;  // mtp: enorm, hnorm
@@ -73,11 +74,12 @@ struct BlockSaved {
   Mat embedded, joined;                 // mtp: [N,D] f32, [N,2D]
   int32_t *rolled_ids, *rolled_labels;  // mtp: one position on
   float *rolled_mask;
-  Mat dy, djoined, dembedded;  // mtp: from backward_input
+  Mat dy, djoined, dembedded;  // mtp: from backward_input; map too: dy
+  Mat map_in, map_dh;          // map: its input in the compute type; the gradient of the stream before it
 };
 
-extern const Node node_embedding, node_attention, node_mla, node_mlp, node_route, node_dispatch, node_shared, node_experts,
-    node_combine, node_final_norm, node_loss, node_mtp_input, node_mtp_loss;
+extern const Node node_embedding, node_map, node_attention, node_mla, node_mlp, node_route, node_dispatch, node_shared,
+    node_experts, node_combine, node_final_norm, node_loss, node_mtp_input, node_mtp_loss;
 
 // Runs the forward of every node. Without run->training a decoder keeps nothing and changes the stream in place.
 void block_forward(const NodeCall *c);

@@ -12,7 +12,7 @@
 #include "ops/ops.h"
 
 // One layer of one sequence: rows are positions.
-//   GQA: k [capacity, K Dh] after the rotary turn, v [capacity, K Dh]
+//   GQA: k [capacity, 2 K Dh] keys after the rotary turn and values, in the order of the layer's projection; v none
 //   MLA expanded: k [capacity, H (nope + v)], v [capacity, rope] the shared rotary key
 //   MLA latent: k [capacity, kv_rank + rope], v none
 typedef struct {

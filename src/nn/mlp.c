@@ -6,6 +6,9 @@ void ffn_params(Ffn *m, ParamList *list, int64_t D, const char *prefix) {
   weight_part(list, &m->gate_up, m->F, m->F, PARAM_MATRIX, "%s.up_proj.weight", prefix);
   weight_take(list, &m->down, 1, D, m->F, USE_GEMM);
   weight_part(list, &m->down, 0, D, PARAM_OUTPUT, "%s.down_proj.weight", prefix);
+  if (!m->down_bias) return;
+  weight_bias(list, &m->down);
+  weight_bias_part(list, &m->down, 0, D, "%s.down_proj.bias", prefix);
 }
 
 void ffn_forward(const Ffn *m, const Run *run, Mat y, Mat add, Mat x, int64_t N, FfnSaved *s) {

@@ -16,6 +16,9 @@ void moe_params(Moe *m, ParamList *list, Arena *other, int64_t D, const char *pr
     weight_part(list, &m->gate_up, e * 2 * m->F + m->F, m->F, PARAM_MATRIX, "%s.mlp.experts.%d.up_proj.weight", prefix, i);
     weight_part(list, &m->down, e * D, D, PARAM_OUTPUT, "%s.mlp.experts.%d.down_proj.weight", prefix, i);
   }
+  if (m->down_bias) weight_bias(list, &m->down);
+  for (int64_t e = 0; e < m->E && m->down_bias; e++)
+    weight_bias_part(list, &m->down, e * D, D, "%s.mlp.experts.%d.down_proj.bias", prefix, (int)e);
   if (m->shared.F) {
     snprintf(name, sizeof name, "%s.mlp.shared_experts", prefix);
     ffn_params(&m->shared, list, D, name);
@@ -83,6 +86,22 @@ void moe_shared_forward(const Moe *m, const Run *run, Mat h_out, Mat h, int64_t 
   if (m->shared.F) ffn_forward(&m->shared, run, h_out, h, s->x, N, &s->shared);
 }
 
+// The biases as matrices [1, D], one an expert: a row's is the product of its weight with it.
+static void biases_forward(const Moe *m, const Run *run, int64_t rows, MoeSaved *s) {
+  int64_t D = m->norm.D;
+  s->biases = mat_take(run->temp, rows, D, DT_F32);
+  GroupedGemmArgs g = {.groups = m->E,
+                       .N = D,
+                       .K = 1,
+                       .rows_max = rows,
+                       .offset = s->offset,
+                       .c = s->biases,
+                       .a = s->row_weight,
+                       .b = mat_of(m->down.bias, D, DT_F32),
+                       .b_stride = D};
+  run->dev->op->gemm_grouped(run->dev, &g);
+}
+
 void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
   int64_t rows = N * m->k, D = m->norm.D;
   s->gate_up = mat_take(run->kept, rows, 2 * m->F, run->type);
@@ -114,16 +133,52 @@ void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
                           .b_t = true,
                           .b_packed = m->down.packed};
   run->dev->op->gemm_grouped(run->dev, &down);
+  if (m->down_bias) biases_forward(m, run, rows, s);
 }
 
 void moe_combine_forward(const Moe *m, const Run *run, Mat h_out, Mat h, int64_t N, MoeSaved *s) {
   run->dev->op->moe_combine(run->dev, h_out, m->shared.F ? h_out : h, s->rows, s->slot_row, N, m->k, m->norm.D);
+  if (m->down_bias) run->dev->op->moe_combine(run->dev, h_out, h_out, s->biases, s->slot_row, N, m->k, m->norm.D);
 }
 
 void moe_combine_backward_input(const Moe *m, const Run *run, Mat dh, int64_t N, MoeSaved *s) {
   s->dy = mat_take(run->temp, N, m->norm.D, run->type);
   s->dx = mat_take(run->temp, N, m->norm.D, DT_F32);
   run->dev->op->cast(run->dev, s->dy, dh, N, m->norm.D);
+}
+
+// drow_weight += the product of what comes back with the bias.
+static void biases_backward_input(const Moe *m, const Run *run, int64_t rows, MoeSaved *s) {
+  int64_t D = m->norm.D;
+  Mat dweight = mat_of(arena_take(run->temp, (size_t)rows * sizeof(float)), 1, DT_F32);
+  GroupedGemmArgs g = {.groups = m->E,
+                       .N = 1,
+                       .K = D,
+                       .rows_max = rows,
+                       .offset = s->offset,
+                       .c = dweight,
+                       .a = s->dy,
+                       .a_row = s->row_token,
+                       .b = mat_of(m->down.bias, D, DT_F32),
+                       .b_stride = D,
+                       .b_t = true};
+  run->dev->op->gemm_grouped(run->dev, &g);
+  run->dev->op->add(run->dev, s->drow_weight, s->drow_weight, dweight, rows, 1);
+}
+
+static void biases_backward_weight(const Moe *m, const Run *run, int64_t rows, const MoeSaved *s) {
+  int64_t D = m->norm.D;
+  GroupedWeightArgs g = {.groups = m->E,
+                         .M = 1,
+                         .N = D,
+                         .rows_max = rows,
+                         .offset = s->offset,
+                         .c = mat_of(m->down.bias_g, D, DT_F32),
+                         .c_stride = D,
+                         .a = s->row_weight,
+                         .b = s->dy,
+                         .b_row = s->row_token};
+  run->dev->op->gemm_grouped_weight(run->dev, &g);
 }
 
 void moe_experts_backward_input(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
@@ -145,6 +200,7 @@ void moe_experts_backward_input(const Moe *m, const Run *run, int64_t N, MoeSave
   run->dev->op->gemm_grouped(run->dev, &down);
   run->dev->op->swiglu_backward(run->dev, s->dgate_up, mat_at(s->dgate_up, 0, m->F), s->drow_weight, dact, s->gate_up,
                                 mat_at(s->gate_up, 0, m->F), s->row_weight, rows, m->F);
+  if (m->down_bias) biases_backward_input(m, run, rows, s);
   GroupedGemmArgs up = {.groups = m->E,
                         .N = D,
                         .K = 2 * m->F,
@@ -190,6 +246,7 @@ void moe_experts_backward_weight(const Moe *m, const Run *run, int64_t N, MoeSav
                             .a_row = s->row_token,
                             .b = s->act};
   run->dev->op->gemm_grouped_weight(run->dev, &down);
+  if (m->down_bias) biases_backward_weight(m, run, rows, s);
   GroupedWeightArgs up = {.groups = m->E,
                           .M = 2 * m->F,
                           .N = D,

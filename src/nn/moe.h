@@ -4,7 +4,7 @@
 // Five nodes: route (norm, scores, choice) -> dispatch (rows sorted by expert) -> shared -> experts -> combine. Expert rows
 // stand in (token, slot) order within an expert and are summed in slot order, so where they are computed changes no bit. The
 // gate's weight multiplies the activation before `down` (which is linear), so that its gradient needs no copy of the experts'
-// output.
+// output. With down_bias (TeleChat2-39B-A12B) every expert's bias is added times the gate's weight, in fp32.
 #ifndef NN_MOE_H
 #define NN_MOE_H
 
@@ -13,7 +13,7 @@
 typedef struct {
   int64_t E, k, F, layer, n_group, topk_group;
   Scoring scoring;
-  bool normalise;
+  bool normalise, down_bias;
   double norm_eps, scaling, aux_loss;
   RmsNorm norm;
   Weight router;         // [E, D], always fp32
@@ -29,6 +29,7 @@ typedef struct {
   Mat x, logits, weights, aux;                                      // [N,D], [N,E], [N,k], [B]
   int32_t *ids, *picks, *offset, *row_token, *row_slot, *slot_row;  // see moe_sort
   Mat row_weight, gate_up, act, rows;                 // [N k], [N k, 2F], [N k, F], [N k, D] (rows: until combine)
+  Mat biases;                                         // [N k, D] f32, with down_bias: each row's bias times its weight
   Mat dy, dx, dgate_up, drow_weight, drows, dlogits;  // from backward_input
 } MoeSaved;
 

@@ -22,4 +22,13 @@ void rms_norm_forward(const RmsNorm *m, const Run *run, Mat y, Mat x, int64_t N,
 void rms_norm_backward_input(const RmsNorm *m, const Run *run, const RmsNormSaved *s, Mat dx, Mat add, Mat dy, int64_t N);
 void rms_norm_backward_weight(const RmsNorm *m, const Run *run, const RmsNormSaved *s, Mat dy, int64_t N);
 
+// The same within each of H heads, columns [h * stride, h * stride + D): queries and keys of Qwen3. rstd: [H,N].
+void rms_norm_heads_forward(const RmsNorm *m, const Run *run, Mat y, Mat x, int64_t N, int64_t H, int64_t stride,
+                            RmsNormSaved *s);
+// dx may not be dy.
+void rms_norm_heads_backward_input(const RmsNorm *m, const Run *run, const RmsNormSaved *s, Mat dx, Mat dy, int64_t N,
+                                   int64_t H, int64_t stride);
+void rms_norm_heads_backward_weight(const RmsNorm *m, const Run *run, const RmsNormSaved *s, Mat dy, int64_t N, int64_t H,
+                                    int64_t stride);
+
 #endif

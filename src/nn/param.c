@@ -42,6 +42,12 @@ Param *params_find(const ParamList *list, const char *name) {
   return NULL;
 }
 
+Param *params_role(const ParamList *list, ParamRole role) {
+  for (int64_t i = 0; i < list->count; i++)
+    if (list->param[i].role == role) return &list->param[i];
+  return NULL;
+}
+
 // Makes room for one more in an array that grows; false (and list->err) without memory.
 static bool grow(ParamList *list, void **array, int64_t count, int64_t *capacity, size_t item_bytes) {
   if (count < *capacity) return true;
@@ -57,11 +63,21 @@ static bool grow(ParamList *list, void **array, int64_t count, int64_t *capacity
   return true;
 }
 
+void param_rename(const NameRule *rules, char name[PARAM_NAME_BYTES]) {
+  for (; rules && rules->ours; rules++) {
+    char *at = strstr(name, rules->ours), tail[PARAM_NAME_BYTES];
+    if (!at) continue;
+    snprintf(tail, sizeof tail, "%s", at + strlen(rules->ours));
+    snprintf(at, PARAM_NAME_BYTES - (size_t)(at - name), "%s%s", rules->theirs, tail);
+  }
+}
+
 static Param *declare(ParamList *list, ParamRole role, const char *format, va_list args) {
   if (!grow(list, (void **)&list->param, list->count, &list->capacity, sizeof *list->param)) return NULL;
   Param *p = &list->param[list->count++];
   *p = (Param){.role = role};
   vsnprintf(p->name, sizeof p->name, format, args);
+  param_rename(list->names, p->name);
   return p;
 }
 
@@ -87,6 +103,24 @@ void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, Pa
   p->n = rows * w->in;
   p->w = w->w ? w->w + row * w->in : NULL;
   p->g = w->g ? w->g + row * w->in : NULL;
+}
+
+void weight_bias(ParamList *list, Weight *w) {
+  size_t bytes = (size_t)w->out * sizeof(float);
+  w->bias = arena_take(list->weights, bytes);
+  if (list->grads) w->bias_g = arena_take(list->grads, bytes);
+}
+
+void weight_bias_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  Param *p = declare(list, PARAM_BIAS, format, args);
+  va_end(args);
+  if (!p) return;
+  p->n_dims = 1;
+  p->dim[0] = p->n = rows;
+  p->w = w->bias ? w->bias + row : NULL;
+  p->g = w->bias_g ? w->bias_g + row : NULL;
 }
 
 void vector_take(ParamList *list, float **w, float **g, int64_t n, ParamRole role, const char *format, ...) {

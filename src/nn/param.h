@@ -1,5 +1,6 @@
 // Parameters: each is declared once, by the module that owns it, into one list that initialisation, optimiser, checkpoint,
-// import and export share. Names are those of released checkpoints (Hugging Face).
+// import and export share. Modules declare them by the names that Llama and DeepSeek-V3 have in Hugging Face folders; a family
+// that calls them otherwise gives the list rules (NameRule), and `name` is what its released checkpoints say.
 #ifndef NN_PARAM_H
 #define NN_PARAM_H
 
@@ -24,6 +25,11 @@ typedef enum {
   PARAM_ROLES
 } ParamRole;
 
+// The first `ours` in a name becomes `theirs`.
+typedef struct {
+  const char *ours, *theirs;
+} NameRule;
+
 typedef struct {
   char name[PARAM_NAME_BYTES];
   ParamRole role;
@@ -43,8 +49,9 @@ typedef struct {
   int64_t out, in;
   int64_t groups;  // experts: so many matrices [out / groups, in], one after the other; else 1
   float *w, *g;
-  Mat c;         // [out, in] in the compute type; the master itself when that is fp32
-  void *packed;  // c as gemm_pack left it for the forward, group after group, or NULL
+  Mat c;                 // [out, in] in the compute type; the master itself when that is fp32
+  float *bias, *bias_g;  // [out] fp32 and its gradient, or NULL (weight_bias)
+  void *packed;          // c as gemm_pack left it for the forward, group after group, or NULL
 } Weight;
 
 typedef struct {
@@ -53,6 +60,7 @@ typedef struct {
   Weight **weight;  // owned: every matrix
   int64_t n_weights, weight_capacity;
   Dtype type;              // the compute type
+  const NameRule *names;   // applied in order, {NULL, NULL} at the end; NULL: names as they are declared
   Arena *weights, *grads;  // where the memory comes from; grads NULL: no gradients wanted
   Arena *copies;           // of compute copies
   Err err;                 // first failure of the declarations (no memory); the caller checks once
@@ -66,6 +74,8 @@ void params_prepare(const ParamList *list, Dev *dev);
 void params_pack(const ParamList *list, Dev *dev, Arena *arena);
 // NULL if there is none.
 Param *params_find(const ParamList *list, const char *name);
+// The first of that role, or NULL.
+Param *params_role(const ParamList *list, ParamRole role);
 
 // Takes memory for `groups` matrices [out, in], and for their compute copies. Their names follow by weight_part. *w must stay
 // where it is as long as the list.
@@ -73,6 +83,12 @@ void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_
 // Declares rows [row, row + rows) of w as the parameter "format".
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+// Takes memory for the bias of w, [w->out]; names by weight_bias_part. What linear_forward adds; experts add theirs themselves.
+void weight_bias(ParamList *list, Weight *w);
+void weight_bias_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+// A name as this list has it.
+void param_rename(const NameRule *rules, char name[PARAM_NAME_BYTES]);
 // Takes and declares a vector of n.
 void vector_take(ParamList *list, float **w, float **g, int64_t n, ParamRole role, const char *format, ...)
     __attribute__((format(printf, 6, 7)));

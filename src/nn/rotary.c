@@ -11,10 +11,7 @@ static double correction(const RotarySpec *s, double rotations) {
   return (double)s->d * log((double)s->original_length / (2 * PI * rotations)) / (2 * log(s->theta));
 }
 
-void rotary_frequencies(const RotarySpec *s, double *inv_freq, double *attention_factor) {
-  for (int64_t i = 0; i < s->d / 2; i++) inv_freq[i] = pow(s->theta, -2.0 * (double)i / (double)s->d);
-  *attention_factor = 1;
-  if (s->scaling == ROPE_PLAIN) return;
+static void stretch_yarn(const RotarySpec *s, double *inv_freq) {
   double low = fmax(floor(correction(s, s->beta_fast)), 0);
   double high = fmin(ceil(correction(s, s->beta_slow)), (double)s->d - 1);
   if (low == high) high += 0.001;
@@ -22,6 +19,33 @@ void rotary_frequencies(const RotarySpec *s, double *inv_freq, double *attention
     double ramp = fmin(fmax(((double)i - low) / (high - low), 0), 1);
     inv_freq[i] *= ramp / s->factor + 1 - ramp;
   }
+}
+
+static void stretch_llama3(const RotarySpec *s, double *inv_freq) {
+  for (int64_t i = 0; i < s->d / 2; i++) {
+    double turns = (double)s->original_length * inv_freq[i] / (2 * PI);
+    double keep = fmin(fmax((turns - s->beta_slow) / (s->beta_fast - s->beta_slow), 0), 1);
+    inv_freq[i] *= keep + (1 - keep) / s->factor;
+  }
+}
+
+static double ntk_length(const RotarySpec *s) {
+  return (double)(s->length > s->original_length ? s->length : s->original_length);
+}
+
+static double ntk_theta(const RotarySpec *s) {
+  double alpha = fmax(exp2(ceil(log2(ntk_length(s) / (double)s->base_length) + 1)) - 1, 1);
+  return s->theta * pow(alpha, (double)s->d / (double)(s->d - 2));
+}
+
+void rotary_frequencies(const RotarySpec *s, double *inv_freq, double *attention_factor) {
+  double theta = s->scaling == ROPE_DYNAMIC_NTK ? ntk_theta(s) : s->theta;
+  for (int64_t i = 0; i < s->d / 2; i++) inv_freq[i] = pow(theta, -2.0 * (double)i / (double)s->d);
+  *attention_factor = 1;
+  if (s->scaling == ROPE_DYNAMIC_NTK) *attention_factor = 0.1 * log(ntk_length(s) / (double)s->original_length) + 1;
+  if (s->scaling == ROPE_LLAMA3) stretch_llama3(s, inv_freq);
+  if (s->scaling != ROPE_YARN && s->scaling != ROPE_TELECHAT3_YARN) return;
+  stretch_yarn(s, inv_freq);
   if (s->scaling == ROPE_TELECHAT3_YARN) *attention_factor = 0.07 * log(s->factor) + 1;
   else if (s->mscale != 0 && s->mscale_all != 0)
     *attention_factor = mscale(s->factor, s->mscale) / mscale(s->factor, s->mscale_all);

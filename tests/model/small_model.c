@@ -5,6 +5,16 @@
 #include "base/rng.h"
 #include "test.h"
 
+static void small_telechat(ModelConfig *c, bool experts) {
+  c->model.family = FAMILY_TELECHAT;
+  c->model.down_bias = c->attention.out_bias = true;
+  c->rope.scaling = ROPE_DYNAMIC_NTK, c->rope.original_length = 40, c->rope.base_length = 32;
+  c->attention.heads = 4, c->attention.kv_heads = 2;
+  if (!experts) return;
+  c->moe.experts = 6, c->moe.top_k = 2, c->moe.shared = 0, c->moe.ffn = 11, c->moe.first_dense = 0;
+  c->moe.groups = c->moe.top_groups = 1, c->moe.scoring = SCORE_SOFTMAX, c->moe.normalise = true, c->moe.scale = 1;
+}
+
 ModelConfig small_config(SmallKind kind) {
   ModelConfig c;
   model_config_defaults(&c);
@@ -15,6 +25,17 @@ ModelConfig small_config(SmallKind kind) {
   if (kind == SMALL_GQA) {
     c.model.family = FAMILY_LLAMA;
     c.attention.heads = 6, c.attention.kv_heads = 2, c.attention.head_dim = 10;
+    return c;
+  }
+  if (kind == SMALL_TELECHAT || kind == SMALL_TELECHAT_MOE) {
+    small_telechat(&c, kind == SMALL_TELECHAT_MOE);
+    return c;
+  }
+  if (kind == SMALL_SHARED || kind == SMALL_QWEN2 || kind == SMALL_QWEN3) {
+    c.model.family = kind == SMALL_SHARED ? FAMILY_TELECHAT3 : kind == SMALL_QWEN2 ? FAMILY_QWEN2 : FAMILY_QWEN3;
+    c.attention.heads = 6, c.attention.kv_heads = 2, c.attention.head_dim = 10;
+    c.attention.qkv_bias = kind == SMALL_QWEN2, c.attention.qk_norm = kind == SMALL_QWEN3;
+    if (kind == SMALL_SHARED) c.model.embedding_size = 18, c.model.tied = true, c.attention.layers_group = 2;
     return c;
   }
   c.model.family = FAMILY_DEEPSEEK_V3;
@@ -65,6 +86,10 @@ void small_open(SmallModel *s, SmallKind kind, Dtype type, int threads, int64_t 
   for (int i = 0; i < 3; i++) ASSERT_OK(arena_init(arenas[i], names[i], arenas[i]->peak));
   ASSERT_OK(model_init(s->model, &c, type, 512, &s->weights, &s->grads, &s->other));
   model_reset(s->model, 1234);
+  for (int64_t i = 0; i < s->model->params.count; i++) {  // biases begin as zeros: tests want to see them
+    const Param *p = &s->model->params.param[i];
+    if (p->role == PARAM_BIAS) model_reset_param(p, 1234, 0.3);
+  }
   model_prepare(s->model, &s->dev);
   fill_batch(s, B, T);
 }

@@ -6,7 +6,17 @@
 
 enum { SMALL_VOCAB = 97, SMALL_ROWS_MAX = 512 };
 
-typedef enum { SMALL_GQA, SMALL_MLA_MOE_MTP, SMALL_MLA_DIRECT, SMALL_KINDS } SmallKind;
+typedef enum {
+  SMALL_GQA,
+  SMALL_MLA_MOE_MTP,
+  SMALL_MLA_DIRECT,
+  SMALL_SHARED,        // factorised embedding, tied; attention of 3 layers by two
+  SMALL_TELECHAT,      // key_value, biases, dynamic NTK beyond the trained length
+  SMALL_TELECHAT_MOE,  // with experts whose down_proj has a bias
+  SMALL_QWEN2,         // biases on q, k, v
+  SMALL_QWEN3,         // norms of the heads' queries and keys
+  SMALL_KINDS
+} SmallKind;
 
 typedef struct {
   Model *model;

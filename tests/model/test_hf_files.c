@@ -50,8 +50,9 @@ static bool same_weights(const ParamList *a, const ParamList *b) {
 }
 
 TEST(golden_models_go_in_and_out_with_the_same_bytes) {
-  const char *const readable[] = {"moe_mla", "moe_mla_mtp", "moe_mla_groups", "dense_gqa", "llama_ref"};
-  for (int i = 0; i < 5; i++) {
+  const char *const readable[] = {"moe_mla",      "moe_mla_mtp", "moe_mla_groups", "dense_gqa",
+                                  "dense_shared", "telechat2",   "telechat2_moe",  "llama_ref"};
+  for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++) {
     char from[PATH_BYTES], config[PATH_BYTES + 16], weights[PATH_BYTES + 20];
     snprintf(from, sizeof from, "%.2000s/golden/models/%s", test_shared(), readable[i]);
     snprintf(config, sizeof config, "%s/config.json", from);

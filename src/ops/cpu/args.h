@@ -16,6 +16,11 @@ typedef struct {
 } Norm;
 
 typedef struct {
+  Mat db, dy;
+  int64_t N, D;
+} Bias;
+
+typedef struct {
   Mat y, table;
   const int32_t *ids;
   int64_t N, D;

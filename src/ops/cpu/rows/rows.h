@@ -12,6 +12,7 @@
     OPS_SET(table, level, rms_norm_forward);         \
     OPS_SET(table, level, rms_norm_backward_input);  \
     OPS_SET(table, level, rms_norm_backward_weight); \
+    OPS_SET(table, level, bias_backward);            \
     OPS_SET(table, level, embedding_forward);        \
     OPS_SET(table, level, embedding_backward);       \
     OPS_SET(table, level, rope);                     \
