@@ -68,6 +68,32 @@ static void carve_weight(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes
   j->read_bytes = bytes_of(N, s->F + s->D, j->type) + bytes_of(s->F, s->D, DT_F32);
   j->write_bytes = bytes_of(s->F, s->D, DT_F32);
 }
+
+// Sizes of no layer, as other libraries are measured, nothing packed beforehand.
+static void carve_form(BenchJob *j, Arena *a, int64_t M, int64_t N, int64_t K, bool a_t, bool b_t) {
+  j->gemm = (GemmArgs){.M = M,
+                       .N = N,
+                       .K = K,
+                       .c = mat_take(a, M, N, j->type),
+                       .a = a_t ? mat_take(a, K, M, j->type) : mat_take(a, M, K, j->type),
+                       .b = b_t ? mat_take(a, N, K, j->type) : mat_take(a, K, N, j->type),
+                       .a_t = a_t,
+                       .b_t = b_t};
+  j->flops = 2.0 * (double)M * (double)N * (double)K;
+}
+#define FORM(name, M, N, K, a_t, b_t)                                                    \
+  static void carve_##name(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) { \
+    (void)dev, (void)s;                                                                  \
+    carve_form(j, a, M, N, K, a_t, b_t);                                                 \
+  }
+FORM(cube_nn, 2048, 2048, 2048, false, false)
+FORM(cube_nt, 2048, 2048, 2048, false, true)
+FORM(cube_tn, 2048, 2048, 2048, true, false)
+FORM(flat_nn, 4096, 512, 512, false, false)
+FORM(flat_nt, 4096, 512, 512, false, true)
+FORM(flat_tn, 4096, 512, 512, true, false)
+#undef FORM
+
 const BenchCase bench_op_gemm[] = {{"q_a", carve_q_a, run_linear},
                                    {"q_b", carve_q_b, run_linear},
                                    {"kv_a", carve_kv_a, run_linear},
@@ -79,6 +105,12 @@ const BenchCase bench_op_gemm[] = {{"q_a", carve_q_a, run_linear},
                                    {"up, one token", carve_decode, run_linear},
                                    {"up, its input's gradient", carve_input, run_gemm},
                                    {"up, its weight's gradient", carve_weight, run_gemm},
+                                   {"2048x2048x2048, NN", carve_cube_nn, run_gemm},
+                                   {"2048x2048x2048, NT", carve_cube_nt, run_gemm},
+                                   {"2048x2048x2048, TN", carve_cube_tn, run_gemm},
+                                   {"4096x512x512, NN", carve_flat_nn, run_gemm},
+                                   {"4096x512x512, NT", carve_flat_nt, run_gemm},
+                                   {"4096x512x512, TN", carve_flat_tn, run_gemm},
                                    {0}};
 
 static void carve_pack(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
@@ -118,8 +150,26 @@ static void carve_grouped(BenchJob *j, Arena *a, const Dev *dev, const BenchSize
   j->read_bytes = bytes_of(rows, s->D, j->type) + bytes_of(s->E * s->expert_F, s->D, j->type);
   j->write_bytes = bytes_of(rows, s->expert_F, j->type);
 }
+// dx [rows,D] = dy [rows,F] W_g
+static void carve_grouped_input(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  int64_t rows = s->B * s->T * s->k;
+  carve_offsets(j, a, s);
+  Mat b = mat_take(a, s->E * s->expert_F, s->D, j->type);
+  j->grouped = (GroupedGemmArgs){.groups = s->E,
+                                 .N = s->D,
+                                 .K = s->expert_F,
+                                 .rows_max = rows,
+                                 .offset = j->offset,
+                                 .c = mat_take(a, rows, s->D, j->type),
+                                 .a = mat_take(a, rows, s->expert_F, j->type),
+                                 .b = b,
+                                 .b_stride = s->expert_F * b.ld};
+  j->flops = 2.0 * (double)rows * (double)s->expert_F * (double)s->D;
+}
 static void run_grouped(Dev *dev, BenchJob *j) { dev->op->gemm_grouped(dev, &j->grouped); }
-const BenchCase bench_op_gemm_grouped[] = {{"up, gathered", carve_grouped, run_grouped}, {0}};
+const BenchCase bench_op_gemm_grouped[] = {
+    {"up, gathered", carve_grouped, run_grouped}, {"up, its input's gradient", carve_grouped_input, run_grouped}, {0}};
 
 static void carve_grouped_weight(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
@@ -174,14 +224,62 @@ static void carve_attention(BenchJob *j, Arena *a, const Dev *dev, const BenchSi
   j->flops = (double)s->B * (double)s->H * (double)s->T * (double)(s->T + 1) *
              (double)(Dk + s->v);  // half of the square, twice an operation
 }
+// One long sequence of plain heads, as other libraries are measured.
+static void carve_heads(BenchJob *j, Arena *a, int64_t T, int64_t H, int64_t Dh) {
+  Mat m[8];
+  for (int i = 0; i < 8; i++) m[i] = mat_take(a, T, H * Dh, j->type);
+  j->attention = (AttentionArgs){.B = 1,
+                                 .Tq = T,
+                                 .Tk = T,
+                                 .H = H,
+                                 .K = H,
+                                 .Dk_own = Dh,
+                                 .Dv = Dh,
+                                 .scale = 0.05,
+                                 .q = m[0],
+                                 .k = m[1],
+                                 .v = m[2],
+                                 .q_stride = Dh,
+                                 .k_stride = Dh,
+                                 .v_stride = Dh,
+                                 .out = m[3],
+                                 .lse = mat_take(a, T, H, DT_F32),
+                                 .dout = m[4],
+                                 .dq = m[5],
+                                 .dk = m[6],
+                                 .dv = m[7]};
+  j->flops = 2.0 * (double)H * (double)T * (double)(T + 1) * (double)Dh;
+}
+static void carve_heads_64(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev, (void)s;
+  carve_heads(j, a, 4096, 8, 64);
+}
+static void carve_heads_128(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev, (void)s;
+  carve_heads(j, a, 4096, 8, 128);
+}
 static void run_attention(Dev *dev, BenchJob *j) { dev->op->attention_forward(dev, &j->attention); }
-const BenchCase bench_op_attention_forward[] = {{"causal, latent heads", carve_attention, run_attention}, {0}};
+const BenchCase bench_op_attention_forward[] = {{"causal, latent heads", carve_attention, run_attention},
+                                                {"4096 tokens, 8 heads of 64", carve_heads_64, run_attention},
+                                                {"4096 tokens, 8 heads of 128", carve_heads_128, run_attention},
+                                                {0}};
 
 static void carve_attention_backward(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_attention(j, a, dev, s);
   double Dk = (double)(s->nope + s->rope), v = (double)s->v;
   j->flops *= (3 * Dk + 2 * v) / (Dk + v);  // scores again, dp, dv, dq, dk
 }
+static void carve_heads_backward_64(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  carve_heads_64(j, a, dev, s);
+  j->flops *= 2.5;
+}
+static void carve_heads_backward_128(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  carve_heads_128(j, a, dev, s);
+  j->flops *= 2.5;
+}
 static void run_attention_backward(Dev *dev, BenchJob *j) { dev->op->attention_backward(dev, &j->attention); }
-const BenchCase bench_op_attention_backward[] = {{"causal, latent heads", carve_attention_backward, run_attention_backward},
-                                                 {0}};
+const BenchCase bench_op_attention_backward[] = {
+    {"causal, latent heads", carve_attention_backward, run_attention_backward},
+    {"4096 tokens, 8 heads of 64", carve_heads_backward_64, run_attention_backward},
+    {"4096 tokens, 8 heads of 128", carve_heads_backward_128, run_attention_backward},
+    {0}};

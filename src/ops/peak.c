@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "ops/cpu/peak_loops.h"
 
-enum { BUFFER_BYTES = 128 << 20, FLOP_ROUNDS = 1 << 20 };
+enum { BUFFER_BYTES = 128 << 20, FLOP_ROUNDS = 1 << 20, GEMM_SIZE = 1024 };
 
 typedef struct {
   FlopLoop *flops;
@@ -13,6 +13,11 @@ typedef struct {
   float *x, *y;
   int64_t n;
 } Job;
+
+typedef struct {
+  FlopLoop *fma, *dot;  // dot: NULL where bf16 is computed in fp32
+  ReadLoop *read;
+} Loops;
 
 static float scalar_read(const float *x, int64_t n) {
   float sum[8] = {0};
@@ -60,39 +65,73 @@ static double least_s(Dev *dev, PoolFn *fn, Job *job, double budget_s) {
   return best;
 }
 
-static void choose_loops(Isa isa, Job *job, FlopLoop **dot) {
-  *dot = NULL;
-  job->flops = scalar_fma;
-  job->read = scalar_read;
+static Loops loops_of(const Dev *dev) {
+  Loops l = {.fma = scalar_fma, .read = scalar_read};
 #if HAVE_ISA_AVX2
-  if (isa >= ISA_AVX2) job->flops = peak_fma_avx2, job->read = peak_read_avx2;
+  if (dev->isa >= ISA_AVX2) l.fma = peak_fma_avx2, l.read = peak_read_avx2;
 #endif
 #if HAVE_ISA_AVX512
-  if (isa >= ISA_AVX512) job->flops = peak_fma_avx512, job->read = peak_read_avx512;
+  if (dev->isa >= ISA_AVX512) l.fma = peak_fma_avx512, l.read = peak_read_avx512;
 #endif
 #if HAVE_ISA_AVX512_BF16
-  if (isa >= ISA_AVX512_BF16) *dot = peak_dot_avx512_bf16;
+  if (dev->bf16 >= ISA_AVX512_BF16) l.dot = peak_dot_avx512_bf16;
 #endif
-  (void)isa;
+  (void)dev;
+  return l;
+}
+
+static void gemm_carve(Arena *a, const Dev *dev, Dtype type, GemmArgs *g, void **packed) {
+  const int64_t n = GEMM_SIZE;
+  *g = (GemmArgs){.M = n,
+                  .N = n,
+                  .K = n,
+                  .c = mat_take(a, n, n, DT_F32),
+                  .a = mat_take(a, n, n, type),
+                  .b = mat_take(a, n, n, type),
+                  .b_t = true};
+  *packed = arena_take(a, gemm_packed_bytes(dev, n, n, type));
+}
+
+static Err gemm_speed(Dev *dev, Dtype type, double budget_s, double *flops) {
+  Arena arena;
+  GemmArgs g;
+  void *packed;
+  arena_measure(&arena, "the measurement of the matrix product");
+  gemm_carve(&arena, dev, type, &g, &packed);
+  TRY(arena_init(&arena, "the measurement of the matrix product", arena.peak));
+  gemm_carve(&arena, dev, type, &g, &packed);
+  dev->op->gemm_pack(dev, packed, g.b, true, g.N, g.K);
+  if (gemm_packed_bytes(dev, g.N, g.K, type)) g.b_packed = packed;
+  double least = 1e30, start = clock_s();
+  for (int i = 0; i < 2 || clock_s() - start < budget_s; i++) {
+    double begin = clock_s(), s;
+    dev->op->gemm(dev, &g);
+    if ((s = clock_s() - begin) < least) least = s;
+  }
+  arena_free(&arena);
+  *flops = 2.0 * GEMM_SIZE * GEMM_SIZE * GEMM_SIZE / least;
+  return ERR_OK;
+}
+
+Err speed_measure(Dev *dev, Dtype type, double budget_s, Speed *out) {
+  Loops l = loops_of(dev);
+  Job job = {.flops = type == DT_BF16 && l.dot ? l.dot : l.fma};
+  out->peak = pool_threads(dev->pool) * job.flops(FLOP_ROUNDS) / least_s(dev, flops_part, &job, budget_s / 2);
+  return gemm_speed(dev, type, budget_s / 2, &out->gemm);
 }
 
 Err peaks_measure(Dev *dev, double budget_s, Peaks *out) {
+  TRY(speed_measure(dev, DT_F32, budget_s / 4, &out->fp32));
+  TRY(speed_measure(dev, DT_BF16, budget_s / 4, &out->bf16));
   Arena arena;
-  TRY(arena_init(&arena, "the measurement of the peaks", 2 * (size_t)BUFFER_BYTES));
-  Job job = {
-      .x = arena_take(&arena, BUFFER_BYTES), .y = arena_take(&arena, BUFFER_BYTES), .n = BUFFER_BYTES / (int64_t)sizeof(float)};
-  FlopLoop *dot;
-  choose_loops(dev->isa, &job, &dot);
+  TRY(arena_init(&arena, "the measurement of the memory", 2 * (size_t)BUFFER_BYTES));
+  Job job = {.read = loops_of(dev).read,
+             .x = arena_take(&arena, BUFFER_BYTES),
+             .y = arena_take(&arena, BUFFER_BYTES),
+             .n = BUFFER_BYTES / (int64_t)sizeof(float)};
   memset(job.x, 1, BUFFER_BYTES);  // pages that were never written are all one page
-  double threads = pool_threads(dev->pool), bytes = BUFFER_BYTES;
-  out->fp32_flops = threads * job.flops(FLOP_ROUNDS) / least_s(dev, flops_part, &job, budget_s / 4);
-  out->read_bytes = bytes / least_s(dev, read_part, &job, budget_s / 4);
-  out->copy_bytes = 2 * bytes / least_s(dev, copy_part, &job, budget_s / 4);
-  out->bf16_flops = 0;
-  if (dot) {
-    job.flops = dot;
-    out->bf16_flops = threads * dot(FLOP_ROUNDS) / least_s(dev, flops_part, &job, budget_s / 4);
-  }
+  out->read_bytes = BUFFER_BYTES / least_s(dev, read_part, &job, budget_s / 4);
+  out->copy_bytes = 2.0 * BUFFER_BYTES / least_s(dev, copy_part, &job, budget_s / 4);
   arena_free(&arena);
   return ERR_OK;
 }

@@ -1,19 +1,24 @@
-// What the processor can do at most, measured by loops that do nothing else: the denominators of `pleiad bench ops`, and what
-// `pleiad info` prints. (MFU is against a matrix product: train/peak.h.)
+// What the processor can do at most, measured: the denominators of the benches and of MFU.
 #ifndef OPS_PEAK_H
 #define OPS_PEAK_H
 
 #include "ops/ops.h"
 
+// Floating-point operations a second in one type, on all the device's threads.
 typedef struct {
-  double fp32_flops;  // multiply and add in registers, a second, all threads
-  double bf16_flops;  // bf16 dot products in registers; 0 where the device's level has none
+  double peak;  // multiply and add, or bf16 dot products where the device computes bf16 with them, in registers alone
+  double gemm;  // our matrix product of 1024^3 with operands packed beforehand: MFU is against this
+} Speed;
+
+typedef struct {
+  Speed fp32, bf16;
   double read_bytes;  // a second, from memory
   double copy_bytes;  // a second, read and written together, to memory
 } Peaks;
 
-// The best of a few rounds on all the device's threads, about `budget_s` seconds. Takes 256 MiB for the while: more than the
-// caches. ERR_MEMORY.
+// The best of a few rounds, about `budget_s` seconds; 16 MiB for the while. ERR_MEMORY.
+Err speed_measure(Dev *dev, Dtype type, double budget_s, Speed *out);
+// Both types and the memory, in about `budget_s` seconds; 256 MiB for the while: more than the caches. ERR_MEMORY.
 Err peaks_measure(Dev *dev, double budget_s, Peaks *out);
 
 #endif

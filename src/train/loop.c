@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/token_bytes.h"
-#include "train/peak.h"
 #include "train/run.h"
 
 static const double PEAK_BUDGET_S = 0.05;
@@ -107,7 +106,7 @@ static Err open_run(TrainRun *r) {
   TRY(checkpoints_open(r));
   TRY(checkpoints_resume(r));
   if (r->state.step == 0) trainer_reset(&r->trainer, (uint64_t)c->train.seed);
-  TRY(peak_measure(&r->trainer.dev, (Dtype)c->train.dtype, PEAK_BUDGET_S, &r->peak_flops));
+  TRY(speed_measure(&r->trainer.dev, (Dtype)c->train.dtype, PEAK_BUDGET_S, &r->speed));
   trainer_count_program(&r->trainer);
   size_t bytes[MEMORY_LINES];
   trainer_memory(&r->trainer, bytes);

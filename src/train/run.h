@@ -3,6 +3,7 @@
 #define TRAIN_RUN_H
 
 #include "base/progress.h"
+#include "ops/peak.h"
 #include "train/feed.h"
 #include "train/guard.h"
 #include "train/loop.h"
@@ -54,7 +55,8 @@ typedef struct {
   char *line, *experts_line;
   TensorBoard tensorboard;
   Progress progress;
-  double peak_flops, start_s, flushed_s, reported_s;
+  Speed speed;
+  double start_s, flushed_s, reported_s;
   double recent[RECENT_STEPS], recent_mfu[RECENT_STEPS];  // tokens a second
   int64_t n_recent;
   size_t announced_bytes;
