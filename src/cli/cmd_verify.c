@@ -26,7 +26,7 @@ static const char help[] =
 
 typedef struct {
   int threads;
-  int64_t cases, compared, failed;
+  int64_t cases, compared, failed, broken;
   json_t *report;  // of the cases; NULL without --json
 } Totals;
 
@@ -54,11 +54,23 @@ static json_t *case_json(const VerifyCase *v) {
                    "failed", (json_int_t)v->failed, "lines", lines);
 }
 
+// A case that cannot be read is one that failed; the others are run all the same.
+static void add_broken(Totals *t, const char *folder) {
+  printf("%s: FAILED\n  %s\n\n", folder, err_text());
+  if (t->report)
+    json_array_append_new(t->report, json_pack("{s:s, s:b, s:s}", "case", folder, "passed", false, "error", err_text()));
+  t->cases++;
+  t->broken++;
+}
+
 static Err run_case(Totals *t, const char *folder) {
   VerifyCase *v = calloc(1, sizeof *v);
   CHECK(v, ERR_MEMORY, "no memory to verify %s", folder);
   Err err = verify_run(v, folder, t->threads);
-  if (!err) {
+  if (err && err != ERR_MEMORY) {
+    add_broken(t, folder);
+    err = ERR_OK;
+  } else if (!err) {
     verify_sort(v);
     print_case(v);
     if (t->report) json_array_append_new(t->report, case_json(v));
@@ -90,10 +102,12 @@ static Err run_folder(Totals *t, const char *folder) {
 }
 
 static Err print_totals(const Totals *t) {
-  printf("%lld cases, %lld numbers compared, %lld failed\n", (long long)t->cases, (long long)t->compared, (long long)t->failed);
+  printf("%lld cases, %lld numbers compared, %lld failed, %lld cases could not be read\n", (long long)t->cases,
+         (long long)t->compared, (long long)t->failed, (long long)t->broken);
   if (!t->report) return ERR_OK;
-  json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:O}", "passed", !t->failed, "cases", (json_int_t)t->cases, "compared",
-                          (json_int_t)t->compared, "failed", (json_int_t)t->failed, "results", t->report);
+  json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:O}", "passed", !t->failed && !t->broken, "cases", (json_int_t)t->cases,
+                          "compared", (json_int_t)t->compared, "failed", (json_int_t)t->failed, "broken", (json_int_t)t->broken,
+                          "results", t->report);
   char *text = json_dumps(all, JSON_COMPACT);
   CHECK(text, ERR_MEMORY, "no memory for the report");
   puts(text);
@@ -131,6 +145,7 @@ Err cmd_verify(int argc, char **argv) {
   if (!err) err = print_totals(&t);
   json_decref(t.report);
   TRY(err);
+  CHECK(t.broken == 0, ERR_FORMAT, "%lld of %lld cases could not be read", (long long)t.broken, (long long)t.cases);
   CHECK(t.failed == 0, ERR_NUMERIC, "%lld of %lld numbers are beyond their tolerance", (long long)t.failed,
         (long long)t.compared);
   return ERR_OK;

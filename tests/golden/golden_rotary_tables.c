@@ -1,5 +1,6 @@
 // Rotary tables. A file has the tables of well-known models, not their settings: these are here, by the name of the case.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "golden/golden_tensors.h"
@@ -23,6 +24,11 @@ static const struct {
 
 // The base of an unstretched table is what its own frequencies say.
 static bool spec_of(const TensorCase *c, RotarySpec *spec) {
+  long long length;
+  if (sscanf(c->name, "telechat2_ntk_%lld", &length) == 1 && length > 0) {
+    *spec = (RotarySpec){128, 1e4, ROPE_DYNAMIC_NTK, .original_length = 8192, .base_length = 8192, .length = length};
+    return true;
+  }
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcmp(known[i].name, c->name) != 0) continue;
     *spec = known[i].spec;
