@@ -54,6 +54,17 @@ Err folder_sync(const char *path);
 Err folder_list(const char *path, char ***names, size_t *count);
 void names_free(char **names, size_t count);
 
+// A folder written aside: to "path.tmp", renamed by folder_commit; folder_abandon removes it. What a kill left there is removed
+// by the next one to write; ERR_STATE while another process is at it. ERR_ARG if path is there and not an empty folder.
+typedef struct {
+  char path[PATH_BYTES], temp[PATH_BYTES];
+  int lock;
+} FolderWriter;
+
+Err folder_create(FolderWriter *w, const char *path);
+Err folder_commit(FolderWriter *w);
+void folder_abandon(FolderWriter *w);  // keeps this thread's error; safe after folder_commit and on a zeroed writer
+
 // An exclusive lock on "folder/lock", held until released or the process ends. ERR_STATE names the process that has it.
 Err folder_lock(int *lock, const char *folder);
 void folder_unlock(int *lock);

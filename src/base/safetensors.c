@@ -2,10 +2,13 @@
 #include "base/safetensors.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/half.h"
 #include "base/hash.h"
 #include "base/json.h"
 
@@ -41,8 +44,8 @@ int64_t st_elements(const StTensor *t) {
 // ---- the header's parts
 typedef struct {
   const char *path;
-  const uint8_t *data;  // after the header
-  size_t data_size;
+  const uint8_t *data;  // after the header; NULL: left in the file
+  size_t begin, data_size;
 } Body;
 
 // An array of exactly n (or with n < 0 of at most `most`) integers that are not negative.
@@ -92,7 +95,8 @@ static Err read_tensor(const Body *body, const char *name, const json_t *object,
   over |= __builtin_mul_overflow(elements, bits, &total_bits);
   CHECK(!over && total_bits % 8 == 0 && total_bits / 8 == range[1] - range[0], ERR_FORMAT,
         "%s: its type and shape do not make the %lld bytes of its \"data_offsets\"", where, (long long)(range[1] - range[0]));
-  t->data = body->data + range[0];
+  t->data = body->data ? body->data + range[0] : NULL;
+  t->offset = body->begin + (size_t)range[0];
   t->size = (size_t)(range[1] - range[0]);
   t->name = strdup(name);
   CHECK(t->name, ERR_MEMORY, "no memory to read %s", body->path);
@@ -118,8 +122,7 @@ static Err read_meta(SafeTensors *s, const json_t *meta) {
 
 static int by_place(const void *a, const void *b) {
   const StTensor *x = a, *y = b;
-  uintptr_t p = (uintptr_t)x->data, q = (uintptr_t)y->data;
-  if (p != q) return p < q ? -1 : 1;
+  if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
   if (x->size != y->size) return x->size < y->size ? -1 : 1;
   return strcmp(x->name, y->name);
 }
@@ -127,7 +130,7 @@ static int by_place(const void *a, const void *b) {
 static Err check_tiling(const SafeTensors *s, const Body *body) {
   size_t at = 0;
   for (int64_t i = 0; i < s->count; i++) {
-    size_t begin = (size_t)((const uint8_t *)s->tensor[i].data - body->data);
+    size_t begin = s->tensor[i].offset - body->begin;
     CHECK(begin == at, ERR_FORMAT, "%s: tensor \"%.300s\" begins at data byte %zu, but the one before ends at %zu (a %s)",
           body->path, s->tensor[i].name, begin, at, begin < at ? "shared range" : "hole");
     at += s->tensor[i].size;
@@ -167,19 +170,19 @@ const StTensor *safetensors_find(const SafeTensors *s, const char *name) {
 }
 
 // ---- the file
-static Err check_length(const FileMap *map, size_t *header_size) {
-  CHECK(map->size > 0, ERR_FORMAT, "%s: empty; a safetensors file is wanted", map->path);
-  CHECK(map->size < 40 || memcmp(map->data, "version https://git-lfs", 23) != 0, ERR_FORMAT,
-        "%s: a Git LFS pointer, not the data; fetch it with git lfs pull", map->path);
-  CHECK(map->size >= LENGTH_BYTES, ERR_FORMAT, "%s: %zu bytes are too few for a safetensors file", map->path, map->size);
+static Err check_length(const char *path, const uint8_t *begin, size_t size, size_t *header_size) {
+  CHECK(size > 0, ERR_FORMAT, "%s: empty; a safetensors file is wanted", path);
+  CHECK(size < 40 || memcmp(begin, "version https://git-lfs", 23) != 0, ERR_FORMAT,
+        "%s: a Git LFS pointer, not the data; fetch it with git lfs pull", path);
+  CHECK(size >= LENGTH_BYTES, ERR_FORMAT, "%s: %zu bytes are too few for a safetensors file", path, size);
   uint64_t n = 0;
-  for (int i = 0; i < LENGTH_BYTES; i++) n |= (uint64_t)map->data[i] << (8 * i);
+  for (int i = 0; i < LENGTH_BYTES; i++) n |= (uint64_t)begin[i] << (8 * i);
   CHECK(n <= HEADER_BYTES_MAX, ERR_FORMAT,
-        "%s: its first 8 bytes claim a header of %llu bytes, the limit is %d; not a safetensors file?", map->path,
+        "%s: its first 8 bytes claim a header of %llu bytes, the limit is %d; not a safetensors file?", path,
         (unsigned long long)n, HEADER_BYTES_MAX);
-  CHECK(n <= map->size - LENGTH_BYTES, ERR_FORMAT,
-        "%s: its first 8 bytes claim a header of %llu bytes, %zu are left; is it cut short?", map->path, (unsigned long long)n,
-        map->size - LENGTH_BYTES);
+  CHECK(n <= size - LENGTH_BYTES, ERR_FORMAT,
+        "%s: its first 8 bytes claim a header of %llu bytes, %zu are left; is it cut short?", path, (unsigned long long)n,
+        size - LENGTH_BYTES);
   *header_size = (size_t)n;
   return ERR_OK;
 }
@@ -201,22 +204,77 @@ static Err read_header(SafeTensors *s, const json_t *root, const Body *body) {
   return build_index(s);
 }
 
+// text: the header; data: what comes after it, NULL where that stays in the file.
+static Err parse_header(SafeTensors *s, const char *text, size_t header_size, const uint8_t *data) {
+  json_t *root = NULL;
+  char name[PATH_BYTES + 16];
+  snprintf(name, sizeof name, "%s: header", s->map.path);
+  TRY(json_parse(&root, text, header_size, name, true));
+  size_t begin = LENGTH_BYTES + header_size;
+  Body body = {s->map.path, data, begin, s->map.size - begin};
+  Err err = read_header(s, root, &body);
+  json_decref(root);
+  return err;
+}
+
 Err safetensors_open(SafeTensors *s, const char *path) {
   *s = (SafeTensors){0};
   TRY(file_map(&s->map, path));
   size_t header_size = 0;
-  json_t *root = NULL;
-  char name[PATH_BYTES + 16];
-  snprintf(name, sizeof name, "%s: header", path);
-  Err err = check_length(&s->map, &header_size);
-  if (!err) err = json_parse(&root, (const char *)s->map.data + LENGTH_BYTES, header_size, name, true);
-  if (!err) {
-    Body body = {path, s->map.data + LENGTH_BYTES + header_size, s->map.size - LENGTH_BYTES - header_size};
-    err = read_header(s, root, &body);
-  }
-  json_decref(root);
+  Err err = check_length(path, s->map.data, s->map.size, &header_size);
+  const uint8_t *text = s->map.data + LENGTH_BYTES;
+  if (!err) err = parse_header(s, (const char *)text, header_size, text + header_size);
   if (err) safetensors_close(s);
   return err;
+}
+
+static Err read_at(const SafeTensors *s, size_t offset, size_t size, void *out) {
+  char *to = out;
+  while (size > 0) {
+    ssize_t n = pread(s->fd, to, size, (off_t)offset);
+    if (n < 0 && errno == EINTR) continue;
+    CHECK(n > 0, ERR_IO, "%s: %s at offset %zu", s->map.path, n < 0 ? strerror(errno) : "ends", offset);
+    to += n;
+    offset += (size_t)n;
+    size -= (size_t)n;
+  }
+  return ERR_OK;
+}
+
+static Err open_header(SafeTensors *s, const char *path, char **text) {
+  struct stat st;
+  uint8_t begin[64] = {0};
+  size_t header_size = 0;
+  s->map.path = strdup(path);
+  CHECK(s->map.path, ERR_MEMORY, "no memory to read %s", path);
+  s->fd = open(path, O_RDONLY | O_CLOEXEC);
+  CHECK(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
+  CHECK(fstat(s->fd, &st) == 0, ERR_IO, "%s: %s", path, strerror(errno));
+  CHECK(!S_ISDIR(st.st_mode), ERR_IO, "%s is a folder; a file is wanted", path);
+  CHECK(S_ISREG(st.st_mode), ERR_IO, "%s is a pipe or device; this needs a plain file", path);
+  s->map.size = (size_t)st.st_size;
+  TRY(read_at(s, 0, s->map.size < sizeof begin ? s->map.size : sizeof begin, begin));
+  TRY(check_length(path, begin, s->map.size, &header_size));
+  *text = malloc(header_size + 1);
+  CHECK(*text, ERR_MEMORY, "no memory for the header of %s, %zu bytes", path, header_size);
+  TRY(read_at(s, LENGTH_BYTES, header_size, *text));
+  return parse_header(s, *text, header_size, NULL);
+}
+
+Err safetensors_open_header(SafeTensors *s, const char *path) {
+  *s = (SafeTensors){.fd = -1};
+  char *text = NULL;
+  Err err = open_header(s, path, &text);
+  free(text);
+  if (err) safetensors_close(s);
+  return err;
+}
+
+Err safetensors_read(const SafeTensors *s, const StTensor *t, size_t first, size_t size, void *out) {
+  assert(first <= t->size && size <= t->size - first);
+  if (!t->data) return read_at(s, t->offset + first, size, out);
+  if (size) memcpy(out, (const char *)t->data + first, size);
+  return ERR_OK;
 }
 
 void safetensors_close(SafeTensors *s) {
@@ -225,7 +283,12 @@ void safetensors_close(SafeTensors *s) {
   free(s->tensor);
   free(s->meta);
   free(s->index);
-  if (s->map.path) file_unmap(&s->map);
+  if (s->map.data) {
+    file_unmap(&s->map);
+  } else if (s->map.path) {
+    if (s->fd >= 0) close(s->fd);
+    free((char *)(uintptr_t)s->map.path);
+  }
   *s = (SafeTensors){0};
 }
 
@@ -250,27 +313,5 @@ Err safetensors_want(const SafeTensors *s, const char *name, StType type, int n_
          st_type_name(type), want);
   }
   *out = t;
-  return ERR_OK;
-}
-
-Err st_read_f32(const StTensor *t, int64_t first, int64_t n, float *out) {
-  assert(first >= 0 && n >= 0 && first + n <= st_elements(t));
-  CHECK(t->type == ST_F32 || t->type == ST_F64 || t->type == ST_F16 || t->type == ST_BF16 || t->type == ST_F8_E4M3 ||
-            t->type == ST_F8_E5M2,
-        ERR_FORMAT, "tensor \"%s\" is %s; a floating type is wanted", t->name, st_type_name(t->type));
-  size_t bytes = st_type_bytes(t->type);
-  const uint8_t *p = (const uint8_t *)t->data + (size_t)first * bytes;  // of any alignment
-  for (int64_t i = 0; i < n; i++, p += bytes) {
-    uint16_t half;
-    double wide;
-    switch (t->type) {
-      case ST_F32: memcpy(&out[i], p, bytes); break;
-      case ST_F64: memcpy(&wide, p, bytes), out[i] = (float)wide; break;
-      case ST_F16: memcpy(&half, p, bytes), out[i] = fp16_to_f32(half); break;
-      case ST_BF16: memcpy(&half, p, bytes), out[i] = bf16_to_f32(half); break;
-      case ST_F8_E4M3: out[i] = e4m3_to_f32(*p); break;
-      default: out[i] = e5m2_to_f32(*p); break;
-    }
-  }
   return ERR_OK;
 }

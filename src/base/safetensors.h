@@ -35,12 +35,14 @@ typedef struct {
   StType type;
   int n_dims;
   int64_t dim[TENSOR_DIMS];
-  const void *data;  // into the map
+  const void *data;  // into the map; NULL where only the header was read
+  size_t offset;     // of its bytes in the file
   size_t size;       // bytes
 } StTensor;
 
 typedef struct {
-  FileMap map;
+  FileMap map;       // the whole file; data NULL where only the header was read
+  int fd;            // of the file then
   StTensor *tensor;  // in order of their bytes
   int64_t count;
   char **meta;         // key, value, key, value, ...
@@ -49,16 +51,25 @@ typedef struct {
 } SafeTensors;
 
 Err safetensors_open(SafeTensors *s, const char *path);
+// Reads the header alone: tensors have no data, safetensors_read fetches their bytes. For files larger than memory.
+Err safetensors_open_header(SafeTensors *s, const char *path);
 void safetensors_close(SafeTensors *s);
 // NULL if there is none.
 const StTensor *safetensors_find(const SafeTensors *s, const char *name);
 // ERR_FORMAT if missing or of another type or shape. n_dims -1: any shape.
 Err safetensors_want(const SafeTensors *s, const char *name, StType type, int n_dims, const int64_t *dim, const StTensor **out);
+// Bytes [first, first + size) of a tensor, from either kind of opening. ERR_IO.
+Err safetensors_read(const SafeTensors *s, const StTensor *t, size_t first, size_t size, void *out);
 int64_t st_elements(const StTensor *t);
 size_t st_type_bytes(StType type);
 const char *st_type_name(StType type);
 // out[i] = element first + i, for the float types, as fp32 (exact but for F64).
 Err st_read_f32(const StTensor *t, int64_t first, int64_t n, float *out);
+// n elements from and to bytes of any alignment. st_is_float says which types can be read; F32, BF16 and F16 can be written, to
+// nearest even.
+bool st_is_float(StType type);
+void st_to_f32(StType type, const void *bytes, int64_t n, float *out);
+void st_from_f32(StType type, const float *in, int64_t n, void *bytes);
 
 // Writing: declare all tensors first, then give their bytes in the same order. Streams; memory does not grow with the data.
 typedef struct {

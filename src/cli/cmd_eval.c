@@ -74,7 +74,8 @@ static Err find_config(RunConfig *c, const char *path, bool *found) {
 static Err open_data(const Request *q, const RunConfig *c, bool is_run, int64_t T, Dataset **d) {
   int64_t samples = q->samples ? q->samples : ONE_EPOCH;
   if (q->data) return feed_open_set(d, c, q->data, "--data", "1,0,0", SPLIT_TRAIN, T, samples, NULL, "eval");
-  CHECK(is_run, ERR_ARG, "eval needs --data: %s is not in a run's folder, whose held-out data could be taken", q->open.path);
+  CHECK(is_run && (*c->data.valid || *c->data.train), ERR_ARG,
+        "eval needs --data: %s is not in a run's folder, whose held-out data could be taken", q->open.path);
   if (*c->data.valid)
     return feed_open_set(d, c, c->data.valid, "data.valid", "1,0,0", SPLIT_TRAIN, T, samples, NULL, q->open.path);
   return feed_open_set(d, c, c->data.train, "data.train", c->data.split, SPLIT_VALID, T, samples, NULL, q->open.path);

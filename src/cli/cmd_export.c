@@ -1,44 +1,40 @@
-// pleiad export: a model as a Hugging Face folder.
+// pleiad export: a model as others read it.
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/cli.h"
-#include "cli/opened.h"
-#include "model/hf_files.h"
+#include "cli/convert.h"
 
 static const char help[] =
-    "usage: pleiad export RUN_OR_CHECKPOINT DIR [options]\n"
+    "usage: pleiad export MODEL DIR [options]\n"
     "\n"
-    "Writes DIR as the transformers library reads it: config.json, generation_config.json, safetensors with the released "
-    "names, the tokenizer's\n"
-    "files. DIR must not exist, or be empty.\n"
+    "MODEL is " FORMATS_TEXT
+    ".\n"
+    "Writes DIR as the transformers library reads it: config.json, generation_config.json, safetensors with the released\n"
+    "names, the tokenizer's files and chat template. DIR must not exist, or be empty. Weights stream through: memory is "
+    "needed\n"
+    "for a piece of one of them. A folder that was imported goes out with the same bytes, files and names.\n"
     "\n"
-    "  --store fp32|bf16   type of the weights in the files (fp32)\n"
-    "  --tokenizer F       a tokenizer file, or a folder of them, to copy\n"
-    "  --allow-nan         write weights that are not finite\n";
+    "  --format hf         what to write (hf)\n"
+    "  --dtype T           type of the weights in the files: fp32, bf16, fp16 (as the model has them)\n"
+    "  --tokenizer F       a tokenizer file, or a folder of them, to copy (the model's own); none: no tokenizer\n"
+    "  --shard-bytes N     weights in one file at most (5 GB, or as they were imported)\n"
+    "  --allow-nan         write weights that are not finite\n"
+    "  --json              ends with one JSON object\n";
 
-static Err run(Opened *m, int argc, char **argv) {
-  OpenOptions open = {.dtype = "fp32", .positions = 1};
-  HfSave save = {.type = DT_F32};
-  const char *store = "fp32";
-  TRY(cli_value(&argc, argv, "--store", &store));
-  TRY(cli_value(&argc, argv, "--tokenizer", &save.tokenizer));
-  save.allow_nan = cli_flag(&argc, argv, "--allow-nan");
-  CHECK(strcmp(store, "fp32") == 0 || strcmp(store, "bf16") == 0, ERR_ARG, "--store %s: want fp32 or bf16", store);
-  if (strcmp(store, "bf16") == 0) save.type = DT_BF16;
-  CHECK(argc == 3 && argv[1][0] != '-' && argv[2][0] != '-', ERR_ARG,
+static Err run(int argc, char **argv) {
+  static const char *const known[] = {"--format", "--dtype", "--tokenizer", "--shard-bytes", "--allow-nan", "--json", NULL};
+  Conversion c = {.to = "hf"};
+  TRY(cli_value(&argc, argv, "--format", &c.to));
+  TRY(conversion_options(&c, &argc, argv));
+  int64_t shard_bytes = 0;
+  TRY(cli_int(&argc, argv, "--shard-bytes", 1, INT64_MAX / 2, &shard_bytes));
+  c.save.shard_bytes = (size_t)shard_bytes;
+  CHECK(argc >= 3 && argv[1][0] != '-' && argv[2][0] != '-', ERR_ARG,
         "export needs a model and a folder; see pleiad export --help");
-  open.path = argv[1];
-  TRY(opened_open(m, &open));
-  TRY(hf_save(argv[2], &m->model.config, &m->model.params, &save));
-  printf("%s: written from %s\n", argv[2], m->from[0] ? m->from : argv[1]);
-  return ERR_OK;
+  c.from = argv[1], c.out = argv[2];
+  argv[2] = argv[0], argc -= 2, argv += 2;
+  TRY(cli_no_more(argc, argv, known));
+  return convert(&c);
 }
 
-Err cmd_export(int argc, char **argv) {
-  if (cli_help(argc, argv, help)) return ERR_OK;
-  static Opened m;  // its model may not move
-  Err err = run(&m, argc, argv);
-  opened_close(&m);
-  return err;
-}
+Err cmd_export(int argc, char **argv) { return cli_help(argc, argv, help) ? ERR_OK : run(argc, argv); }

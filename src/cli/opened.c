@@ -1,12 +1,9 @@
 #include "cli/opened.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
-#include "model/hf_config.h"
-#include "model/hf_files.h"
-#include "train/checkpoint.h"
+#include "cli/formats.h"
 #include "train/config.h"
 
 Err open_options(OpenOptions *o, int *argc, char **argv) {
@@ -17,7 +14,7 @@ Err open_options(OpenOptions *o, int *argc, char **argv) {
   TRY(cli_value(argc, argv, "--dtype", &o->dtype));
   TRY(cli_int(argc, argv, "--threads", 0, 4096, &threads));
   o->threads = (int)threads;
-  CHECK(o->path, ERR_ARG, "%s needs --model: a run's folder, a checkpoint, or a Hugging Face folder", argv[0]);
+  CHECK(o->path, ERR_ARG, "%s needs --model: " FORMATS_TEXT, argv[0]);
   return ERR_OK;
 }
 
@@ -44,81 +41,26 @@ static Err declare(Opened *m, const ModelConfig *c, const OpenOptions *o) {
   return model_init(&m->model, c, m->type, positions, &m->weights, NULL, &m->other);
 }
 
-static Err load_arrays(const Opened *m, const char *path) {
-  const ParamList *list = &m->model.params;
-  CheckpointArray *array = calloc((size_t)list->count, sizeof *array);
-  CHECK(array, ERR_MEMORY, "no memory for the list of %lld arrays", (long long)list->count);
-  for (int64_t i = 0; i < list->count; i++) {
-    const Param *p = &list->param[i];
-    array[i] = (CheckpointArray){.type = ST_F32, .n_dims = p->n_dims, .dim = {p->dim[0], p->dim[1]}, .data = p->w};
-    snprintf(array[i].name, sizeof array[i].name, "model/%s", p->name);
-  }
-  Err err = checkpoint_load(path, NULL, array, list->count, false, NULL);
-  free(array);
-  return err ? err : params_check_finite(list, path);
-}
-
-static Err open_checkpoint(Opened *m, const OpenOptions *o, const char *path) {
-  Err err = ERR_OK;
-  CheckpointInfo info = {0};
-  RunConfig *config = calloc(1, sizeof *config);
-  CHECK_OUT(config, ERR_MEMORY, "no memory for a run file");
-  TRY_OUT(checkpoint_info(path, &info));
-  Options options = run_options(config);
-  options_defaults(&options);
-  TRY_OUT(options_parse(&options, info.config, strlen(info.config), path));
-  TRY_OUT(choose_type(m, o, (Dtype)config->train.dtype));
-  TRY_OUT(declare(m, &config->model, o));
-  TRY_OUT(load_arrays(m, path));
-  m->step = info.step;
-  snprintf(m->from, sizeof m->from, "%s", path);
-  if (o->tokenizer || config->data.tokenizer[0])
-    TRY_OUT(tokenizer_open(&m->tokenizer, o->tokenizer ? o->tokenizer : config->data.tokenizer));
-out:
-  checkpoint_info_free(&info);
-  free(config);
-  return err;
-}
-
-static Err open_hugging_face(Opened *m, const OpenOptions *o, const char *config_path) {
-  ModelConfig c;
-  TRY(hf_config_load(config_path, &c));
-  TRY(choose_type(m, o, DT_F32));
-  TRY(declare(m, &c, o));
-  TRY(hf_load(o->path, &c, &m->model.params, false));
-  snprintf(m->from, sizeof m->from, "%s", o->path);
-  return tokenizer_open(&m->tokenizer, o->tokenizer ? o->tokenizer : o->path);
-}
-
-// A checkpoint's own folder, or the newest in a folder of them.
-static Err find_checkpoint(char out[PATH_BYTES], const char *path) {
-  char inner[PATH_BYTES];
-  TRY(path_join(inner, path, "manifest.json"));
-  if (file_exists(inner)) {
-    snprintf(out, PATH_BYTES, "%s", path);
-    return ERR_OK;
-  }
-  TRY(path_join(inner, path, "checkpoints"));
-  const char *folder = file_is_folder(inner) ? inner : path;
-  int64_t *steps = NULL, count = 0;
-  TRY(checkpoint_steps(folder, &steps, &count));
-  int64_t newest = count ? steps[count - 1] : -1;
-  free(steps);
-  CHECK(newest >= 0, ERR_IO,
-        "%s: no checkpoint in it, and no config.json; want a run's folder, a checkpoint, or a Hugging Face folder", path);
-  return checkpoint_path(out, folder, newest);
+static Err load(Opened *m, const OpenOptions *o, WeightSource *s) {
+  const char *tokenizer = o->tokenizer ? o->tokenizer : *s->tokenizer ? s->tokenizer : NULL;
+  TRY(choose_type(m, o, s->type));
+  TRY(declare(m, &s->config, o));
+  TRY(weights_load(s, &m->model.params, false));
+  m->step = s->step;
+  snprintf(m->from, sizeof m->from, "%s", s->path);
+  return tokenizer ? tokenizer_open(&m->tokenizer, tokenizer) : ERR_OK;
 }
 
 Err opened_open(Opened *m, const OpenOptions *o) {
-  char inner[PATH_BYTES];
+  const Format *format;
+  WeightSource *source;
   *m = (Opened){.step = -1};
-  CHECK(file_is_folder(o->path), ERR_IO, "%s: not a folder; want a run's folder, a checkpoint, or a Hugging Face folder",
-        o->path);
+  TRY(format_of(&format, o->path));
   TRY(dev_open(&m->dev, o->threads));
-  TRY(path_join(inner, o->path, "config.json"));
-  if (file_exists(inner)) return open_hugging_face(m, o, inner);
-  TRY(find_checkpoint(inner, o->path));
-  return open_checkpoint(m, o, inner);
+  TRY(format->open(&source, o->path));
+  Err err = load(m, o, source);
+  weights_close(source);
+  return err;
 }
 
 void opened_close(Opened *m) {

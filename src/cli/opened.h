@@ -1,4 +1,4 @@
-// A model opened for reading, from whatever a user names: a run's folder, a checkpoint in it, or a Hugging Face folder.
+// A model opened for reading, from whatever a user names (cli/formats.h).
 #ifndef CLI_OPENED_H
 #define CLI_OPENED_H
 

@@ -1,165 +1,55 @@
+// A Hugging Face folder as a source of weights.
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "model/family.h"
+#include "model/hf_config.h"
 #include "model/hf_files.h"
+#include "model/hf_piece.h"
 
-// ---- the folder
-
-static Err open_one(HfFolder *h, const char *name) {
-  char path[PATH_BYTES];
-  TRY(path_join(path, h->folder, name));
-  SafeTensors *s = &h->file[h->n_files];
-  TRY(safetensors_open(s, path));
-  h->used[h->n_files] = calloc((size_t)s->count + 1, sizeof **h->used);
-  h->n_files++;
-  CHECK(h->used[h->n_files - 1], ERR_MEMORY, "%s: no memory for %lld tensors", path, (long long)s->count);
-  return ERR_OK;
-}
-
-static Err room_for(HfFolder *h, size_t n) {
-  h->file = calloc(n + 1, sizeof *h->file);
-  h->used = calloc(n + 1, sizeof *h->used);
-  CHECK(h->file && h->used, ERR_MEMORY, "%s: no memory for %zu files", h->folder, n);
-  return ERR_OK;
-}
-
-// The index says which file has which tensor; each file is opened once, and each tensor must be where it is said to be.
-static Err open_indexed(HfFolder *h, const json_t *index, const char *path) {
-  const json_t *map = json_object_get(index, "weight_map");
-  CHECK(json_is_object(map), ERR_FORMAT, "%s: \"weight_map\" is missing", path);
-  json_t *at = json_object();  // file name -> its number
-  Err err = ERR_OK;
-  CHECK_OUT(at, ERR_MEMORY, "%s: no memory", path);
-  TRY_OUT(room_for(h, json_object_size(map)));
-  const char *tensor;
-  json_t *value;
-  json_object_foreach((json_t *)(uintptr_t)map, tensor, value) {
-    const char *name = json_string_value(value);
-    CHECK_OUT(name && *name && *name != '.' && !strchr(name, '/'), ERR_FORMAT,
-              "%s: the file of \"%.120s\" is not a plain file name", path, tensor);
-    if (!json_object_get(at, name)) {
-      json_object_set_new(at, name, json_integer(h->n_files));
-      TRY_OUT(open_one(h, name));
-    }
-    int64_t i = json_integer_value(json_object_get(at, name));
-    CHECK_OUT(safetensors_find(&h->file[i], tensor), ERR_FORMAT, "%s: \"%.120s\" is not in %s", path, tensor, name);
-  }
-out:
-  json_decref(at);
-  return err;
-}
-
-static Err open_files(HfFolder *h, const char *folder) {
-  h->folder = strdup(folder);
-  CHECK(h->folder, ERR_MEMORY, "%s: no memory", folder);
-  char path[PATH_BYTES];
-  TRY(path_join(path, folder, "model.safetensors.index.json"));
-  if (!file_exists(path)) {
-    TRY(room_for(h, 1));
-    return open_one(h, "model.safetensors");
-  }
-  json_t *index;
-  TRY(json_read(&index, path, true));
-  Err err = open_indexed(h, index, path);
-  json_decref(index);
-  return err;
-}
-
-Err hf_open(HfFolder *h, const char *folder) {
-  *h = (HfFolder){0};
-  CHECK(file_is_folder(folder), ERR_IO, "%s: no such folder of a Hugging Face model", folder);
-  Err err = open_files(h, folder);
-  if (err) hf_close(h);
-  return err;
-}
-
-void hf_close(HfFolder *h) {
-  for (int64_t i = 0; i < h->n_files; i++) {
-    safetensors_close(&h->file[i]);
-    free(h->used[i]);
-  }
-  free(h->file);
-  free(h->used);
-  free(h->folder);
-  *h = (HfFolder){0};
-}
-
-const StTensor *hf_take(const HfFolder *h, const char *name) {
-  for (int64_t i = 0; i < h->n_files; i++) {
-    const StTensor *t = safetensors_find(&h->file[i], name);
-    if (!t) continue;
-    h->used[i][t - h->file[i].tensor] = true;
-    return t;
-  }
-  return NULL;
-}
-
-// ---- what is wrong with it, all at once: the first few names of each kind
-
-enum { NAMED_MAX = 6 };
+enum { FILE_NAME_BYTES = PARAM_NAME_BYTES + 16 };
 
 typedef struct {
-  const char *what;
-  int64_t count;
-  char text[600];
-} Fault;
-
-static void fault_add(Fault *f, const char *name) {
-  if (f->count++ >= NAMED_MAX) return;
-  size_t n = strlen(f->text);
-  snprintf(f->text + n, sizeof f->text - n, "%s%s", n ? ", " : "", name);
-}
-
-static Err faults_report(const char *folder, const Fault *fault, int n) {
-  char text[1900] = "";
-  for (int i = 0; i < n; i++) {
-    if (!fault[i].count) continue;
-    size_t at = strlen(text);
-    snprintf(text + at, sizeof text - at, "%s%lld %s: %s%s", at ? "; " : "", (long long)fault[i].count, fault[i].what,
-             fault[i].text, fault[i].count > NAMED_MAX ? ", ..." : "");
-  }
-  CHECK(!*text, ERR_FORMAT, "%s: %s", folder, text);
-  return ERR_OK;
-}
-
-// ---- tensors
+  char name[FILE_NAME_BYTES], of[PARAM_NAME_BYTES];
+} Copy;
 
 typedef struct {
-  const HfFolder *folder;
-  const ModelConfig *config;
-  int64_t mtp_layer;  // index of the multi-token-prediction layer in the files
-  Fault missing, shape, left;
-} Loader;
+  HfFolder folder;
+  Piece *piece;  // one for each tensor of the source, in the order of the parameters
+  Copy *copy;    // tensors that may repeat a parameter
+  int64_t n_copies, copy_capacity;
+  int64_t mtp_layer;       // index of the multi-token-prediction layer in the files
+  int64_t scale_block[2];  // of 8-bit codes
+} HfSource;
 
-static bool is_there(const HfFolder *h, const char *name) {
-  for (int64_t i = 0; i < h->n_files; i++)
-    if (safetensors_find(&h->file[i], name)) return true;
+static bool has_tensor(const HfFolder *h, const char *name) {
+  for (int64_t k = 0; k < h->n_files; k++)
+    if (safetensors_find(&h->file[k], name)) return true;
   return false;
 }
 
 // The parameter's name in the files: the number of the multi-token-prediction layer may differ, and older files may have other
 // names.
-static void file_name(const Loader *l, const char *name, char out[PARAM_NAME_BYTES + 16]) {
-  char prefix[40];
-  int n = snprintf(prefix, sizeof prefix, "model.layers.%lld.", (long long)l->config->model.layers);
+static void file_name(const HfSource *h, const ModelConfig *c, const char *name, char out[FILE_NAME_BYTES]) {
+  char prefix[40], older[PARAM_NAME_BYTES];
+  int n = snprintf(prefix, sizeof prefix, "model.layers.%lld.", (long long)c->model.layers);
   if (strncmp(name, prefix, (size_t)n) == 0)
-    snprintf(out, PARAM_NAME_BYTES + 16, "model.layers.%lld.%s", (long long)l->mtp_layer, name + n);
-  else snprintf(out, PARAM_NAME_BYTES + 16, "%s", name);
-  char older[PARAM_NAME_BYTES];
+    snprintf(out, FILE_NAME_BYTES, "model.layers.%lld.%s", (long long)h->mtp_layer, name + n);
+  else snprintf(out, FILE_NAME_BYTES, "%s", name);
   snprintf(older, sizeof older, "%s", name);
-  param_rename(family_of(l->config)->older, older);
-  if (!is_there(l->folder, out) && is_there(l->folder, older)) snprintf(out, PARAM_NAME_BYTES + 16, "%s", older);
+  param_rename(family_of(c)->older, older);
+  if (!has_tensor(&h->folder, out) && has_tensor(&h->folder, older)) snprintf(out, FILE_NAME_BYTES, "%s", older);
 }
 
 static int64_t find_mtp_layer(const HfFolder *h, const ModelConfig *c) {
   for (int64_t i = c->model.layers; i <= c->model.layers + 1; i++) {
     char name[PARAM_NAME_BYTES];
     snprintf(name, sizeof name, "model.layers.%lld.eh_proj.weight", (long long)i);
-    if (is_there(h, name)) return i;
+    if (has_tensor(h, name)) return i;
   }
   return c->model.layers;
 }
@@ -170,79 +60,154 @@ static void dims_text(int n, const int64_t *dim, char out[96]) {
   snprintf(out + at, 96 - (size_t)at, "]");
 }
 
-static bool readable(StType t) { return t == ST_F32 || t == ST_BF16 || t == ST_F16 || t == ST_F64; }
-
-// The tensor for a parameter, or NULL with the fault noted.
-static const StTensor *tensor_for(Loader *l, const char *name, int n_dims, const int64_t *dim) {
-  const StTensor *t = hf_take(l->folder, name);
-  if (!t) {
-    fault_add(&l->missing, name);
-    return NULL;
-  }
-  bool same = t->n_dims == n_dims && readable(t->type);
+static bool has_shape(const StTensor *t, int n_dims, const int64_t *dim) {
+  bool same = t->n_dims == n_dims;
   for (int i = 0; same && i < n_dims; i++) same = t->dim[i] == dim[i];
-  if (same) return t;
-  char got[96], want[96], text[400];
+  return same;
+}
+
+// The scales of a tensor of 8-bit codes, if it has any.
+static Err find_scale(WeightSource *s, Piece *p) {
+  HfSource *h = s->own;
+  char name[FILE_NAME_BYTES + 16], got[96], want[96];
+  snprintf(name, sizeof name, "%s_scale_inv", p->tensor->name);
+  p->scale = hf_take(&h->folder, name, &p->scale_file);
+  if (!p->scale) return ERR_OK;
+  const int64_t *b = h->scale_block, dims[2] = {(p->rows + b[0] - 1) / b[0], (p->cols + b[1] - 1) / b[1]};
+  memcpy(p->block, b, sizeof p->block);
+  if (p->scale->type == ST_F32 && has_shape(p->scale, 2, dims)) return ERR_OK;
+  dims_text(p->scale->n_dims, p->scale->dim, got);
+  dims_text(2, dims, want);
+  return weights_fault(s->other, "%s is %s %s, blocks of %lld x %lld want F32 %s", name, st_type_name(p->scale->type), got,
+                       (long long)b[0], (long long)b[1], want);
+}
+
+// A tensor by its name in the files; faults are noted.
+static Err find_piece(WeightSource *s, const char *name, int n_dims, const int64_t *dim, Piece *p) {
+  HfSource *h = s->own;
+  const SafeTensors *file = NULL;
+  const StTensor *t = hf_take(&h->folder, name, &file);
+  if (!t) return weights_fault(s->missing, "%s", name);
+  *p = piece_whole(file, t);
+  bool code = t->type == ST_F8_E4M3 || t->type == ST_F8_E5M2;
+  if (has_shape(t, n_dims, dim) && st_is_float(t->type)) return code && n_dims == 2 ? find_scale(s, p) : ERR_OK;
+  char got[96], want[96];
   dims_text(t->n_dims, t->dim, got);
   dims_text(n_dims, dim, want);
-  snprintf(text, sizeof text, "%.120s is %s %s, the configuration wants %s", name, st_type_name(t->type), got, want);
-  fault_add(&l->shape, text);
-  return NULL;
+  return weights_fault(s->other, "%s is %s %s, the configuration wants %s", name, st_type_name(t->type), got, want);
 }
 
-static Err read_param(Loader *l, const Param *p) {
-  char name[PARAM_NAME_BYTES + 16];
-  file_name(l, p->name, name);
-  const StTensor *t = tensor_for(l, name, p->n_dims, p->dim);
-  return t ? st_read_f32(t, 0, p->n, p->w) : ERR_OK;
-}
-
-// A tensor that repeats a parameter must equal it, so that dropping it loses nothing.
-static Err check_copy(Loader *l, const char *own_name, const Param *p) {
-  enum { CHUNK = 4096 };
-  float chunk[CHUNK];
-  char name[PARAM_NAME_BYTES + 16];
-  file_name(l, own_name, name);
-  const StTensor *t = is_there(l->folder, name) ? tensor_for(l, name, p->n_dims, p->dim) : NULL;
-  for (int64_t i = 0; t && i < p->n; i += CHUNK) {
-    int64_t n = p->n - i < CHUNK ? p->n - i : CHUNK;
-    TRY(st_read_f32(t, i, n, chunk));
-    for (int64_t k = 0; k < n; k++)
-      CHECK(memcmp(&chunk[k], &p->w[i + k], sizeof chunk[k]) == 0, ERR_FORMAT,
-            "%s: %s is not equal to %s at [%lld, %lld] (%g and %g); a copy of its own cannot be read", l->folder->folder, name,
-            p->name, (long long)((i + k) / p->dim[1]), (long long)((i + k) % p->dim[1]), (double)chunk[k], (double)p->w[i + k]);
+static Err find_tensors(WeightSource *s) {
+  HfSource *h = s->own;
+  h->piece = calloc((size_t)s->count + 1, sizeof *h->piece);
+  CHECK(h->piece, ERR_MEMORY, "%s: no memory for %lld tensors", s->path, (long long)s->count);
+  for (int64_t i = 0; i < s->count; i++) {
+    WeightTensor *t = &s->tensor[i];
+    Piece *p = t->own = &h->piece[i];
+    char name[FILE_NAME_BYTES];
+    file_name(h, &s->config, t->name, name);
+    TRY(find_piece(s, name, t->n_dims, t->dim, p));
+    if (p->tensor && st_is_float(p->tensor->type)) t->type = piece_type(p);
   }
   return ERR_OK;
 }
 
+// ---- tensors that repeat a parameter
+
+static Err add_copy(WeightSource *s, const char *of, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static Err add_copy(WeightSource *s, const char *of, const char *format, ...) {
+  HfSource *h = s->own;
+  char own[PARAM_NAME_BYTES], name[FILE_NAME_BYTES];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(own, sizeof own, format, args);
+  va_end(args);
+  file_name(h, &s->config, own, name);
+  if (!of || !has_tensor(&h->folder, name)) return ERR_OK;
+  if (h->n_copies == h->copy_capacity) {
+    int64_t wanted = h->copy_capacity ? 2 * h->copy_capacity : 16;
+    Copy *grown = realloc(h->copy, (size_t)wanted * sizeof *grown);
+    CHECK(grown, ERR_MEMORY, "%s: no memory for a list of tensors", s->path);
+    h->copy = grown;
+    h->copy_capacity = wanted;
+  }
+  Copy *c = &h->copy[h->n_copies++];
+  memcpy(c->name, name, sizeof c->name);
+  snprintf(c->of, sizeof c->of, "%s", of);
+  return ERR_OK;
+}
+
+static const char *name_of_role(const WeightSource *s, ParamRole role) {
+  for (int64_t i = 0; i < s->count; i++)
+    if (s->tensor[i].role == role) return s->tensor[i].name;
+  return NULL;
+}
+
 // A layer that borrows its attention's projections may repeat them.
-static Err check_shared(Loader *l, const ParamList *list) {
+static Err list_shared(WeightSource *s) {
   static const char *const shared[] = {"q_proj", "k_proj", "v_proj", "o_proj"};
-  for (int64_t i = 0; i < l->config->model.layers; i++) {
-    int64_t lender = config_attention_layer(l->config, i);
+  for (int64_t i = 0; i < s->config.model.layers; i++) {
+    int64_t lender = config_attention_layer(&s->config, i);
     for (int k = 0; k < 4 && lender != i; k++) {
-      char own[PARAM_NAME_BYTES], lent[PARAM_NAME_BYTES];
-      snprintf(own, sizeof own, "model.layers.%lld.self_attn.%s.weight", (long long)i, shared[k]);
+      char lent[PARAM_NAME_BYTES];
       snprintf(lent, sizeof lent, "model.layers.%lld.self_attn.%s.weight", (long long)lender, shared[k]);
-      const Param *p = params_find(list, lent);
-      if (p) TRY(check_copy(l, own, p));
+      TRY(add_copy(s, lent, "model.layers.%lld.self_attn.%s.weight", (long long)i, shared[k]));
     }
   }
   return ERR_OK;
 }
 
-static Err check_copies(Loader *l, const ParamList *list) {
-  const ModelConfig *c = l->config;
-  const Param *embedding = params_role(list, PARAM_EMBEDDING);
-  const Param *head = c->model.tied ? embedding : params_role(list, PARAM_HEAD);
-  char name[PARAM_NAME_BYTES];
-  if (c->model.tied) TRY(check_copy(l, "lm_head.weight", embedding));
-  TRY(check_shared(l, list));
+static Err list_copies(WeightSource *s) {
+  const ModelConfig *c = &s->config;
+  const char *embedding = name_of_role(s, PARAM_EMBEDDING), *head = c->model.tied ? embedding : name_of_role(s, PARAM_HEAD);
+  if (c->model.tied) TRY(add_copy(s, embedding, "lm_head.weight"));
+  TRY(list_shared(s));
   if (c->mtp.layers == 0) return ERR_OK;
-  snprintf(name, sizeof name, "model.layers.%lld.embed_tokens.weight", (long long)l->mtp_layer);
-  TRY(check_copy(l, name, embedding));
-  snprintf(name, sizeof name, "model.layers.%lld.shared_head.head.weight", (long long)l->mtp_layer);
-  return check_copy(l, name, head);
+  TRY(add_copy(s, embedding, "model.layers.%lld.embed_tokens.weight", (long long)c->model.layers));
+  return add_copy(s, head, "model.layers.%lld.shared_head.head.weight", (long long)c->model.layers);
+}
+
+// A tensor that repeats a parameter must equal it, so that dropping it loses nothing.
+static Err check_copy(const WeightSource *s, const Piece *copy, const WeightTensor *t) {
+  enum { CHUNK = 4096 };
+  uint8_t raw[CHUNK * sizeof(double)];
+  float a[CHUNK], b[CHUNK];
+  for (int64_t i = 0; i < t->n; i += CHUNK) {
+    int64_t n = t->n - i < CHUNK ? t->n - i : CHUNK;
+    TRY(piece_read(copy, i, n, raw));
+    st_to_f32(piece_type(copy), raw, n, a);
+    TRY(piece_read(t->own, i, n, raw));
+    st_to_f32(t->type, raw, n, b);
+    for (int64_t k = 0; k < n; k++)
+      CHECK(memcmp(&a[k], &b[k], sizeof a[k]) == 0, ERR_FORMAT,
+            "%s: %s is not equal to %s at [%lld, %lld] (%g and %g); a copy of its own cannot be read", s->path,
+            copy->tensor->name, t->name, (long long)((i + k) / t->dim[1]), (long long)((i + k) % t->dim[1]), (double)a[k],
+            (double)b[k]);
+  }
+  return ERR_OK;
+}
+
+static Err check_copies(WeightSource *s) {
+  HfSource *h = s->own;
+  for (int64_t i = 0; i < h->n_copies; i++) {
+    const WeightTensor *t = weights_find(s, h->copy[i].of);
+    Piece p = {0};
+    TRY(find_piece(s, h->copy[i].name, t->n_dims, t->dim, &p));
+    TRY(check_copy(s, &p, t));
+  }
+  return ERR_OK;
+}
+
+// They are taken, so that they are not left over; of another shape they are a fault.
+static Err take_copies(WeightSource *s) {
+  HfSource *h = s->own;
+  TRY(list_copies(s));
+  for (int64_t i = 0; i < h->n_copies; i++) {
+    const WeightTensor *t = weights_find(s, h->copy[i].of);
+    Piece p;
+    if (t) TRY(find_piece(s, h->copy[i].name, t->n_dims, t->dim, &p));
+  }
+  return ERR_OK;
 }
 
 // Tables that older files hold and that follow from the configuration.
@@ -252,35 +217,152 @@ static bool without_effect(const char *name) {
   return n >= k && strcmp(name + n - k, end) == 0;
 }
 
-static void find_left_over(Loader *l) {
-  for (int64_t i = 0; i < l->folder->n_files; i++)
-    for (int64_t k = 0; k < l->folder->file[i].count; k++) {
-      const char *name = l->folder->file[i].tensor[k].name;
-      if (!l->folder->used[i][k] && !without_effect(name)) fault_add(&l->left, name);
+static Err find_left_over(WeightSource *s) {
+  HfSource *h = s->own;
+  for (int64_t i = 0; i < h->folder.n_files; i++)
+    for (int64_t k = 0; k < h->folder.file[i].count; k++) {
+      const char *name = h->folder.file[i].tensor[k].name;
+      if (!h->folder.used[i][k] && !without_effect(name)) TRY(weights_fault(s->left, "%s", name));
     }
+  return ERR_OK;
 }
 
-Err hf_load(const char *folder, const ModelConfig *c, const ParamList *list, bool allow_nan) {
-  HfFolder h;
-  TRY(hf_open(&h, folder));
-  Loader *l = calloc(1, sizeof *l);
-  Err err = ERR_OK;
-  CHECK_OUT(l, ERR_MEMORY, "%s: no memory", folder);
-  *l = (Loader){.folder = &h,
-                .config = c,
-                .mtp_layer = find_mtp_layer(&h, c),
-                .missing.what = "tensors missing",
-                .shape.what = "tensors of another shape or type",
-                .left.what = "tensors left over that the configuration has no place for"};
-  for (int64_t i = 0; i < list->count; i++) TRY_OUT(read_param(l, &list->param[i]));
-  TRY_OUT(check_copies(l, list));
-  find_left_over(l);
-  Fault all[] = {l->missing, l->shape, l->left};
-  TRY_OUT(faults_report(folder, all, 3));
-  if (!allow_nan) TRY_OUT(params_check_finite(list, folder));
-out:
-  free(l);
-  hf_close(&h);
+// ---- the order of the files
+
+static int by_place(const void *a, const void *b) {
+  const WeightTensor *x = a, *y = b;
+  const Piece *p = x->own, *q = y->own;
+  if (p->file != q->file) return p->file < q->file ? -1 : 1;
+  if (!p->file) return 0;
+  if (p->tensor->offset != q->tensor->offset) return p->tensor->offset < q->tensor->offset ? -1 : 1;
+  return strcmp(x->name, y->name);
+}
+
+// file -> [name, ...] where a name that is not the parameter's is [name, parameter].
+static Err note_layout(WeightSource *s) {
+  HfSource *h = s->own;
+  json_t *of = json_object();  // name in the files -> parameter
+  int bad = of == NULL;
+  s->layout = json_object();
+  for (int64_t i = 0; i < s->count && !bad; i++) {
+    const Piece *p = s->tensor[i].own;
+    if (p->tensor) bad |= json_object_set_new(of, p->tensor->name, json_string(s->tensor[i].name));
+  }
+  for (int64_t i = 0; i < h->n_copies && !bad; i++) bad |= json_object_set_new(of, h->copy[i].name, json_string(h->copy[i].of));
+  for (int64_t i = 0; i < h->folder.n_files && !bad; i++) {
+    const SafeTensors *f = &h->folder.file[i];
+    json_t *names = json_array();
+    const char *slash = strrchr(f->map.path, '/');
+    bad |= json_object_set_new(s->layout, slash ? slash + 1 : f->map.path, names);
+    for (int64_t k = 0; k < f->count && !bad; k++) {
+      const char *name = f->tensor[k].name, *param = json_string_value(json_object_get(of, name));
+      if (!param) continue;
+      json_t *entry = strcmp(name, param) == 0 ? json_string(name) : json_pack("[s, s]", name, param);
+      bad |= json_array_append_new(names, entry);
+    }
+  }
+  json_decref(of);
+  CHECK(!bad, ERR_MEMORY, "%s: no memory for the list of its tensors", s->path);
+  return ERR_OK;
+}
+
+// ---- the source
+
+static Err read_tensor(WeightSource *s, int64_t i, int64_t first, int64_t n, void *out) {
+  return piece_read(s->tensor[i].own, first, n, out);
+}
+
+static void describe(const WeightSource *s, int64_t i, char *out, size_t size) {
+  const Piece *p = s->tensor[i].own;
+  if (!p->tensor) {
+    snprintf(out, size, "nothing");
+    return;
+  }
+  const char *slash = strrchr(p->file->map.path, '/');
+  snprintf(out, size, "%s %s%s in %s", p->tensor->name, st_type_name(p->tensor->type), p->scale ? " with scales" : "",
+           slash ? slash + 1 : p->file->map.path);
+}
+
+static void close_source(WeightSource *s) {
+  HfSource *h = s->own;
+  if (!h) return;
+  hf_close(&h->folder);
+  free(h->piece);
+  free(h->copy);
+  free(h);
+}
+
+static Err fill(WeightSource *s, const int64_t block[2]) {
+  HfSource *h = s->own = calloc(1, sizeof *h);
+  s->close = close_source;
+  CHECK(h, ERR_MEMORY, "%s: no memory", s->path);
+  TRY(hf_open(&h->folder, s->path));
+  memcpy(h->scale_block, block, sizeof h->scale_block);
+  h->mtp_layer = find_mtp_layer(&h->folder, &s->config);
+  TRY(find_tensors(s));
+  TRY(take_copies(s));
+  TRY(find_left_over(s));
+  TRY(note_layout(s));
+  qsort(s->tensor, (size_t)s->count, sizeof *s->tensor, by_place);
+  s->type = weights_mostly_bf16(s) ? DT_BF16 : DT_F32;
+  s->read = read_tensor;
+  s->describe = describe;
+  s->check = check_copies;
+  if (hf_has_tokenizer(s->path)) memcpy(s->tokenizer, s->path, sizeof s->tokenizer);
+  return ERR_OK;
+}
+
+static Err open_as(WeightSource **out, const char *folder, const ModelConfig *config, const int64_t block[2]) {
+  CHECK(file_is_folder(folder), ERR_IO, "%s: no such folder of a Hugging Face model", folder);
+  TRY(weights_new(out, "Hugging Face folder", folder, config));
+  Err err = fill(*out, block);
+  if (!err) return ERR_OK;
+  weights_close(*out);
+  *out = NULL;
+  return err;
+}
+
+static const int64_t usual_block[2] = {128, 128};
+
+Err hf_source_open_as(WeightSource **out, const char *folder, const ModelConfig *config) {
+  return open_as(out, folder, config, usual_block);
+}
+
+// Codes of 8 bits with a scale a block are read; what else a quantization_config speaks of stays in `hf`, to be refused.
+static Err read_quantization(json_t *hf, const char *where, int64_t block[2]) {
+  const json_t *q = json_object_get(hf, "quantization_config"), *size = json_object_get(q, "weight_block_size");
+  const char *method;
+  memcpy(block, usual_block, sizeof usual_block);
+  if (!json_is_object(q)) return ERR_OK;
+  TRY(json_text_or(q, "quant_method", where, "", &method));
+  if (strcmp(method, "fp8") != 0) return ERR_OK;
+  for (int i = 0; i < 2 && size; i++) {
+    block[i] = json_integer_value(json_array_get(size, (size_t)i));
+    CHECK(json_array_size(size) == 2 && block[i] > 0, ERR_CONFIG,
+          "%s: \"weight_block_size\" is not two sizes of a block; only scales by block can be read", where);
+  }
+  json_object_del(hf, "quantization_config");
+  return ERR_OK;
+}
+
+Err hf_source_open(WeightSource **out, const char *folder) {
+  char path[PATH_BYTES];
+  json_t *hf;
+  ModelConfig config;
+  int64_t block[2];
+  TRY(path_join(path, folder, "config.json"));
+  TRY(json_read(&hf, path, true));
+  Err err = read_quantization(hf, path, block);
+  if (!err) err = hf_config_read(hf, path, &config);
+  json_decref(hf);
+  return err ? err : open_as(out, folder, &config, block);
+}
+
+Err hf_load(const char *folder, const ModelConfig *config, const ParamList *list, bool allow_nan) {
+  WeightSource *s;
+  TRY(hf_source_open_as(&s, folder, config));
+  Err err = weights_load(s, list, allow_nan);
+  weights_close(s);
   return err;
 }
 

@@ -7,20 +7,32 @@
 #ifndef TRAIN_CHECKPOINT_FILE_H
 #define TRAIN_CHECKPOINT_FILE_H
 
+#include "base/hash.h"
 #include "train/checkpoint.h"
 
 enum { SHARD_BLOCK_BYTES = 1 << 20, SHARD_HEADER_BYTES = 64, SHARD_NAME_BYTES = 32, HEX64_BYTES = 17 };
 
 // ---- shards
-// Writes one; *hash binds it to the manifest.
-Err shard_write(const char *path, int64_t index, uint64_t stamp, const void *payload, size_t bytes, uint64_t *hash);
+// Writes one of `bytes` payload, in runs; *hash binds it to the manifest. Memory: a block and the hashes.
+typedef struct {
+  FileWriter file;
+  size_t bytes, written, held;  // held: in `block`
+  uint64_t stamp, *hashes;
+  uint8_t *block;
+} ShardWriter;
+
+Err shard_create(ShardWriter *w, const char *path, int64_t index, uint64_t stamp, size_t bytes);
+Err shard_write(ShardWriter *w, const void *data, size_t bytes);
+Err shard_commit(ShardWriter *w, uint64_t *hash);  // all of the payload is given
+void shard_abandon(ShardWriter *w);                // safe after shard_commit and on a zeroed writer
 
 typedef struct {
-  FileMap map;
-  const uint8_t *payload;
+  char *path;  // NULL: not open
+  int fd;
   size_t bytes;
-  uint64_t stamp;
-  uint8_t *verified;  // a bit a block
+  uint64_t stamp, *hashes;
+  uint8_t *block;  // the last of which a part was wanted
+  int64_t held;    // its index, -1: none
 } Shard;
 
 // Checks size, header and the hashes' hash; blocks are checked when they are read.
@@ -28,6 +40,36 @@ Err shard_open(Shard *s, const char *path, int64_t index, uint64_t stamp, size_t
 void shard_close(Shard *s);
 // Copies [offset, offset + bytes) of the payload, which is within it, to `out`.
 Err shard_read(Shard *s, size_t offset, size_t bytes, void *out);
+
+// ---- a checkpoint's folder, written array after array. Memory: a block of a shard.
+typedef struct {
+  const char *folder;  // made if missing; the rest of it is borrowed too
+  int64_t step;
+  const char *identity, *config, *version;
+  const CheckpointArray *array;  // `data` is not looked at
+  int64_t n_arrays;
+  size_t shard_bytes;  // 0: 1 GiB
+} CheckpointHead;
+
+typedef struct {
+  CheckpointHead head;
+  uint64_t stamp;
+  size_t total, at;  // bytes of all shards' payloads; those written
+  ShardWriter shard;
+  int64_t n_shards;  // begun
+  int64_t array;     // being written
+  size_t given;      // of it
+  HashState *part_hash;
+  size_t part_begin;  // of the part being written, in `at`
+  json_t *shards, *arrays, *parts;
+} CheckpointStream;
+
+Err checkpoint_stream_open(CheckpointStream *s, const CheckpointHead *head);
+// The next bytes of the arrays, in their order, in runs of any size within an array.
+Err checkpoint_stream_write(CheckpointStream *s, const void *data, size_t bytes);
+// All is given: the manifest, last.
+Err checkpoint_stream_commit(CheckpointStream *s, const json_t *state);
+void checkpoint_stream_close(CheckpointStream *s);  // also on errors; the folder stays
 
 // ---- manifest
 typedef struct {
@@ -49,14 +91,28 @@ Err manifest_read(Manifest *m, const char *folder);
 void manifest_free(Manifest *m);
 // File name, payload bytes and hash of a shard.
 Err manifest_shard(const Manifest *m, int64_t index, const char **file, size_t *bytes, uint64_t *hash);
-// Type and dims of an array of the manifest must be those of `a`; *parts is a JSON array.
-Err manifest_array(const Manifest *m, const CheckpointArray *a, const json_t **parts);
+// Type and dims of an array of the manifest must be those of `a`, but where `a` is F32 the manifest may have BF16 or F16: *type
+// is what it has. *parts is a JSON array.
+Err manifest_array(const Manifest *m, const CheckpointArray *a, StType *type, const json_t **parts);
 // Part i of an array, within its shard.
 Err manifest_part(const Manifest *m, const char *name, const json_t *parts, size_t i, Part *part);
 // Puts "checksum" into root, which has none, and writes it.
 Err manifest_write(json_t *root, const char *folder);
 
+// ---- reading arrays in parts
+typedef struct {
+  const char *folder;  // borrowed
+  Manifest manifest;
+  Shard *shard;  // opened when first used
+} CheckpointReader;
+
+Err checkpoint_reader_open(CheckpointReader *r, const char *folder);
+void checkpoint_reader_close(CheckpointReader *r);
+// The bytes of a part, or some of them, verified by block.
+Err checkpoint_reader_part(CheckpointReader *r, const Part *part, size_t offset, size_t bytes, void *out);
+
 size_t array_bytes(const CheckpointArray *a);
+size_t array_room(const CheckpointArray *a);  // with what aligns the next one
 void hex64(uint64_t v, char out[HEX64_BYTES]);
 void shard_name(int64_t index, char out[SHARD_NAME_BYTES]);
 

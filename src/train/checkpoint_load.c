@@ -104,14 +104,25 @@ static Err check_identity(const char *path, const char *theirs, const char *ours
   }
 }
 
-typedef struct {
-  const char *folder;
-  Manifest manifest;
-  Shard *shard;  // opened when first used
-} Reader;
+Err checkpoint_reader_open(CheckpointReader *r, const char *folder) {
+  *r = (CheckpointReader){.folder = folder};
+  TRY(manifest_read(&r->manifest, folder));
+  size_t n = json_array_size(r->manifest.shards);
+  r->shard = calloc(n + 1, sizeof *r->shard);
+  if (r->shard) return ERR_OK;
+  checkpoint_reader_close(r);
+  FAIL(ERR_MEMORY, "%s: no memory for %zu shards", folder, n);
+}
 
-static Err use_shard(Reader *r, int64_t index) {
-  if (r->shard[index].map.path) return ERR_OK;
+void checkpoint_reader_close(CheckpointReader *r) {
+  for (size_t i = 0; r->shard && i < json_array_size(r->manifest.shards); i++) shard_close(&r->shard[i]);
+  free(r->shard);
+  manifest_free(&r->manifest);
+  *r = (CheckpointReader){0};
+}
+
+static Err use_shard(CheckpointReader *r, int64_t index) {
+  if (r->shard[index].path) return ERR_OK;
   const char *file;
   size_t bytes;
   uint64_t hash;
@@ -121,28 +132,48 @@ static Err use_shard(Reader *r, int64_t index) {
   return shard_open(&r->shard[index], path, index, r->manifest.stamp, bytes, hash);
 }
 
-static Err read_array(Reader *r, const CheckpointArray *a) {
-  const json_t *parts;
-  TRY(manifest_array(&r->manifest, a, &parts));
-  size_t at = 0, bytes = array_bytes(a), n = json_array_size(parts);
+Err checkpoint_reader_part(CheckpointReader *r, const Part *part, size_t offset, size_t bytes, void *out) {
+  TRY(use_shard(r, part->shard));
+  return shard_read(&r->shard[part->shard], part->offset + offset, bytes, out);
+}
+
+static Err read_parts(CheckpointReader *r, const char *name, const json_t *parts, size_t bytes, void *out) {
+  size_t at = 0, n = json_array_size(parts);
   for (size_t i = 0; i < n; i++) {
     Part part;
-    TRY(manifest_part(&r->manifest, a->name, parts, i, &part));
-    CHECK(part.bytes <= bytes - at, ERR_FORMAT, "%s: the parts of array \"%s\" are larger than it", r->manifest.path, a->name);
-    TRY(use_shard(r, part.shard));
-    uint8_t *out = (uint8_t *)a->data + at;
-    TRY(shard_read(&r->shard[part.shard], part.offset, part.bytes, out));
-    CHECK(hash64(out, part.bytes, 0) == part.hash, ERR_FORMAT,
-          "%s: part %zu of array \"%s\" is not the one the manifest speaks of", r->folder, i, a->name);
+    TRY(manifest_part(&r->manifest, name, parts, i, &part));
+    CHECK(part.bytes <= bytes - at, ERR_FORMAT, "%s: the parts of array \"%s\" are larger than it", r->manifest.path, name);
+    TRY(checkpoint_reader_part(r, &part, 0, part.bytes, (uint8_t *)out + at));
+    CHECK(hash64((uint8_t *)out + at, part.bytes, 0) == part.hash, ERR_FORMAT,
+          "%s: part %zu of array \"%s\" is not the one the manifest speaks of", r->folder, i, name);
     at += part.bytes;
   }
-  CHECK(at == bytes, ERR_FORMAT, "%s: the parts of array \"%s\" have %zu of its %zu bytes", r->manifest.path, a->name, at,
-        bytes);
+  CHECK(at == bytes, ERR_FORMAT, "%s: the parts of array \"%s\" have %zu of its %zu bytes", r->manifest.path, name, at, bytes);
+  return ERR_OK;
+}
+
+// Half-width elements are read to the end of the array's memory and widened from its begin.
+static Err read_array(CheckpointReader *r, const CheckpointArray *a) {
+  const json_t *parts;
+  StType type;
+  TRY(manifest_array(&r->manifest, a, &type, &parts));
+  if (type == a->type) return read_parts(r, a->name, parts, array_bytes(a), a->data);
+  enum { RUN = 4096 };
+  uint16_t run[RUN];
+  size_t bytes = array_bytes(a) / 2;
+  uint8_t *half = (uint8_t *)a->data + bytes;
+  TRY(read_parts(r, a->name, parts, bytes, half));
+  int64_t n = (int64_t)(bytes / sizeof run[0]);
+  for (int64_t i = 0; i < n; i += RUN) {
+    int64_t count = n - i < RUN ? n - i : RUN;
+    memcpy(run, half + (size_t)i * sizeof run[0], (size_t)count * sizeof run[0]);
+    st_to_f32(type, run, count, (float *)a->data + i);
+  }
   return ERR_OK;
 }
 
 // Every array of the manifest must have been asked for.
-static Err check_whole(const Reader *r, const CheckpointArray *array, int64_t n_arrays) {
+static Err check_whole(const CheckpointReader *r, const CheckpointArray *array, int64_t n_arrays) {
   if (json_object_size(r->manifest.arrays) == (size_t)n_arrays) return ERR_OK;  // all asked for were there, names are unique
   const char *name;
   json_t *entry;
@@ -154,25 +185,20 @@ static Err check_whole(const Reader *r, const CheckpointArray *array, int64_t n_
   return ERR_OK;
 }
 
-static Err read_all(Reader *r, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole) {
+static Err read_all(CheckpointReader *r, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole) {
   TRY(check_identity(r->folder, r->manifest.identity, identity));
-  size_t n = json_array_size(r->manifest.shards);
-  r->shard = calloc(n + 1, sizeof *r->shard);
-  CHECK(r->shard, ERR_MEMORY, "%s: no memory for %zu shards", r->folder, n);
   for (int64_t i = 0; i < n_arrays; i++) TRY(read_array(r, &array[i]));
   return whole ? check_whole(r, array, n_arrays) : ERR_OK;
 }
 
 Err checkpoint_load(const char *path, const char *identity, const CheckpointArray *array, int64_t n_arrays, bool whole,
                     json_t **state) {
-  Reader r = {.folder = path};
+  CheckpointReader r;
   if (state) *state = NULL;
-  TRY(manifest_read(&r.manifest, path));
+  TRY(checkpoint_reader_open(&r, path));
   Err err = read_all(&r, identity, array, n_arrays, whole);
-  for (size_t i = 0; r.shard && i < json_array_size(r.manifest.shards); i++) shard_close(&r.shard[i]);
-  free(r.shard);
   if (!err && state) *state = json_incref(r.manifest.state);
-  manifest_free(&r.manifest);
+  checkpoint_reader_close(&r);
   return err;
 }
 

@@ -113,12 +113,21 @@ static void shape_text(const char *type, const json_t *shape, char *out, size_t 
   free(dims);
 }
 
-Err manifest_array(const Manifest *m, const CheckpointArray *a, const json_t **parts) {
+// The type the manifest has, where it can be read as `wanted`; else `wanted` itself, which will not agree.
+static StType stored_type(const char *name, StType wanted) {
+  static const StType narrower[] = {ST_BF16, ST_F16};
+  for (int i = 0; i < 2 && wanted == ST_F32; i++)
+    if (strcmp(name, st_type_name(narrower[i])) == 0) return narrower[i];
+  return wanted;
+}
+
+Err manifest_array(const Manifest *m, const CheckpointArray *a, StType *stored, const json_t **parts) {
   const json_t *entry = json_object_get(m->arrays, a->name), *shape = json_object_get(entry, "shape");
   CHECK(entry, ERR_FORMAT, "%s: array \"%s\" is missing", m->path, a->name);
   const char *type;
   TRY(json_text(entry, "dtype", m->path, &type));
-  bool same = strcmp(type, st_type_name(a->type)) == 0 && json_is_array(shape) && json_array_size(shape) == (size_t)a->n_dims;
+  *stored = stored_type(type, a->type);
+  bool same = strcmp(type, st_type_name(*stored)) == 0 && json_is_array(shape) && json_array_size(shape) == (size_t)a->n_dims;
   for (int i = 0; same && i < a->n_dims; i++) same = json_integer_value(json_array_get(shape, (size_t)i)) == a->dim[i];
   if (!same) {
     char there[128], wanted[128];

@@ -10,12 +10,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "train/checkpoint_file.h"
 
-enum { ARRAY_ALIGN = 64, COPY_GRAIN = 1 << 16, WRITER_NICE = 5 };
-static const size_t shard_bytes_default = (size_t)1 << 30;
+enum { COPY_GRAIN = 1 << 16, WRITER_NICE = 5 };
 
 struct Checkpointer {
   CheckpointOptions o;
@@ -29,11 +27,9 @@ struct Checkpointer {
   CheckpointReport report;
 };
 
-static size_t staged_bytes(const CheckpointArray *a) { return (array_bytes(a) + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN; }
-
 size_t checkpoint_staging_bytes(const CheckpointArray *array, int64_t n_arrays) {
   size_t bytes = 0;
-  for (int64_t i = 0; i < n_arrays; i++) bytes += staged_bytes(&array[i]);
+  for (int64_t i = 0; i < n_arrays; i++) bytes += array_room(&array[i]);
   return bytes;
 }
 
@@ -54,7 +50,7 @@ static void copy_part(void *arg, int thread, int n_threads) {
   char *out = c->o.staging;
   for (int64_t i = 0; i < c->o.n_arrays && at < end; i++) {
     const CheckpointArray *a = &c->o.array[i];
-    size_t bytes = array_bytes(a), room = staged_bytes(a), n = overlap(begin, end, at, at + bytes, &from);
+    size_t bytes = array_bytes(a), room = array_room(a), n = overlap(begin, end, at, at + bytes, &from);
     if (n) memcpy(out + from, (const char *)a->data + (from - at), n);
     n = overlap(begin, end, at + bytes, at + room, &from);
     if (n) memset(out + from, 0, n);
@@ -64,71 +60,29 @@ static void copy_part(void *arg, int thread, int n_threads) {
 
 // ---- the files
 
-static json_t *hex_json(uint64_t v) {
-  char hex[HEX64_BYTES];
-  hex64(v, hex);
-  return json_string(hex);
-}
-
-// Where bytes [at, at + bytes) of the staged state lie, cut at the borders of shards.
-static json_t *parts_json(const Checkpointer *c, size_t at, size_t bytes) {
-  json_t *parts = json_array();
-  size_t shard_bytes = c->o.shard_bytes;
-  for (size_t end = at + bytes, n; at < end; at += n) {
-    size_t offset = at % shard_bytes;
-    n = end - at < shard_bytes - offset ? end - at : shard_bytes - offset;
-    json_array_append_new(parts, json_pack("[I, I, I, o]", (json_int_t)(at / shard_bytes), (json_int_t)offset, (json_int_t)n,
-                                           hex_json(hash64((const char *)c->o.staging + at, n, 0))));
-  }
-  return parts;
-}
-
-static json_t *arrays_json(const Checkpointer *c) {
-  json_t *all = json_object();
-  size_t at = 0;
+static Err write_arrays(const Checkpointer *c, CheckpointStream *s) {
+  const char *at = c->o.staging;
   for (int64_t i = 0; i < c->o.n_arrays; i++) {
     const CheckpointArray *a = &c->o.array[i];
-    json_t *shape = json_array();
-    for (int d = 0; d < a->n_dims; d++) json_array_append_new(shape, json_integer(a->dim[d]));
-    json_object_set_new(all, a->name,
-                        json_pack("{s:s, s:o, s:o}", "dtype", st_type_name(a->type), "shape", shape, "parts",
-                                  parts_json(c, at, array_bytes(a))));
-    at += staged_bytes(a);
+    TRY(checkpoint_stream_write(s, at, array_bytes(a)));
+    at += array_room(a);
   }
-  return all;
-}
-
-static Err write_shards(const Checkpointer *c, const char *folder, uint64_t stamp, json_t *shards) {
-  for (size_t at = 0, i = 0; at < c->bytes; at += c->o.shard_bytes, i++) {
-    size_t n = c->bytes - at < c->o.shard_bytes ? c->bytes - at : c->o.shard_bytes;
-    char name[SHARD_NAME_BYTES], path[PATH_BYTES];
-    uint64_t hash;
-    shard_name((int64_t)i, name);
-    TRY(path_join(path, folder, name));
-    TRY(shard_write(path, (int64_t)i, stamp, (const char *)c->o.staging + at, n, &hash));
-    json_array_append_new(shards, json_pack("{s:s, s:I, s:o}", "file", name, "bytes", (json_int_t)n, "hash", hex_json(hash)));
-  }
-  return ERR_OK;
+  return checkpoint_stream_commit(s, c->state);
 }
 
 static Err write_folder(const Checkpointer *c, const char *folder) {
-  uint64_t stamp = hash64(c->o.identity, strlen(c->o.identity), (uint64_t)c->step);
-  json_t *shards = json_array(), *root = NULL;
-  Err err = ERR_OK;
-  CHECK_OUT(shards, ERR_MEMORY, "%s: no memory", folder);
-  TRY_OUT(folder_make(folder));
-  TRY_OUT(write_shards(c, folder, stamp, shards));
-  root =
-      json_pack("{s:s, s:i, s:s, s:I, s:o, s:s, s:s, s:o, s:O, s:O, s:o}", "kind", "pleiad checkpoint", "format",
-                CHECKPOINT_VERSION, "version", c->o.version, "step", (json_int_t)c->step, "stamp", hex_json(stamp), "identity",
-                c->o.identity, "config", c->o.config, "config_hash", hex_json(hash64(c->o.config, strlen(c->o.config), 0)),
-                "state", c->state, "shards", shards, "arrays", arrays_json(c));
-  CHECK_OUT(root, ERR_ARG, "%s: the manifest cannot be made (a text is not UTF-8, or no memory)", folder);
-  TRY_OUT(manifest_write(root, folder));
-  TRY_OUT(folder_sync(folder));
-out:
-  json_decref(shards);
-  json_decref(root);
+  CheckpointStream s;
+  CheckpointHead head = {.folder = folder,
+                         .step = c->step,
+                         .identity = c->o.identity,
+                         .config = c->o.config,
+                         .version = c->o.version,
+                         .array = c->o.array,
+                         .n_arrays = c->o.n_arrays,
+                         .shard_bytes = c->o.shard_bytes};
+  TRY(checkpoint_stream_open(&s, &head));
+  Err err = write_arrays(c, &s);
+  checkpoint_stream_close(&s);
   return err;
 }
 
@@ -240,7 +194,6 @@ Err checkpoint_open(Checkpointer **out, const CheckpointOptions *options) {
   Checkpointer *c = calloc(1, sizeof *c);
   CHECK(c, ERR_MEMORY, "%s: no memory for the checkpoint writer", options->folder);
   c->o = *options;
-  if (c->o.shard_bytes == 0) c->o.shard_bytes = shard_bytes_default;
   if (c->o.keep_last < 1) c->o.keep_last = 1;
   c->bytes = checkpoint_staging_bytes(c->o.array, c->o.n_arrays);
   c->protected_step = -1;

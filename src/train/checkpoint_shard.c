@@ -1,5 +1,10 @@
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "train/checkpoint_file.h"
@@ -31,77 +36,158 @@ static size_t block_size(size_t bytes, size_t block) {
   return left < SHARD_BLOCK_BYTES ? left : SHARD_BLOCK_BYTES;
 }
 
-static uint64_t block_hash(const uint8_t *payload, size_t bytes, size_t block, uint64_t stamp) {
-  return hash64(payload + block * SHARD_BLOCK_BYTES, block_size(bytes, block), stamp + block);
-}
+// ---- writing
 
-Err shard_write(const char *path, int64_t index, uint64_t stamp, const void *payload, size_t bytes, uint64_t *hash) {
+Err shard_create(ShardWriter *w, const char *path, int64_t index, uint64_t stamp, size_t bytes) {
+  *w = (ShardWriter){.bytes = bytes, .stamp = stamp};
   size_t n = block_count(bytes);
   ShardHeader h = header_of(index, stamp, bytes);
-  FileWriter w = {0};
+  w->hashes = malloc((n + 1) * sizeof *w->hashes);
+  w->block = malloc(SHARD_BLOCK_BYTES);
   Err err = ERR_OK;
-  uint64_t *hashes = malloc((n + 1) * sizeof *hashes);
-  CHECK_OUT(hashes, ERR_MEMORY, "%s: no memory for %zu checksums", path, n);
-  TRY_OUT(file_create(&w, path));
-  TRY_OUT(file_write(&w, &h, sizeof h));
-  for (size_t i = 0; i < n; i++) {
-    hashes[i] = block_hash(payload, bytes, i, stamp);
-    TRY_OUT(file_write(&w, (const uint8_t *)payload + i * SHARD_BLOCK_BYTES, block_size(bytes, i)));
-  }
-  *hash = hashes[n] = hash64(hashes, n * sizeof *hashes, stamp);
-  TRY_OUT(file_write(&w, hashes, (n + 1) * sizeof *hashes));
-  TRY_OUT(file_commit(&w));
+  CHECK_OUT(w->hashes && w->block, ERR_MEMORY, "%s: no memory for %zu checksums", path, n);
+  TRY_OUT(file_create(&w->file, path));
+  TRY_OUT(file_write(&w->file, &h, sizeof h));
 out:
-  file_abandon(&w);
-  free(hashes);
+  if (err) shard_abandon(w);
   return err;
 }
 
-// The hashes after the payload; it may end at any byte.
-static uint64_t stored_hash(const Shard *s, size_t i) {
-  uint64_t h;
-  memcpy(&h, s->payload + s->bytes + i * sizeof h, sizeof h);
-  return h;
+static Err write_block(ShardWriter *w, const void *block) {
+  size_t i = w->written / SHARD_BLOCK_BYTES, size = block_size(w->bytes, i);
+  w->hashes[i] = hash64(block, size, w->stamp + i);
+  w->written += size;
+  return file_write(&w->file, block, size);
 }
 
-static Err check_file(Shard *s, const char *path, int64_t index, uint64_t stamp, size_t bytes, uint64_t hash) {
-  size_t n = block_count(bytes), want = SHARD_HEADER_BYTES + bytes + (n + 1) * sizeof(uint64_t);
-  CHECK(s->map.size == want, ERR_FORMAT, "%s: %zu bytes, the manifest wants %zu; the file is torn", path, s->map.size, want);
-  ShardHeader h = header_of(index, stamp, bytes);
-  CHECK(memcmp(s->map.data, magic, sizeof magic) == 0, ERR_FORMAT, "%s: not a shard of a checkpoint (no magic number)", path);
-  CHECK(memcmp(s->map.data, &h, sizeof h) == 0, ERR_FORMAT,
-        "%s: the header is damaged, or of another checkpoint, place or version", path);
-  s->payload = s->map.data + SHARD_HEADER_BYTES;
-  uint64_t got = stored_hash(s, n), table = hash64(s->payload + bytes, n * sizeof(uint64_t), stamp);
-  CHECK(got == hash && table == hash, ERR_FORMAT, "%s: its checksums are damaged, or of another checkpoint", path);
-  s->verified = calloc(n / 8 + 1, 1);
-  CHECK(s->verified, ERR_MEMORY, "%s: no memory to read it", path);
+Err shard_write(ShardWriter *w, const void *data, size_t bytes) {
+  const uint8_t *p = data;
+  while (bytes > 0) {
+    size_t at = w->written + w->held;
+    assert(at < w->bytes && "more than was announced");
+    size_t size = block_size(w->bytes, at / SHARD_BLOCK_BYTES), room = size - w->held, n = bytes < room ? bytes : room;
+    if (n == size) {
+      TRY(write_block(w, p));
+    } else {
+      memcpy(w->block + w->held, p, n);
+      w->held += n;
+      if (w->held == size) {
+        w->held = 0;
+        TRY(write_block(w, w->block));
+      }
+    }
+    p += n;
+    bytes -= n;
+  }
+  return ERR_OK;
+}
+
+Err shard_commit(ShardWriter *w, uint64_t *hash) {
+  assert(w->written == w->bytes && "less than was announced");
+  size_t n = block_count(w->bytes);
+  *hash = w->hashes[n] = hash64(w->hashes, n * sizeof *w->hashes, w->stamp);
+  Err err = file_write(&w->file, w->hashes, (n + 1) * sizeof *w->hashes);
+  if (!err) err = file_commit(&w->file);
+  shard_abandon(w);
+  return err;
+}
+
+void shard_abandon(ShardWriter *w) {
+  file_abandon(&w->file);
+  free(w->hashes);
+  free(w->block);
+  *w = (ShardWriter){0};
+}
+
+// ---- reading
+
+static Err read_at(const Shard *s, size_t offset, size_t size, void *out) {
+  char *to = out;
+  while (size > 0) {
+    ssize_t n = pread(s->fd, to, size, (off_t)offset);
+    if (n < 0 && errno == EINTR) continue;
+    CHECK(n > 0, ERR_IO, "%s: %s at offset %zu", s->path, n < 0 ? strerror(errno) : "ends", offset);
+    to += n;
+    offset += (size_t)n;
+    size -= (size_t)n;
+  }
+  return ERR_OK;
+}
+
+static Err check_file(Shard *s, int64_t index, uint64_t hash) {
+  size_t n = block_count(s->bytes), want = SHARD_HEADER_BYTES + s->bytes + (n + 1) * sizeof(uint64_t);
+  struct stat st;
+  CHECK(fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode), ERR_IO, "%s: not a plain file", s->path);
+  CHECK((size_t)st.st_size == want, ERR_FORMAT, "%s: %zu bytes, the manifest wants %zu; the file is torn", s->path,
+        (size_t)st.st_size, want);
+  ShardHeader wanted = header_of(index, s->stamp, s->bytes), got;
+  TRY(read_at(s, 0, sizeof got, &got));
+  CHECK(memcmp(got.magic, magic, sizeof magic) == 0, ERR_FORMAT, "%s: not a shard of a checkpoint (no magic number)", s->path);
+  CHECK(memcmp(&got, &wanted, sizeof got) == 0, ERR_FORMAT,
+        "%s: the header is damaged, or of another checkpoint, place or version", s->path);
+  s->hashes = malloc((n + 1) * sizeof *s->hashes);
+  CHECK(s->hashes, ERR_MEMORY, "%s: no memory to read it", s->path);
+  TRY(read_at(s, SHARD_HEADER_BYTES + s->bytes, (n + 1) * sizeof *s->hashes, s->hashes));
+  uint64_t table = hash64(s->hashes, n * sizeof *s->hashes, s->stamp);
+  CHECK(s->hashes[n] == hash && table == hash, ERR_FORMAT, "%s: its checksums are damaged, or of another checkpoint", s->path);
   return ERR_OK;
 }
 
 Err shard_open(Shard *s, const char *path, int64_t index, uint64_t stamp, size_t bytes, uint64_t hash) {
-  *s = (Shard){.bytes = bytes, .stamp = stamp};
-  TRY(file_map(&s->map, path));
-  Err err = check_file(s, path, index, stamp, bytes, hash);
-  if (err) shard_close(s);
+  *s = (Shard){.bytes = bytes, .stamp = stamp, .held = -1};
+  s->fd = open(path, O_RDONLY | O_CLOEXEC);
+  CHECK(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
+  s->path = strdup(path);
+  Err err = s->path ? check_file(s, index, hash) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory", path);
+  if (err) {
+    if (!s->path) close(s->fd);
+    shard_close(s);
+  }
   return err;
 }
 
 void shard_close(Shard *s) {
-  if (s->map.path) file_unmap(&s->map);
-  free(s->verified);
+  if (s->path) close(s->fd);
+  free(s->path);
+  free(s->hashes);
+  free(s->block);
   *s = (Shard){0};
 }
 
+// Reads block i to `out` and verifies it.
+static Err read_block(const Shard *s, size_t i, void *out) {
+  size_t offset = SHARD_HEADER_BYTES + i * SHARD_BLOCK_BYTES, size = block_size(s->bytes, i);
+  TRY(read_at(s, offset, size, out));
+  CHECK(hash64(out, size, s->stamp + i) == s->hashes[i], ERR_FORMAT, "%s: damaged between offsets %zu and %zu (checksum)",
+        s->path, offset, offset + size);
+  return ERR_OK;
+}
+
+// A block of which a part is wanted is held: the next part is often of the same.
+static Err hold_block(Shard *s, size_t i) {
+  if (s->held == (int64_t)i) return ERR_OK;
+  if (!s->block) s->block = malloc(SHARD_BLOCK_BYTES);
+  CHECK(s->block, ERR_MEMORY, "%s: no memory to read it", s->path);
+  s->held = -1;
+  TRY(read_block(s, i, s->block));
+  s->held = (int64_t)i;
+  return ERR_OK;
+}
+
 Err shard_read(Shard *s, size_t offset, size_t bytes, void *out) {
-  if (bytes == 0) return ERR_OK;
-  for (size_t i = offset / SHARD_BLOCK_BYTES; i <= (offset + bytes - 1) / SHARD_BLOCK_BYTES; i++) {
-    if (s->verified[i / 8] >> (i % 8) & 1) continue;
-    CHECK(block_hash(s->payload, s->bytes, i, s->stamp) == stored_hash(s, i), ERR_FORMAT,
-          "%s: damaged between offsets %zu and %zu (checksum)", s->map.path, SHARD_HEADER_BYTES + i * SHARD_BLOCK_BYTES,
-          SHARD_HEADER_BYTES + i * SHARD_BLOCK_BYTES + block_size(s->bytes, i));
-    s->verified[i / 8] |= (uint8_t)(1u << (i % 8));
+  uint8_t *to = out;
+  while (bytes > 0) {
+    size_t i = offset / SHARD_BLOCK_BYTES, skip = offset % SHARD_BLOCK_BYTES, size = block_size(s->bytes, i);
+    size_t n = size - skip < bytes ? size - skip : bytes;
+    if (n == size) {
+      TRY(read_block(s, i, to));
+    } else {
+      TRY(hold_block(s, i));
+      memcpy(to, s->block + skip, n);
+    }
+    to += n;
+    offset += n;
+    bytes -= n;
   }
-  memcpy(out, s->payload + offset, bytes);
   return ERR_OK;
 }

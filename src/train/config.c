@@ -49,6 +49,7 @@ const Field run_fields[] = {
     BOOL(data.reset_positions, false, "positions count from the begin of each document"),
     BOOL(data.reset_attention, false, "a token sees its own document only"),
     TEXT(train.output, "run", "folder of the run: checkpoints, metrics, logs"),
+    TEXT(train.init, "", "weights to begin with: a folder of `pleiad import`, a run, a checkpoint; empty: random ones"),
     INT(train.steps, 0, 0, 1e12, "length of the run in steps (without stages); or give train.tokens"),
     INT(train.tokens, 0, 0, 1e16, "length in tokens (without stages), to the end of the step that reaches it"),
     INT(train.batch, 8, 1, 1 << 24, "sequences a step"),

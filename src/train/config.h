@@ -38,7 +38,7 @@ typedef struct {
     bool eod_mask_loss, reset_positions, reset_attention;
   } data;
   struct {
-    char output[OPTION_TEXT_BYTES];
+    char output[OPTION_TEXT_BYTES], init[OPTION_TEXT_BYTES];
     int64_t steps, tokens, batch, micro_batch, leaves, seed, threads;
     int dtype;  // 0 fp32, 1 bf16: a Dtype
     bool late_weights;

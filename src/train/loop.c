@@ -105,7 +105,7 @@ static Err open_run(TrainRun *r) {
   TRY(try_data(r));
   TRY(checkpoints_open(r));
   TRY(checkpoints_resume(r));
-  if (r->state.step == 0) trainer_reset(&r->trainer, (uint64_t)c->train.seed);
+  if (r->state.step == 0) TRY(checkpoints_init(r));
   TRY(speed_measure(&r->trainer.dev, (Dtype)c->train.dtype, PEAK_BUDGET_S, &r->speed));
   trainer_count_program(&r->trainer);
   size_t bytes[MEMORY_LINES];

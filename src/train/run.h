@@ -73,6 +73,7 @@ double load_imbalance(const Trainer *t);
 // ---- run_checkpoints.c
 Err checkpoints_open(TrainRun *r);
 Err checkpoints_resume(TrainRun *r);  // loads the newest good one; state.step stays 0 if there is none
+Err checkpoints_init(TrainRun *r);    // the weights of train.init, or random ones
 Err checkpoints_save(TrainRun *r);
 void checkpoints_report(TrainRun *r);  // says what was written since
 Err checkpoints_close(TrainRun *r);

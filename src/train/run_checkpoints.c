@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "train/checkpoint_convert.h"
 #include "train/run.h"
 
 static CheckpointOptions options_of(TrainRun *r, const char *folder, const CheckpointArray *array, int64_t n) {
@@ -102,13 +103,12 @@ static Err state_unpack(TrainRun *r, const json_t *j, const char *where) {
   return cursors_unpack(r, j, where);
 }
 
-// Says in which lines the run file differs from the checkpoint's.
-static void say_changes(const char *was, const char *is) {
+// Says in which lines two texts differ.
+static void say_changes(const char *what, const char *was, const char *is) {
   while (*was && *is) {
     size_t a = strcspn(was, "\n"), b = strcspn(is, "\n");
     if (a != b || memcmp(was, is, a) != 0)
-      log_warn("the run file changed since the checkpoint: \"%.*s\" is now \"%.*s\"", (int)a, was + strspn(was, " "), (int)b,
-               is + strspn(is, " "));
+      log_warn("%s: \"%.*s\" is now \"%.*s\"", what, (int)a, was + strspn(was, " "), (int)b, is + strspn(is, " "));
     was += a + (was[a] == '\n');
     is += b + (is[b] == '\n');
   }
@@ -118,7 +118,8 @@ static void compare_config(const TrainRun *r, int64_t step) {
   char path[PATH_BYTES];
   CheckpointInfo info = {0};
   if (checkpoint_path(path, r->checkpoints, step) || checkpoint_info(path, &info)) return;
-  if (info.config && strcmp(info.config, r->text) != 0) say_changes(info.config, r->text);
+  if (info.config && strcmp(info.config, r->text) != 0)
+    say_changes("the run file changed since the checkpoint", info.config, r->text);
   checkpoint_info_free(&info);
 }
 
@@ -136,6 +137,39 @@ Err checkpoints_resume(TrainRun *r) {
   compare_config(r, step);
   if (r->config->checkpoint.best && r->state.best_step >= 0) checkpoint_protect(r->checkpointer, r->state.best_step);
   log_info("going on from %s/step-%lld", r->checkpoints, (long long)step);
+  return ERR_OK;
+}
+
+// The arrays of the weights among those of a checkpoint.
+static Err weight_arrays(const TrainRun *r, CheckpointArray **out, int64_t *n) {
+  CheckpointArray *array = *out = calloc((size_t)r->trainer.n_arrays, sizeof *array);
+  *n = 0;
+  CHECK(array, ERR_MEMORY, "no memory for a list of arrays");
+  for (int64_t i = 0; i < r->trainer.n_arrays; i++)
+    if (strncmp(r->trainer.array[i].name, "model/", 6) == 0) array[(*n)++] = r->trainer.array[i];
+  return ERR_OK;
+}
+
+Err checkpoints_init(TrainRun *r) {
+  trainer_reset(&r->trainer, (uint64_t)r->config->train.seed);
+  const char *init = r->config->train.init;
+  if (!*init) return ERR_OK;
+  char path[PATH_BYTES];
+  CheckpointInfo info = {0};
+  CheckpointArray *array = NULL;
+  int64_t n;
+  CHECK(file_is_folder(init), ERR_CONFIG,
+        "%s: train.init %s is not there; a folder of `pleiad import`, a run or a checkpoint is wanted", r->where, init);
+  TRY(checkpoint_find(path, init));
+  TRY(checkpoint_info(path, &info));
+  say_changes("the model is not quite that of train.init", info.identity, r->identity);
+  checkpoint_info_free(&info);
+  TRY(weight_arrays(r, &array, &n));
+  Err err = checkpoint_load(path, NULL, array, n, false, NULL);
+  free(array);
+  TRY(err);
+  trainer_loaded(&r->trainer);
+  log_info("beginning with the weights of %s", path);
   return ERR_OK;
 }
 
@@ -225,11 +259,9 @@ static Err write_average(TrainRun *r, const CheckpointArray *array, int64_t n) {
 
 Err checkpoints_average(TrainRun *r, int64_t count) {
   int64_t *steps = NULL, found = 0, n = 0;
-  CheckpointArray *array = calloc((size_t)r->trainer.n_arrays, sizeof *array);
+  CheckpointArray *array;
   Err err = ERR_OK;
-  CHECK_OUT(array, ERR_MEMORY, "no memory to average checkpoints");
-  for (int64_t i = 0; i < r->trainer.n_arrays; i++)
-    if (strncmp(r->trainer.array[i].name, "model/", 6) == 0) array[n++] = r->trainer.array[i];
+  TRY(weight_arrays(r, &array, &n));
   checkpoint_wait(r->checkpointer);
   TRY_OUT(checkpoint_steps(r->checkpoints, &steps, &found));
   if (count > found) log_warn("only %lld checkpoints are there to average, not %lld", (long long)found, (long long)count);

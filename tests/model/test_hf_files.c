@@ -43,6 +43,14 @@ static bool same_file(const char *a, const char *b) {
   return same;
 }
 
+static Err save(const char *folder, const ModelConfig *c, const ParamList *list, const HfSave *o) {
+  WeightSource *s;
+  TRY(weights_of_params(&s, c, list));
+  Err err = hf_save(folder, s, o);
+  weights_close(s);
+  return err;
+}
+
 static bool same_weights(const ParamList *a, const ParamList *b) {
   for (int64_t i = 0; i < a->count; i++)
     if (memcmp(a->param[i].w, b->param[i].w, (size_t)a->param[i].n * sizeof(float)) != 0) return false;
@@ -63,7 +71,7 @@ TEST(golden_models_go_in_and_out_with_the_same_bytes) {
     ASSERT_OK(owned_open(&m, &c, DT_F32, 16, false));
     ASSERT_OK(hf_load(from, &c, &m.model.params, false));
     const char *out = in_folder(readable[i]);
-    ASSERT_OK(hf_save(out, &c, &m.model.params, &(HfSave){.type = DT_F32}));
+    ASSERT_OK(save(out, &c, &m.model.params, &(HfSave){.type = ST_F32}));
     char back[PATH_BYTES + 20];
     snprintf(back, sizeof back, "%s/model.safetensors", out);
     ASSERT_MSG(same_file(weights, back), "%s changes on its way in and out", readable[i]);
@@ -77,7 +85,7 @@ TEST(shards_with_an_index_hold_the_same) {
   small_model(&b);
   memset(b.weights.base, 0, b.weights.used);
   const char *out = in_folder("out");
-  ASSERT_OK(hf_save(out, &a.model.config, &a.model.params, &(HfSave){.type = DT_F32, .shard_bytes = 9000}));
+  ASSERT_OK(save(out, &a.model.config, &a.model.params, &(HfSave){.type = ST_F32, .shard_bytes = 9000}));
   ASSERT(file_exists(in_folder("out/model-00002-of-00005.safetensors")) ||
          file_exists(in_folder("out/model.safetensors.index.json")));
   ASSERT(!file_exists(in_folder("out/model.safetensors")));
@@ -92,10 +100,10 @@ TEST(bf16_is_rounded_once_and_then_stays) {
   OwnedModel a, b;
   small_model(&a);
   small_model(&b);
-  ASSERT_OK(hf_save(in_folder("one"), &a.model.config, &a.model.params, &(HfSave){.type = DT_BF16}));
+  ASSERT_OK(save(in_folder("one"), &a.model.config, &a.model.params, &(HfSave){.type = ST_BF16}));
   ASSERT_OK(hf_load(in_folder("one"), &b.model.config, &b.model.params, false));
   ASSERT(!same_weights(&a.model.params, &b.model.params));
-  ASSERT_OK(hf_save(in_folder("two"), &a.model.config, &b.model.params, &(HfSave){.type = DT_BF16}));
+  ASSERT_OK(save(in_folder("two"), &a.model.config, &b.model.params, &(HfSave){.type = ST_BF16}));
   ASSERT(same_file(in_folder("one/model.safetensors"), in_folder("two/model.safetensors")));
   SafeTensors s;
   ASSERT_OK(safetensors_open(&s, in_folder("one/model.safetensors")));
@@ -168,10 +176,10 @@ TEST(a_weight_that_is_not_finite_is_named) {
   const ModelConfig *c = &m.model.config;
   Param *p = params_find(&m.model.params, "model.layers.1.mlp.experts.3.up_proj.weight");
   p->w[2 * 24 + 5] = NAN;
-  ASSERT_ERR(hf_save(in_folder("nan"), c, &m.model.params, &(HfSave){.type = DT_F32}), ERR_NUMERIC,
+  ASSERT_ERR(save(in_folder("nan"), c, &m.model.params, &(HfSave){.type = ST_F32}), ERR_NUMERIC,
              "model.layers.1.mlp.experts.3.up_proj.weight[2, 5] is nan");
   ASSERT(!file_exists(in_folder("nan")) && !file_exists(in_folder("nan.tmp")));
-  ASSERT_OK(hf_save(in_folder("nan"), c, &m.model.params, &(HfSave){.type = DT_F32, .allow_nan = true}));
+  ASSERT_OK(save(in_folder("nan"), c, &m.model.params, &(HfSave){.type = ST_F32, .allow_nan = true}));
   ASSERT_ERR(hf_load(in_folder("nan"), c, &m.model.params, false), ERR_NUMERIC, "[2, 5] is nan");
   ASSERT_OK(hf_load(in_folder("nan"), c, &m.model.params, true));
 }
@@ -182,9 +190,9 @@ TEST(folders_that_are_none_or_not_empty_are_refused) {
   const ModelConfig *c = &m.model.config;
   ASSERT_ERR(hf_load("/nonexistent", c, &m.model.params, false), ERR_IO, "no such folder");
   ASSERT_ERR(hf_load(test_folder(), c, &m.model.params, false), ERR_IO, "model.safetensors");
-  ASSERT_OK(hf_save(in_folder("out"), c, &m.model.params, &(HfSave){.type = DT_F32}));
-  ASSERT_ERR(hf_save(in_folder("out"), c, &m.model.params, &(HfSave){.type = DT_F32}), ERR_ARG, "not empty");
-  ASSERT_ERR(hf_save(in_folder("x"), c, &m.model.params, &(HfSave){.type = DT_F32, .tokenizer = test_folder()}), ERR_ARG,
+  ASSERT_OK(save(in_folder("out"), c, &m.model.params, &(HfSave){.type = ST_F32}));
+  ASSERT_ERR(save(in_folder("out"), c, &m.model.params, &(HfSave){.type = ST_F32}), ERR_ARG, "not empty");
+  ASSERT_ERR(save(in_folder("x"), c, &m.model.params, &(HfSave){.type = ST_F32, .tokenizer = test_folder()}), ERR_ARG,
              "no tokenizer file");
   ASSERT_OK(file_replace(in_folder("out/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"../b\"}}", 29));
   ASSERT_ERR(hf_load(in_folder("out"), c, &m.model.params, false), ERR_FORMAT, "plain file name");
@@ -199,11 +207,10 @@ TEST(tokenizer_files_come_along) {
   ASSERT_OK(folder_make(in_folder("tok")));
   ASSERT_OK(file_replace(in_folder("tok/tokenizer.json"), "{}", 2));
   ASSERT_OK(file_replace(in_folder("tok/other.txt"), "{}", 2));
-  ASSERT_OK(
-      hf_save(in_folder("a"), &m.model.config, &m.model.params, &(HfSave){.type = DT_F32, .tokenizer = in_folder("tok")}));
+  ASSERT_OK(save(in_folder("a"), &m.model.config, &m.model.params, &(HfSave){.type = ST_F32, .tokenizer = in_folder("tok")}));
   ASSERT(file_exists(in_folder("a/tokenizer.json")) && !file_exists(in_folder("a/other.txt")) &&
          file_exists(in_folder("a/generation_config.json")));
-  ASSERT_OK(hf_save(in_folder("b"), &m.model.config, &m.model.params,
-                    &(HfSave){.type = DT_F32, .tokenizer = in_folder("tok/other.txt")}));
+  ASSERT_OK(save(in_folder("b"), &m.model.config, &m.model.params,
+                 &(HfSave){.type = ST_F32, .tokenizer = in_folder("tok/other.txt")}));
   ASSERT(file_exists(in_folder("b/tokenizer.model")));
 }

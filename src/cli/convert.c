@@ -1,0 +1,144 @@
+#include "cli/convert.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "text/tokenizer.h"
+
+Err conversion_options(Conversion *c, int *argc, char **argv) {
+  TRY(cli_value(argc, argv, "--dtype", &c->save.dtype));
+  TRY(cli_value(argc, argv, "--tokenizer", &c->save.tokenizer));
+  c->save.allow_nan = cli_flag(argc, argv, "--allow-nan");
+  c->json = cli_flag(argc, argv, "--json");
+  c->no_tokenizer = c->save.tokenizer && strcmp(c->save.tokenizer, "none") == 0;
+  if (c->no_tokenizer) c->save.tokenizer = NULL;
+  return ERR_OK;
+}
+
+// A tokenizer that makes ids past the embedding is of another model. One that is not understood is copied all the same.
+static Err check_tokenizer(const Conversion *c, const WeightSource *s) {
+  const char *path = c->save.tokenizer ? c->save.tokenizer : *s->tokenizer ? s->tokenizer : NULL;
+  Tokenizer *t;
+  if (!path) return ERR_OK;
+  if (tokenizer_open(&t, path) != ERR_OK) {
+    log_warn("the tokenizer's files go along, but cannot be used here: %s", err_text());
+    return ERR_OK;
+  }
+  int64_t vocab = tokenizer_vocab(t);
+  tokenizer_close(t);
+  CHECK(vocab <= s->config.model.vocab, ERR_CONFIG,
+        "%s: a tokenizer of %lld tokens, and the model's embedding has rows for %lld (vocab_size); give the model's own by "
+        "--tokenizer F, or none",
+        path, (long long)vocab, (long long)s->config.model.vocab);
+  return ERR_OK;
+}
+
+static double total_bytes(const WeightSource *s) {
+  double bytes = 0;
+  for (int64_t i = 0; i < s->count; i++) bytes += (double)s->tensor[i].n * (double)st_type_bytes(s->tensor[i].type);
+  return bytes;
+}
+
+static int64_t total_elements(const WeightSource *s) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < s->count; i++) n += s->tensor[i].n;
+  return n;
+}
+
+static json_t *shape_json(const WeightTensor *t) {
+  return t->n_dims == 2 ? json_pack("[I, I]", (json_int_t)t->dim[0], (json_int_t)t->dim[1])
+                        : json_pack("[I]", (json_int_t)t->dim[0]);
+}
+
+static Err print_json(json_t *j) {
+  CHECK(j, ERR_MEMORY, "no memory for the result");
+  json_dumpf(j, stdout, JSON_COMPACT);
+  putchar('\n');
+  json_decref(j);
+  return ERR_OK;
+}
+
+// ---- the dry run
+
+static Err dry_json(const Conversion *c, const WeightSource *s) {
+  json_t *tensors = json_array();
+  for (int64_t i = 0; i < s->count; i++) {
+    char from[512];
+    s->describe(s, i, from, sizeof from);
+    json_array_append_new(
+        tensors, json_pack("{s:s, s:o, s:s, s:s}", "name", s->tensor[i].name, "shape", shape_json(&s->tensor[i]), "dtype",
+                           st_type_name(s->tensor[i].type), "from", from));
+  }
+  return print_json(json_pack("{s:s, s:s, s:I, s:o, s:O, s:O, s:O, s:s}", "from", c->from, "kind", s->kind, "parameters",
+                              (json_int_t)total_elements(s), "tensors", tensors, "missing", s->missing, "other_shape", s->other,
+                              "left_over", s->left, "tokenizer", s->tokenizer));
+}
+
+static void print_list(const char *what, const json_t *list) {
+  if (json_array_size(list)) printf("%zu %s:\n", json_array_size(list), what);
+  for (size_t i = 0; i < json_array_size(list); i++) printf("  %s\n", json_string_value(json_array_get(list, i)));
+}
+
+static void dry_text(const WeightSource *s) {
+  for (int64_t i = 0; i < s->count; i++) {
+    const WeightTensor *t = &s->tensor[i];
+    char from[512], shape[64];
+    s->describe(s, i, from, sizeof from);
+    snprintf(shape, sizeof shape, t->n_dims == 2 ? "[%lld, %lld]" : "[%lld]", (long long)t->dim[0], (long long)t->dim[1]);
+    printf("%-60s %-16s <- %s\n", t->name, shape, from);
+  }
+  print_list("missing", s->missing);
+  print_list("of another shape or type", s->other);
+  print_list("left over, which the configuration has no place for", s->left);
+  printf("%s: %s, %lld parameters in %lld tensors, %.1f MB; tokenizer: %s\n", s->path, s->kind, (long long)total_elements(s),
+         (long long)s->count, total_bytes(s) * 1e-6, *s->tokenizer ? s->tokenizer : "none");
+}
+
+// ---- the real one
+
+static Err report(const Conversion *c, const WeightSource *s, double seconds) {
+  double bytes = total_bytes(s);
+  if (c->json)
+    return print_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:f}", "out", c->out, "format", c->to, "from", s->path,
+                                "kind", s->kind, "tensors", (json_int_t)s->count, "parameters", (json_int_t)total_elements(s),
+                                "bytes", (json_int_t)bytes, "seconds", seconds));
+  printf("%s: written from %s, %lld parameters in %lld tensors, %.1f MB in %.1f s\n", c->out, s->path,
+         (long long)total_elements(s), (long long)s->count, bytes * 1e-6, seconds);
+  return ERR_OK;
+}
+
+static Err write_out(const Conversion *c, WeightSource *s) {
+  const Format *to;
+  TRY(format_named(&to, c->to));
+  if (c->no_tokenizer) {
+    s->tokenizer[0] = '\0';
+    s->write_tokenizer = NULL;
+  }
+  TRY(check_tokenizer(c, s));
+  if (c->dry) {
+    if (c->json) TRY(dry_json(c, s));
+    else dry_text(s);
+    return weights_check(s);
+  }
+  double start_s = clock_s();
+  Progress progress;
+  s->progress = &progress;
+  progress_start(&progress, "convert", "MB", total_bytes(s) * 1e-6, 0);
+  Err err = to->save(c->out, s, &c->save);
+  progress_end(&progress);
+  s->progress = NULL;
+  return err ? err : report(c, s, clock_s() - start_s);
+}
+
+Err convert(const Conversion *c) {
+  const Format *from;
+  WeightSource *s;
+  TRY(format_of(&from, c->from));
+  TRY(from->open(&s, c->from));
+  Err err = write_out(c, s);
+  weights_close(s);
+  return err;
+}

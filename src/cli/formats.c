@@ -1,0 +1,57 @@
+#include "cli/formats.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "model/hf_files.h"
+#include "train/checkpoint_convert.h"
+
+// ST_OTHER for NULL: each as it is.
+static Err type_of(const char *dtype, StType *type) {
+  static const char *const names[] = {"fp32", "bf16", "fp16", NULL};
+  static const StType types[] = {ST_F32, ST_BF16, ST_F16, ST_OTHER};
+  int i = dtype ? 0 : 3;
+  while (names[i] && strcmp(names[i], dtype) != 0) i++;
+  CHECK(names[i] || !dtype, ERR_ARG, "--dtype %s: fp32, bf16 or fp16 is wanted", dtype);
+  *type = types[i];
+  return ERR_OK;
+}
+
+static bool is_pleiad(const char *path) {
+  char found[PATH_BYTES];
+  return file_is_folder(path) && checkpoint_find(found, path) == ERR_OK;
+}
+
+static Err save_pleiad(const char *path, WeightSource *source, const FormatSave *o) {
+  CheckpointConvert c = {.allow_nan = o->allow_nan, .tokenizer = o->tokenizer};
+  TRY(type_of(o->dtype, &c.type));
+  return checkpoint_convert(path, source, &c);
+}
+
+static Err save_hf(const char *path, WeightSource *source, const FormatSave *o) {
+  HfSave s = {.allow_nan = o->allow_nan, .tokenizer = o->tokenizer, .shard_bytes = o->shard_bytes};
+  TRY(type_of(o->dtype, &s.type));
+  return hf_save(path, source, &s);
+}
+
+const Format formats[] = {{"pleiad", "a run's folder or a checkpoint", is_pleiad, checkpoint_source_open, save_pleiad},
+                          {"hf", "a Hugging Face folder", hf_is_folder, hf_source_open, save_hf},
+                          {0}};
+
+Err format_of(const Format **format, const char *path) {
+  CHECK(file_exists(path), ERR_IO, "%s: no such file or folder; want " FORMATS_TEXT, path);
+  for (*format = formats; (*format)->name; ++*format)
+    if ((*format)->is(path)) return ERR_OK;
+  FAIL(ERR_IO, "%s: neither a checkpoint nor a config.json in it; want " FORMATS_TEXT, path);
+}
+
+Err format_named(const Format **format, const char *name) {
+  char known[200] = "";
+  for (*format = formats; (*format)->name; ++*format) {
+    if (strcmp((*format)->name, name) == 0) return ERR_OK;
+    size_t n = strlen(known);
+    snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", (*format)->name);
+  }
+  FAIL(ERR_ARG, "--format %s: not known; it can be %s", name, known);
+}

@@ -1,0 +1,32 @@
+// The forms in which models are found and written: the only list of them. Whoever opens, imports or exports a model goes
+// through it.
+#ifndef CLI_FORMATS_H
+#define CLI_FORMATS_H
+
+#include "model/weights.h"
+
+// What can be named where a model is wanted, for messages and --help.
+#define FORMATS_TEXT "a run's folder, a checkpoint, or a Hugging Face folder"
+
+typedef struct {
+  const char *dtype;      // type of the weights in the files, NULL: each as the source has it; its names are the format's
+  const char *tokenizer;  // a file or folder, NULL: the source's own
+  size_t shard_bytes;     // of one file, 0: the format's usual
+  bool allow_nan;
+} FormatSave;
+
+typedef struct {
+  const char *name, *what;  // "hf", "a Hugging Face folder"
+  bool (*is)(const char *path);
+  // Faults of its tensors are in the source (weights_check); an error is what cannot be read at all.
+  Err (*open)(WeightSource **source, const char *path);
+  Err (*save)(const char *path, WeightSource *source, const FormatSave *o);
+} Format;
+
+extern const Format formats[];  // name NULL at the end
+// By looking at what lies at the path. ERR_IO says what is wanted.
+Err format_of(const Format **format, const char *path);
+// By its name; ERR_ARG lists the names.
+Err format_named(const Format **format, const char *name);
+
+#endif

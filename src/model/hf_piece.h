@@ -1,0 +1,27 @@
+// A parameter as a part of a stored tensor: whole, some rows of a joint one, one of a stack, turned over, or codes with a scale
+// for each block.
+#ifndef MODEL_HF_PIECE_H
+#define MODEL_HF_PIECE_H
+
+#include "base/safetensors.h"
+
+// Row r of the parameter is row (r / run) * stride + r % run + first of the tensor seen as rows of `cols`.
+typedef struct {
+  const SafeTensors *file;
+  const StTensor *tensor;
+  int64_t rows, cols;  // of the parameter; a vector has one row
+  int64_t run, stride, first;
+  bool turned;  // the tensor holds the transpose: it is read whole
+  const SafeTensors *scale_file;
+  const StTensor *scale;  // F32 [ceil(rows / block), ceil(cols / block)], NULL: none
+  int64_t block[2];
+} Piece;
+
+// The whole tensor as it is.
+Piece piece_whole(const SafeTensors *file, const StTensor *tensor);
+// What piece_read gives: the tensor's type; F32 for codes of 8 bits.
+StType piece_type(const Piece *p);
+// Elements [first, first + n) of the parameter. Memory: two rows; the tensor where it is turned.
+Err piece_read(const Piece *p, int64_t first, int64_t n, void *out);
+
+#endif

@@ -1,0 +1,266 @@
+#include "model/weights.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "model/model.h"
+
+enum { CHUNK = 1 << 17, FAULTS_NAMED = 6 };  // elements; names in a message
+
+// ---- making one
+
+static Err declare_tensors(WeightSource *s, const ParamList *list) {
+  s->tensor = calloc((size_t)list->count + 1, sizeof *s->tensor);
+  CHECK(s->tensor, ERR_MEMORY, "%s: no memory for the list of %lld tensors", s->path, (long long)list->count);
+  for (int64_t i = 0; i < list->count; i++) {
+    const Param *p = &list->param[i];
+    WeightTensor *t = &s->tensor[s->count++];
+    *t = (WeightTensor){.role = p->role, .n_dims = p->n_dims, .dim = {p->dim[0], p->dim[1]}, .n = p->n, .type = ST_F32};
+    memcpy(t->name, p->name, sizeof t->name);
+  }
+  return ERR_OK;
+}
+
+static Err declare_by_config(WeightSource *s) {
+  Model *m = calloc(1, sizeof *m);
+  CHECK(m, ERR_MEMORY, "%s: no memory", s->path);
+  Arena weights, other;
+  arena_measure(&weights, "weights");
+  arena_measure(&other, "tables");
+  Err err = model_init(m, &s->config, DT_F32, 1, &weights, NULL, &other);
+  if (!err) err = declare_tensors(s, &m->params);
+  model_free(m);
+  free(m);
+  return err;
+}
+
+static Err source_new(WeightSource **out, const char *kind, const char *path, const ModelConfig *config) {
+  WeightSource *s = *out = calloc(1, sizeof *s);
+  CHECK(s, ERR_MEMORY, "%s: no memory", path);
+  s->kind = kind;
+  s->config = *config;
+  s->step = -1;
+  snprintf(s->path, sizeof s->path, "%s", path);
+  s->missing = json_array(), s->other = json_array(), s->left = json_array();
+  CHECK(s->missing && s->other && s->left, ERR_MEMORY, "%s: no memory", path);
+  return ERR_OK;
+}
+
+Err weights_new(WeightSource **out, const char *kind, const char *path, const ModelConfig *config) {
+  Err err = source_new(out, kind, path, config);
+  if (!err) err = declare_by_config(*out);
+  if (!err) return ERR_OK;
+  weights_close(*out);
+  *out = NULL;
+  return err;
+}
+
+void weights_close(WeightSource *s) {
+  if (!s) return;
+  if (s->close) s->close(s);
+  json_decref(s->layout);
+  json_decref(s->missing);
+  json_decref(s->other);
+  json_decref(s->left);
+  free(s->tensor);
+  free(s);
+}
+
+WeightTensor *weights_find(const WeightSource *s, const char *name) {
+  for (int64_t i = 0; i < s->count; i++)
+    if (strcmp(s->tensor[i].name, name) == 0) return &s->tensor[i];
+  return NULL;
+}
+
+bool weights_mostly_bf16(const WeightSource *s) {
+  int64_t all = 0, bf16 = 0;
+  for (int64_t i = 0; i < s->count; i++) {
+    all += s->tensor[i].n;
+    if (s->tensor[i].type == ST_BF16) bf16 += s->tensor[i].n;
+  }
+  return bf16 > all / 2;
+}
+
+Err weights_fault(json_t *list, const char *format, ...) {
+  char text[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  CHECK(json_array_append_new(list, json_string(text)) == 0, ERR_MEMORY, "no memory for a list of faults");
+  return ERR_OK;
+}
+
+// ---- reading one
+
+static void add_faults(const json_t *list, const char *what, char *text, size_t room) {
+  size_t n = json_array_size(list), at = strlen(text);
+  if (!n) return;
+  at += (size_t)snprintf(text + at, room - at, "%s%zu %s: ", at ? "; " : "", n, what);
+  for (size_t i = 0; i < n && i < FAULTS_NAMED && at < room; i++)
+    at += (size_t)snprintf(text + at, room - at, "%s%.200s", i ? ", " : "", json_string_value(json_array_get(list, i)));
+  if (n > FAULTS_NAMED && at < room) snprintf(text + at, room - at, ", ...");
+}
+
+Err weights_check(WeightSource *s) {
+  char text[1900] = "";
+  add_faults(s->missing, "tensors missing", text, sizeof text);
+  add_faults(s->other, "tensors of another shape or type", text, sizeof text);
+  add_faults(s->left, "tensors left over that the configuration has no place for", text, sizeof text);
+  CHECK(!*text, ERR_FORMAT, "%s: %s", s->path, text);
+  return s->check ? s->check(s) : ERR_OK;
+}
+
+typedef struct {
+  uint8_t raw[CHUNK * sizeof(double)];
+  float real[CHUNK];
+  uint8_t out[CHUNK * sizeof(float)];
+} Buffers;
+
+// Whether some exponent is all ones. Blocks whose length compilers know become vectors.
+static bool any_special(StType type, const uint8_t *p, int64_t n) {
+  enum { BLOCK = 64 };
+  int64_t i = 0;
+  if (type == ST_F32) {
+    for (; i + BLOCK <= n; i += BLOCK) {
+      uint32_t u[BLOCK], bad = 0;
+      memcpy(u, p + i * 4, sizeof u);
+      for (int k = 0; k < BLOCK; k++) bad |= (u[k] & 0x7f800000u) == 0x7f800000u;
+      if (bad) return true;
+    }
+    for (uint32_t u; i < n; i++)
+      if (memcpy(&u, p + i * 4, 4), (u & 0x7f800000u) == 0x7f800000u) return true;
+    return false;
+  }
+  const uint16_t mask = type == ST_BF16 ? 0x7f80u : 0x7c00u;
+  for (; i + BLOCK <= n; i += BLOCK) {
+    uint16_t u[BLOCK], bad = 0;
+    memcpy(u, p + i * 2, sizeof u);
+    for (int k = 0; k < BLOCK; k++) bad |= (u[k] & mask) == mask;
+    if (bad) return true;
+  }
+  for (uint16_t u; i < n; i++)
+    if (memcpy(&u, p + i * 2, 2), (u & mask) == mask) return true;
+  return false;
+}
+
+static Err not_finite(const WeightSource *s, const WeightTensor *t, int64_t at, float value, StType type) {
+  char place[64];
+  if (t->n_dims == 2) snprintf(place, sizeof place, "[%lld, %lld]", (long long)(at / t->dim[1]), (long long)(at % t->dim[1]));
+  else snprintf(place, sizeof place, "[%lld]", (long long)at);
+  CHECK(!isfinite(value), ERR_NUMERIC, "%s: weight %s%s is %g, which %s cannot hold; choose fp32 or bf16", s->path, t->name,
+        place, (double)value, st_type_name(type));
+  FAIL(ERR_NUMERIC, "%s: weight %s%s is %g; allow it by --allow-nan, or use a checkpoint from before", s->path, t->name, place,
+       (double)value);
+}
+
+// The first element that is not finite in `type`; in[i] are the elements as fp32.
+static Err find_special(const WeightSource *s, const WeightTensor *t, int64_t first, int64_t n, StType type, const float *in) {
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t bytes;
+    st_from_f32(type, &in[i], 1, &bytes);
+    if (any_special(type, (const uint8_t *)&bytes, 1)) return not_finite(s, t, first + i, in[i], type);
+  }
+  return ERR_OK;
+}
+
+static Err pump_chunk(WeightSource *s, int64_t i, int64_t first, int64_t n, StType type, bool allow_nan, Buffers *b,
+                      const uint8_t **out) {
+  const WeightTensor *t = &s->tensor[i];
+  *out = b->raw;
+  TRY(s->read(s, i, first, n, b->raw));
+  if (t->type != type) {
+    st_to_f32(t->type, b->raw, n, b->real);
+    st_from_f32(type, b->real, n, b->out);
+    *out = b->out;
+  }
+  if (allow_nan || !any_special(type, *out, n)) return ERR_OK;
+  st_to_f32(t->type, b->raw, n, b->real);
+  return find_special(s, t, first, n, type, b->real);
+}
+
+Err weights_pump(WeightSource *s, int64_t i, StType type, bool allow_nan, WeightSink *sink, void *context) {
+  assert(type == ST_F32 || type == ST_BF16 || type == ST_F16);
+  const WeightTensor *t = &s->tensor[i];
+  Buffers *b = malloc(sizeof *b);
+  CHECK(b, ERR_MEMORY, "%s: no memory for a chunk of weights", s->path);
+  Err err = ERR_OK;
+  for (int64_t at = 0; at < t->n; at += CHUNK) {
+    int64_t n = t->n - at < CHUNK ? t->n - at : CHUNK;
+    const uint8_t *out;
+    TRY_OUT(pump_chunk(s, i, at, n, type, allow_nan, b, &out));
+    TRY_OUT(sink(context, out, (size_t)n * st_type_bytes(type)));
+    s->read_bytes += (double)n * (double)st_type_bytes(t->type);
+    if (s->progress) progress_update(s->progress, s->read_bytes * 1e-6);
+  }
+out:
+  free(b);
+  return err;
+}
+
+// ---- into memory
+
+static Err to_memory(void *context, const void *data, size_t bytes) {
+  char **at = context;
+  memcpy(*at, data, bytes);
+  *at += bytes;
+  return ERR_OK;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp((*(Param *const *)a)->name, (*(Param *const *)b)->name); }
+
+static Err load_all(WeightSource *s, Param **sorted, int64_t count, bool allow_nan) {
+  CHECK(s->count == count, ERR_SHAPE, "%s: %lld tensors for a model of %lld parameters", s->path, (long long)s->count,
+        (long long)count);
+  for (int64_t i = 0; i < s->count; i++) {
+    Param key, *find = &key;
+    memcpy(key.name, s->tensor[i].name, sizeof key.name);
+    Param **p = bsearch(&find, sorted, (size_t)count, sizeof *sorted, by_name);
+    CHECK(p && (*p)->n == s->tensor[i].n, ERR_SHAPE, "%s: tensor %s is not of this model", s->path, s->tensor[i].name);
+    char *at = (char *)(*p)->w;
+    TRY(weights_pump(s, i, ST_F32, allow_nan, to_memory, &at));
+  }
+  return ERR_OK;
+}
+
+Err weights_load(WeightSource *s, const ParamList *list, bool allow_nan) {
+  TRY(weights_check(s));
+  Param **sorted = calloc((size_t)list->count + 1, sizeof *sorted);
+  CHECK(sorted, ERR_MEMORY, "%s: no memory for a list of parameters", s->path);
+  for (int64_t i = 0; i < list->count; i++) sorted[i] = &list->param[i];
+  qsort(sorted, (size_t)list->count, sizeof *sorted, by_name);
+  Err err = load_all(s, sorted, list->count, allow_nan);
+  free(sorted);
+  return err;
+}
+
+// ---- from memory
+
+static Err read_param(WeightSource *s, int64_t i, int64_t first, int64_t n, void *out) {
+  const ParamList *list = s->own;
+  memcpy(out, list->param[i].w + first, (size_t)n * sizeof(float));
+  return ERR_OK;
+}
+
+static void describe_param(const WeightSource *s, int64_t i, char *out, size_t size) {
+  snprintf(out, size, "%s F32 in memory", s->tensor[i].name);
+}
+
+Err weights_of_params(WeightSource **out, const ModelConfig *config, const ParamList *list) {
+  Err err = source_new(out, "model in memory", "the model", config);
+  if (!err) err = declare_tensors(*out, list);
+  if (err) {
+    weights_close(*out);
+    *out = NULL;
+    return err;
+  }
+  (*out)->own = (void *)(uintptr_t)list;
+  (*out)->read = read_param;
+  (*out)->describe = describe_param;
+  return ERR_OK;
+}

@@ -1,0 +1,327 @@
+// Models of others, in and out.
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/half.h"
+#include "base/json.h"
+#include "cli/formats.h"
+#include "model/hf_config.h"
+#include "model/hf_files.h"
+#include "model/owned.h"
+#include "test.h"
+#include "train/checkpoint_convert.h"
+
+static const char *in_folder(const char *name) {
+  static char path[8][PATH_BYTES];
+  static int next;
+  char *out = path[next++ % 8];
+  snprintf(out, PATH_BYTES, "%.2000s/%s", test_folder(), name);
+  return out;
+}
+
+static bool same_file(const char *a, const char *b) {
+  FileMap x, y;
+  ASSERT_OK(file_map(&x, a));
+  ASSERT_OK(file_map(&y, b));
+  bool same = x.size == y.size && memcmp(x.data, y.data, x.size) == 0;
+  file_unmap(&x);
+  file_unmap(&y);
+  return same;
+}
+
+// Everything that names know: latent attention, experts, a shared one, multi-token prediction.
+static void open_model(OwnedModel *m) {
+  ModelConfig c;
+  model_config_defaults(&c);
+  c.model.layers = 2, c.model.width = 24, c.model.ffn = 40, c.model.vocab = 50, c.model.max_length = 64;
+  c.attention.heads = c.attention.kv_heads = 2;
+  c.mla.q_rank = 10, c.mla.kv_rank = 8, c.mla.nope = 6, c.mla.rope = 4, c.mla.v = 6;
+  c.moe.experts = 4, c.moe.top_k = 2, c.moe.ffn = 9;
+  c.mtp.layers = 1;
+  ASSERT_OK(owned_open(m, &c, DT_F32, 64, false));
+  model_reset(&m->model, 7);
+}
+
+static void save_model(const char *folder, StType type, size_t shard_bytes) {
+  OwnedModel m;
+  WeightSource *s;
+  open_model(&m);
+  ASSERT_OK(weights_of_params(&s, &m.model.config, &m.model.params));
+  ASSERT_OK(hf_save(folder, s, &(HfSave){.type = type, .shard_bytes = shard_bytes}));
+  weights_close(s);
+  owned_close(&m);
+}
+
+static Err convert_as(const char *from, const char *to, const char *format_name, const FormatSave *o) {
+  const Format *in, *out;
+  WeightSource *s;
+  TRY(format_of(&in, from));
+  TRY(format_named(&out, format_name));
+  TRY(in->open(&s, from));
+  Err err = out->save(to, s, o);
+  weights_close(s);
+  return err;
+}
+
+// Every file of weights, and the index, has the same bytes in both folders; *files counts them.
+static void same_weights(const char *a, const char *b, int *files) {
+  char **names, x[PATH_BYTES], y[PATH_BYTES];
+  size_t n;
+  ASSERT_OK(folder_list(a, &names, &n));
+  for (size_t i = 0; i < n; i++) {
+    if (strncmp(names[i], "model", 5) != 0) continue;
+    ASSERT_OK(path_join(x, a, names[i]));
+    ASSERT_OK(path_join(y, b, names[i]));
+    ASSERT_MSG(file_exists(y) && same_file(x, y), "%s changes on its way in and out", x);
+    ++*files;
+  }
+  names_free(names, n);
+}
+
+static void round_trip(const char *from, const char *name, int *files) {
+  char in[PATH_BYTES], out[PATH_BYTES], a[PATH_BYTES], b[PATH_BYTES];
+  ModelConfig x, y;
+  snprintf(in, sizeof in, "%s.in", in_folder(name));
+  snprintf(out, sizeof out, "%s.out", in_folder(name));
+  ASSERT_OK(convert_as(from, in, "pleiad", &(FormatSave){0}));
+  ASSERT_OK(convert_as(in, out, "hf", &(FormatSave){0}));
+  same_weights(from, out, files);
+  ASSERT_OK(path_join(a, from, "config.json"));
+  ASSERT_OK(path_join(b, out, "config.json"));
+  ASSERT_OK(hf_config_load(a, &x));
+  ASSERT_OK(hf_config_load(b, &y));
+  ASSERT_MSG(memcmp(&x, &y, sizeof x) == 0, "%s: the configuration changes on its way in and out", name);
+}
+
+TEST(golden_models_come_out_as_they_went_in) {
+  char models[PATH_BYTES], **names, folder[PATH_BYTES], config[PATH_BYTES];
+  size_t n;
+  int files = 0, cases = 0;
+  snprintf(models, sizeof models, "%.2000s/golden/models", test_shared());
+  ASSERT_OK(folder_list(models, &names, &n));
+  for (size_t i = 0; i < n; i++) {
+    ASSERT_OK(path_join(folder, models, names[i]));
+    ASSERT_OK(path_join(config, folder, "config.json"));
+    if (!file_exists(config)) continue;
+    round_trip(folder, names[i], &files);
+    cases++;
+  }
+  names_free(names, n);
+  ASSERT(cases >= 8 && files >= cases);
+}
+
+TEST(types_shards_names_and_order_are_kept) {
+  int files = 0;
+  save_model(in_folder("f32"), ST_F32, 0);
+  save_model(in_folder("bf16"), ST_BF16, 9000);
+  save_model(in_folder("f16"), ST_F16, 5000);
+  round_trip(in_folder("f32"), "a", &files);
+  ASSERT_INT(files, 1);
+  round_trip(in_folder("bf16"), "b", &files);
+  ASSERT(files > 5);
+  round_trip(in_folder("f16"), "c", &files);
+}
+
+TEST(a_type_that_is_asked_for_is_rounded_to_once) {
+  save_model(in_folder("f32"), ST_F32, 0);
+  save_model(in_folder("bf16"), ST_BF16, 0);
+  ASSERT_OK(convert_as(in_folder("f32"), in_folder("in"), "pleiad", &(FormatSave){.dtype = "bf16"}));
+  ASSERT_OK(convert_as(in_folder("in"), in_folder("out"), "hf", &(FormatSave){0}));
+  ASSERT(same_file(in_folder("bf16/model.safetensors"), in_folder("out/model.safetensors")));
+  ASSERT_OK(convert_as(in_folder("bf16"), in_folder("wide"), "pleiad", &(FormatSave){.dtype = "fp32"}));
+  ASSERT_OK(convert_as(in_folder("wide"), in_folder("back"), "hf", &(FormatSave){.dtype = "bf16"}));
+  ASSERT(same_file(in_folder("bf16/model.safetensors"), in_folder("back/model.safetensors")));
+  ASSERT_ERR(convert_as(in_folder("f32"), in_folder("x"), "pleiad", &(FormatSave){.dtype = "int4"}), ERR_ARG,
+             "fp32, bf16 or fp16");
+}
+
+TEST(shards_missing_doubled_or_cut_are_named) {
+  save_model(in_folder("m"), ST_F32, 30000);
+  ASSERT(file_exists(in_folder("m/model-00002-of-00003.safetensors")));
+  ASSERT_OK(file_replace(in_folder("second"), "", 0));
+  ASSERT(rename(in_folder("m/model-00002-of-00003.safetensors"), in_folder("second")) == 0);
+  ASSERT_ERR(convert_as(in_folder("m"), in_folder("x"), "pleiad", &(FormatSave){0}), ERR_IO,
+             "model-00002-of-00003.safetensors: missing, and");
+  ASSERT(unlink(in_folder("m/model.safetensors.index.json")) == 0);
+  ASSERT_ERR(convert_as(in_folder("m"), in_folder("x"), "pleiad", &(FormatSave){0}), ERR_IO,
+             "00002-of-00003.safetensors: missing");
+  FileMap first;
+  ASSERT_OK(file_map(&first, in_folder("m/model-00001-of-00003.safetensors")));
+  ASSERT_OK(file_replace(in_folder("m/model-00002-of-00003.safetensors"), first.data, first.size));
+  ASSERT_ERR(convert_as(in_folder("m"), in_folder("x"), "pleiad", &(FormatSave){0}), ERR_FORMAT,
+             "00001-of-00003.safetensors and again in");
+  file_unmap(&first);
+  ASSERT(rename(in_folder("second"), in_folder("m/model-00002-of-00003.safetensors")) == 0);
+  ASSERT_OK(convert_as(in_folder("m"), in_folder("without_index"), "pleiad", &(FormatSave){0}));
+  ASSERT(truncate(in_folder("m/model-00003-of-00003.safetensors"), 5000) == 0);
+  ASSERT_ERR(convert_as(in_folder("m"), in_folder("x"), "pleiad", &(FormatSave){0}), ERR_FORMAT, "is it cut short?");
+  ASSERT(!file_exists(in_folder("x")) && !file_exists(in_folder("x.tmp")));
+}
+
+static void change_config(const char *folder, const char *key, json_t *value) {
+  char path[PATH_BYTES];
+  json_t *hf;
+  ASSERT_OK(path_join(path, folder, "config.json"));
+  ASSERT_OK(json_read(&hf, path, true));
+  json_object_set_new(hf, key, value);
+  ASSERT_OK(json_write(hf, path));
+  json_decref(hf);
+}
+
+TEST(a_configuration_that_promises_other_shapes_is_refused_with_both) {
+  save_model(in_folder("m"), ST_F32, 0);
+  change_config(in_folder("m"), "moe_intermediate_size", json_integer(10));
+  ASSERT_ERR(convert_as(in_folder("m"), in_folder("x"), "pleiad", &(FormatSave){0}), ERR_FORMAT,
+             "mlp.experts.0.gate_proj.weight is F32 [9, 24], the configuration wants [10, 24]");
+  change_config(in_folder("m"), "moe_intermediate_size", json_integer(9));
+  change_config(in_folder("m"), "num_nextn_predict_layers", json_integer(0));
+  ASSERT_ERR(convert_as(in_folder("m"), in_folder("x"), "pleiad", &(FormatSave){0}), ERR_FORMAT, "left over");
+  ASSERT(!file_exists(in_folder("x")));
+}
+
+TEST(a_weight_that_is_not_finite_is_named_unless_allowed) {
+  OwnedModel m;
+  WeightSource *s;
+  open_model(&m);
+  params_find(&m.model.params, "model.norm.weight")->w[3] = -INFINITY;
+  ASSERT_OK(weights_of_params(&s, &m.model.config, &m.model.params));
+  ASSERT_OK(hf_save(in_folder("m"), s, &(HfSave){.type = ST_BF16, .allow_nan = true}));
+  weights_close(s);
+  ASSERT_ERR(convert_as(in_folder("m"), in_folder("x"), "pleiad", &(FormatSave){0}), ERR_NUMERIC,
+             "model.norm.weight[3] is -inf; allow it by --allow-nan");
+  ASSERT(!file_exists(in_folder("x")));
+  ASSERT_OK(convert_as(in_folder("m"), in_folder("y"), "pleiad", &(FormatSave){.allow_nan = true}));
+  params_find(&m.model.params, "model.norm.weight")->w[3] = 1e6f;
+  ASSERT_OK(weights_of_params(&s, &m.model.config, &m.model.params));
+  ASSERT_ERR(hf_save(in_folder("z"), s, &(HfSave){.type = ST_F16}), ERR_NUMERIC, "is 1e+06, which F16 cannot hold");
+  weights_close(s);
+  owned_close(&m);
+}
+
+// Codes of 8 bits with a scale for each block of 2 x 3, in a tensor that no block divides.
+TEST(codes_with_scales_are_made_whole) {
+  static const char name[] = "model.layers.0.self_attn.o_proj.weight";  // [24, 12]
+  enum { ROWS = 24, COLS = 12, DOWN = 5, ACROSS = 2 };
+  const int64_t dim[] = {ROWS, COLS}, scale_dim[] = {DOWN, ACROSS};
+  save_model(in_folder("m"), ST_F32, 0);
+  SafeTensors old;
+  SafeTensorsWriter w;
+  uint8_t code[ROWS * COLS];
+  float scale[DOWN * ACROSS];
+  for (int i = 0; i < ROWS * COLS; i++) code[i] = (uint8_t)(i % 120);
+  for (int i = 0; i < DOWN * ACROSS; i++) scale[i] = 0.5f + (float)i / 7;
+  ASSERT_OK(safetensors_open(&old, in_folder("m/model.safetensors")));
+  ASSERT_OK(safetensors_create(&w, in_folder("m/model.safetensors")));
+  for (int64_t i = 0; i < old.count; i++) {
+    const StTensor *t = &old.tensor[i];
+    bool it = strcmp(t->name, name) == 0;
+    ASSERT_OK(safetensors_declare(&w, t->name, it ? ST_F8_E4M3 : t->type, t->n_dims, t->dim));
+    if (it) ASSERT(t->dim[0] == dim[0] && t->dim[1] == dim[1]);
+  }
+  ASSERT_OK(safetensors_declare(&w, "model.layers.0.self_attn.o_proj.weight_scale_inv", ST_F32, 2, scale_dim));
+  ASSERT_OK(safetensors_begin(&w));
+  for (int64_t i = 0; i < old.count; i++)
+    ASSERT_OK(strcmp(old.tensor[i].name, name) == 0 ? safetensors_write(&w, code, sizeof code)
+                                                    : safetensors_write(&w, old.tensor[i].data, old.tensor[i].size));
+  ASSERT_OK(safetensors_write(&w, scale, sizeof scale));
+  ASSERT_OK(safetensors_commit(&w));
+  safetensors_close(&old);
+  change_config(in_folder("m"), "quantization_config",
+                json_pack("{s:s, s:s, s:[i, i]}", "quant_method", "fp8", "fmt", "e4m3", "weight_block_size", 5, 7));
+  WeightSource *s;
+  ASSERT_OK(hf_source_open(&s, in_folder("m")));
+  ASSERT_OK(weights_check(s));
+  const WeightTensor *t = weights_find(s, name);
+  float got[ROWS * COLS], part[10];
+  ASSERT_OK(s->read(s, t - s->tensor, 0, ROWS * COLS, got));
+  for (int i = 0; i < ROWS * COLS; i++) ASSERT(got[i] == e4m3_to_f32(code[i]) * scale[i / COLS / 5 * ACROSS + i % COLS / 7]);
+  ASSERT_OK(s->read(s, t - s->tensor, 77, 10, part));
+  ASSERT(memcmp(part, got + 77, sizeof part) == 0);
+  weights_close(s);
+  change_config(in_folder("m"), "quantization_config", json_pack("{s:s}", "quant_method", "awq"));
+  ASSERT_ERR(hf_source_open(&s, in_folder("m")), ERR_CONFIG, "quantization_config");
+}
+
+// ---- the program
+
+static int pleiad(const char *args, char **output) {
+  char out[PATH_BYTES], command[4 * PATH_BYTES];
+  ASSERT_OK(path_join(out, test_folder(), "output"));
+  snprintf(command, sizeof command, "cd '%s' && (exec 2>&1; '%s' %s) >output", test_folder(), test_program(), args);
+  int status = system(command);
+  size_t size = 0;
+  ASSERT_OK(file_read(out, 1 << 20, output, &size));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void expect(const char *args, int code, const char *part) {
+  char *output = NULL;
+  int got = pleiad(args, &output);
+  ASSERT_MSG(got == code, "pleiad %s: exit code %d, want %d: %s", args, got, code, output);
+  ASSERT_MSG(strstr(output, part), "pleiad %s: no \"%s\" in: %s", args, part, output);
+  free(output);
+}
+
+TEST(a_dry_run_says_what_goes_where) {
+  save_model(in_folder("m"), ST_BF16, 9000);
+  expect("import m --dry-run", 0, "<- model.norm.weight BF16 in model-0000");
+  expect("import m --dry-run --json", 0, "\"missing\":[]");
+  ASSERT(!file_exists(in_folder("m.tmp")));
+  change_config(in_folder("m"), "num_hidden_layers", json_integer(3));
+  expect("import m --dry-run", 1, "missing:\n  model.layers.3.enorm.weight");
+  expect("import m --dry-run --json", 1, "\"missing\":[\"model.layers.3.");
+  expect("import m", 2, "--out");
+  expect("import nowhere --out x", 1, "nowhere: no such file or folder");
+  expect("import m --out x --dry-rum", 2, "unknown argument \"--dry-rum\"; did you mean --dry-run?");
+}
+
+// A tokenizer of two words more than bytes, for a vocabulary of 50.
+TEST(a_tokenizer_larger_than_the_embedding_is_refused) {
+  static const char big[] =
+      "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1, \"c\": 50}, \"merges\": []}, \"added_tokens\": []}";
+  static const char fits[] =
+      "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1, \"c\": 2}, \"merges\": []}, \"added_tokens\": []}";
+  save_model(in_folder("m"), ST_F32, 0);
+  ASSERT_OK(file_replace(in_folder("m/tokenizer.json"), fits, sizeof fits - 1));
+  ASSERT_OK(file_replace(in_folder("m/chat_template.jinja"), "{{ messages }}", 14));
+  expect("import m --out in", 0, "in: written from");
+  ASSERT(same_file(in_folder("m/tokenizer.json"), in_folder("in/tokenizer/tokenizer.json")));
+  expect("export in out", 0, "out: written from");
+  ASSERT(same_file(in_folder("m/tokenizer.json"), in_folder("out/tokenizer.json")));
+  ASSERT(same_file(in_folder("m/chat_template.jinja"), in_folder("out/chat_template.jinja")));
+  ASSERT_OK(file_replace(in_folder("big.json"), big, sizeof big - 1));
+  expect("import m --out big --tokenizer big.json", 1, "a tokenizer of 51 tokens, and the model's embedding has rows for 50");
+  expect("import m --out none --tokenizer none", 0, "none: written");
+  ASSERT(!file_exists(in_folder("none/tokenizer")));
+  expect("import m --out in", 2, "in: there already and not empty");
+}
+
+// Killed at any moment, a conversion leaves nothing under its name, and the same command then does it.
+TEST(a_killed_import_begins_anew) {
+  save_model(in_folder("m"), ST_F32, 9000);
+  for (int i = 0; i < 20; i++) {
+    pid_t child = fork();
+    if (child == 0) {
+      if (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(1);
+      execl(test_program(), test_program(), "import", in_folder("m"), "--out", in_folder("in"), (char *)NULL);
+      _exit(1);
+    }
+    usleep((useconds_t)(i * 700));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    if (!file_exists(in_folder("in"))) continue;
+    WeightSource *s;
+    ASSERT_OK(checkpoint_source_open(&s, in_folder("in")));
+    ASSERT_OK(weights_check(s));
+    weights_close(s);
+    ASSERT_OK(folder_remove(in_folder("in")));
+  }
+  int files = 0;
+  expect("import m --out in", 0, "in: written from");
+  expect("export in out", 0, "out: written from");
+  same_weights(in_folder("m"), in_folder("out"), &files);
+  ASSERT(files > 5 && !file_exists(in_folder("in.tmp")));
+}
