@@ -54,6 +54,7 @@ const char *golden_path(const GoldenCount *n, char out[PATH_BYTES], const char *
   return out;
 }
 
+const char *golden_tree(const GoldenCount *n) { return n->run->tree; }
 const char *golden_scratch(const GoldenCount *n) { return n->run->scratch; }
 
 const char *golden_tokenizer(const GoldenCount *n, char out[PATH_BYTES], const char *name) {

@@ -36,6 +36,7 @@ void golden_not_read(GoldenCount *n, const char *part, const char *needs);
 // The path of a file of the tree into `out`, and a note that it is read. Returns out.
 const char *golden_path(const GoldenCount *n, char out[PATH_BYTES], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+const char *golden_tree(const GoldenCount *n);
 // An empty folder to write to, gone when the run is closed.
 const char *golden_scratch(const GoldenCount *n);
 // A real tokenizer's model, which is not part of a tree: NAME/tokenizer.model below data/tokenizers beside the tree or in the

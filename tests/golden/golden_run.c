@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "golden/golden_tensors.h"
+
 static const struct {
   const char *pattern;
   GoldenFn *fn;
@@ -76,6 +78,7 @@ static bool for_people(const char *path) {
 static void read_folder(GoldenCount *n) {
   for (int i = 0; i < N_READERS; i++)
     if (matches(readers[i].pattern, n->folder)) readers[i].fn(n);
+  if (matches("*/*.safetensors", n->folder)) golden_unread_tensors(n);
 }
 
 static void run_folder(GoldenRun *r, const GoldenEntry *e) {

@@ -8,7 +8,10 @@
 
 #include "base/half.h"
 
-enum { CASE_NAME_BYTES = 96, ARENA_TIMES = 64, ARENA_LEAST = 64 << 20 };
+enum { CASE_NAME_BYTES = 96, ARENA_TIMES = 64, ARENA_LEAST = 64 << 20, TENSORS_MAX = 4096 };
+
+// A reader's process is about one file: which of its tensors were asked for, by any of its readers.
+static bool asked_for[TENSORS_MAX];
 
 void case_compare(const TensorCase *c, bool ok, const char *format, ...) {
   if (ok) {
@@ -28,7 +31,9 @@ void case_compare(const TensorCase *c, bool ok, const char *format, ...) {
 const StTensor *case_find(const TensorCase *c, const char *tensor) {
   char full[2 * CASE_NAME_BYTES];
   snprintf(full, sizeof full, "%s.%s", c->name, tensor);
-  return safetensors_find(c->file, *c->name ? full : tensor);
+  const StTensor *t = safetensors_find(c->file, *c->name ? full : tensor);
+  if (t && t - c->file->tensor < TENSORS_MAX) asked_for[t - c->file->tensor] = true;
+  return t;
 }
 
 const StTensor *case_want(const TensorCase *c, const char *tensor) {
@@ -203,5 +208,32 @@ void golden_each_case(GoldenCount *n, const char *key, bool once, TensorCaseFn *
   if (golden_ok(n, arena_init(&arena, "golden cases", bytes)))
     for (Isa isa = ISA_REF; isa < (once ? 1 : ISA_LEVELS); isa++) run_level(n, &file, &arena, isa, key, once, fn);
   arena_free(&arena);
+  safetensors_close(&file);
+}
+
+// What a tensor is in its case: "probs" of "softmax.probs".
+static const char *kind_of(const StTensor *t) {
+  const char *dot = strchr(t->name, '.');
+  return dot ? dot + 1 : t->name;
+}
+
+void golden_unread_tensors(GoldenCount *n) {
+  char path[PATH_BYTES], part[CASE_NAME_BYTES];
+  SafeTensors file;
+  snprintf(path, sizeof path, "%.3800s/%s", golden_tree(n), n->folder);
+  if (safetensors_open(&file, path) != ERR_OK) return;  // the readers said so
+  for (int64_t i = 0; i < file.count && i < TENSORS_MAX; i++) {
+    if (asked_for[i]) continue;
+    int64_t count = 0;
+    for (int64_t j = i; j < file.count && j < TENSORS_MAX; j++) {
+      if (asked_for[j] || strcmp(kind_of(&file.tensor[j]), kind_of(&file.tensor[i])) != 0) continue;
+      asked_for[j] = true;  // said with this one
+      count++;
+    }
+    snprintf(part, sizeof part, "%.60s%s", count > 1 ? kind_of(&file.tensor[i]) : file.tensor[i].name,
+             count > 1 ? " of its cases" : "");
+    golden_not_read(n, part, "a comparison: nothing here gives this tensor");
+  }
+  golden_compare(n, file.count <= TENSORS_MAX, "%lld tensors; at most %d are looked at", (long long)file.count, TENSORS_MAX);
   safetensors_close(&file);
 }

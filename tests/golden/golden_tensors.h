@@ -23,6 +23,9 @@ typedef void TensorCaseFn(const TensorCase *c);
 // or, with `once`, at its best level alone in fp32.
 void golden_each_case(GoldenCount *n, const char *key, bool once, TensorCaseFn *fn);
 
+// Names, as not read, the tensors of the safetensors file n->folder that no reader in this process has asked for.
+void golden_unread_tensors(GoldenCount *n);
+
 // One comparison of this case.
 void case_compare(const TensorCase *c, bool ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
