@@ -26,8 +26,6 @@ static const struct {
   const char *pattern, *needs;
 } later[] = {
     {"ops/muon.safetensors", "the Muon optimiser"},
-    {"text/templates", "chat templates"},
-    {"text/chat_*", "chat templates"},
     {"text/parse_back.jsonl", "parsing what a chat model says"},
     {"data/sft", "packing of dialogs for fine-tuning"},
     {"data/dedup", "near-duplicate search"},
