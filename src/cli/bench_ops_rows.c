@@ -54,6 +54,11 @@ static void carve_add(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s
 static void run_add(Dev *dev, BenchJob *j) { dev->op->add(dev, j->m[0], j->m[0], j->m[1], j->N, j->D); }
 const BenchCase bench_op_add[] = {{"to the residual", carve_add, run_add}, {0}};
 
+static void run_scale_add(Dev *dev, BenchJob *j) {
+  dev->op->scale_add(dev, j->m[0], j->m[0], j->m[1], j->N, j->D, 0.95, 0.05, 0);
+}
+const BenchCase bench_op_scale_add[] = {{"momentum", carve_add, run_scale_add}, {0}};
+
 static void carve_zero(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
   j->N = 1, j->D = s->parameters;

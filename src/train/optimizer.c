@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const optimizer_names[OPTIMIZER_KINDS + 1] = {"adamw", "muon", NULL};
 const char *const moment_names[MOMENT_TYPES + 1] = {"fp32", "bf16", NULL};
+
+static bool muon_has(const Optimizer *o, const Param *p) { return o->config.kind == OPTIMIZER_MUON && muon_takes(p); }
 
 Err optimizer_init(Optimizer *o, OptimizerConfig config, const ParamList *list, const ParamSettings *settings, Arena *arena) {
   *o = (Optimizer){.config = config, .list = list, .settings = settings};
@@ -13,14 +16,17 @@ Err optimizer_init(Optimizer *o, OptimizerConfig config, const ParamList *list, 
   o->v = calloc(count, sizeof *o->v);
   o->squares = calloc(count, sizeof *o->squares);
   CHECK(o->m && o->v && o->squares, ERR_MEMORY, "no memory for the moments of %zu parameters", count);
+  if (config.kind == OPTIMIZER_MUON) TRY(muon_init(&o->muon, list));
   Dtype type = config.moments == MOMENTS_BF16 ? DT_BF16 : DT_F32;
   for (size_t i = 0; i < count; i++) {
     const Param *p = &list->param[i];
     if (p->role == PARAM_BALANCE) continue;
     size_t bytes = (size_t)p->n * dtype_bytes(type);
     o->m[i] = mat_of(arena_take(arena, bytes), p->n, type);
+    if (o->m[i].data) memset(o->m[i].data, 0, bytes);
+    if (muon_has(o, p)) continue;
     o->v[i] = mat_of(arena_take(arena, bytes), p->n, type);
-    if (o->m[i].data) memset(o->m[i].data, 0, bytes), memset(o->v[i].data, 0, bytes);
+    if (o->v[i].data) memset(o->v[i].data, 0, bytes);
   }
   return ERR_OK;
 }
@@ -29,6 +35,7 @@ void optimizer_free(Optimizer *o) {
   free(o->m);
   free(o->v);
   free(o->squares);
+  muon_free(&o->muon);
   *o = (Optimizer){0};
 }
 
@@ -52,11 +59,16 @@ double optimizer_norm(Optimizer *o, Dev *dev) {
 
 double clip_coefficient(double norm, double clip) { return clip > 0 ? fmin(1, clip / (norm + 1e-6)) : 1; }
 
-void optimizer_step(Optimizer *o, Dev *dev, double lr, double grad_scale) {
+void optimizer_measure(const Optimizer *o, Dev *dev, Arena *temp) {
+  muon_step(&o->muon, dev, temp, o->m, o->settings, 0, 0, 0);
+}
+
+void optimizer_step(Optimizer *o, Dev *dev, Arena *temp, double lr, double grad_scale) {
   o->step++;
+  muon_step(&o->muon, dev, temp, o->m, o->settings, lr, o->config.momentum, grad_scale);
   for (int64_t i = 0; i < o->list->count; i++) {
     const Param *p = &o->list->param[i];
-    if (!p->g) continue;
+    if (!p->g || muon_has(o, p)) continue;
     const ParamSettings *s = &o->settings[i];
     dev->op->adamw(dev, &(AdamwArgs){.n = p->n,
                                      .step = o->step,

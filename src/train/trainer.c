@@ -33,8 +33,9 @@ static Err list_arrays(Trainer *t) {
     const Param *p = &list->param[i];
     add_array(t, "model", p, ST_F32, p->w);
     if (p->role == PARAM_BALANCE) continue;
-    add_array(t, "adam.m", p, type, t->optimizer.m[i].data);
-    add_array(t, "adam.v", p, type, t->optimizer.v[i].data);
+    bool muon = t->option.optimizer.kind == OPTIMIZER_MUON && muon_takes(p);
+    add_array(t, muon ? "muon.m" : "adam.m", p, type, t->optimizer.m[i].data);
+    if (!muon) add_array(t, "adam.v", p, type, t->optimizer.v[i].data);
   }
   return ERR_OK;
 }
@@ -176,7 +177,7 @@ Err trainer_gradients(Trainer *t, const Batch *batch, int64_t micro_batch, Losse
 
 void trainer_update(Trainer *t, double lr, double norm) {
   double begin = clock_s();
-  optimizer_step(&t->optimizer, &t->dev, lr, clip_coefficient(norm, t->option.optimizer.clip));
+  optimizer_step(&t->optimizer, &t->dev, &t->arena[MEMORY_TEMP], lr, clip_coefficient(norm, t->option.optimizer.clip));
   for (int64_t i = 0; i < t->model.n_blocks; i++) {
     const Block *b = &t->model.block[i];
     if (b->moe.E && b->moe.bias) balance_step(b->moe.bias, b->moe.load, b->moe.E, t->option.model->moe.bias_rate);
@@ -215,6 +216,7 @@ static void try_shapes(Trainer *t) {
     (void)schedule_run(&t->schedule, turn, t, NULL);  // turns of a measuring device cannot fail
     (void)trainer_score(t, &b);
   }
+  optimizer_measure(&t->optimizer, &t->dev, &t->arena[MEMORY_TEMP]);
 }
 
 static Err measure(Trainer *t, size_t bytes[MEMORY_SCRATCH]) {

@@ -104,11 +104,12 @@ TEST(a_run_leaves_what_it_promises_and_learns) {
   free(c);
 }
 
-TEST(a_resumed_run_is_the_same_to_the_bit) {
+static void resumed(int optimizer) {
   const char *folder = test_folder();
   tiny_data(folder);
   TrainSummary s;
   RunConfig *whole = config_of(folder, "whole"), *parts = config_of(folder, "parts");
+  whole->optimizer.kind = parts->optimizer.kind = optimizer;
   whole->eval.every = parts->eval.every = 3;
   whole->eval.batches = parts->eval.batches = 1;
   run_until(whole, 8, &s);
@@ -121,6 +122,9 @@ TEST(a_resumed_run_is_the_same_to_the_bit) {
   free(whole);
   free(parts);
 }
+
+TEST(a_resumed_run_is_the_same_to_the_bit) { resumed(OPTIMIZER_ADAMW); }
+TEST(a_resumed_run_of_muon_is_the_same_to_the_bit) { resumed(OPTIMIZER_MUON); }
 
 TEST(growing_stages_resume_too) {
   const char *folder = test_folder();

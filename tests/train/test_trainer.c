@@ -11,7 +11,7 @@ typedef struct {
   int64_t leaves, batch, micro_batch;
   bool late_weights;
   Dtype type;
-  int moments;
+  int moments, optimizer;
 } Shape;
 
 typedef struct {
@@ -21,6 +21,7 @@ typedef struct {
 
 static void open_trainer(Trainer *t, RunConfig *c, Shape s) {
   c->optimizer.moments = s.moments;
+  c->optimizer.kind = s.optimizer;
   TrainerOptions o = {.model = &c->model,
                       .type = s.type,
                       .threads = s.threads,
@@ -71,7 +72,7 @@ static Outcome outcome_of(Shape s) {
   return r;
 }
 
-static const Shape plain = {1, 1, 4, 2, false, DT_F32, MOMENTS_F32};
+static const Shape plain = {1, 1, 4, 2, false, DT_F32, MOMENTS_F32, OPTIMIZER_ADAMW};
 
 TEST(threads_change_no_bit) {
   Shape two = plain;
@@ -79,6 +80,16 @@ TEST(threads_change_no_bit) {
   Outcome a = outcome_of(plain), b = outcome_of(two);
   ASSERT(memcmp(&a, &b, sizeof a) == 0);
   ASSERT(a.loss[2] < a.loss[0]);
+}
+
+TEST(muon_learns_and_threads_change_no_bit) {
+  for (int type = 0; type < 2; type++) {
+    Shape one = {1, 1, 4, 2, false, type ? DT_BF16 : DT_F32, MOMENTS_BF16, OPTIMIZER_MUON}, two = one;
+    two.threads = 2;
+    Outcome a = outcome_of(one), b = outcome_of(two);
+    ASSERT(memcmp(&a, &b, sizeof a) == 0);
+    ASSERT(a.loss[2] < a.loss[0]);
+  }
 }
 
 TEST(late_weight_gradients_change_no_bit) {
@@ -92,7 +103,7 @@ TEST(late_weight_gradients_change_no_bit) {
 TEST(leaves_and_micro_batches_change_roundings_only) {
   Outcome a = outcome_of(plain);
   for (int64_t leaves = 1; leaves <= 4; leaves *= 2) {
-    Outcome b = outcome_of((Shape){1, leaves, 4, 1, false, DT_F32, MOMENTS_F32});
+    Outcome b = outcome_of((Shape){1, leaves, 4, 1, false, DT_F32, MOMENTS_F32, OPTIMIZER_ADAMW});
     for (int i = 0; i < 3; i++) {
       ASSERT_NEAR(b.loss[i], a.loss[i], 1e-5);
       ASSERT_NEAR(b.norm[i], a.norm[i], 1e-4);
@@ -101,7 +112,7 @@ TEST(leaves_and_micro_batches_change_roundings_only) {
 }
 
 TEST(bf16_follows_fp32) {
-  Outcome a = outcome_of(plain), b = outcome_of((Shape){1, 1, 4, 2, false, DT_BF16, MOMENTS_BF16});
+  Outcome a = outcome_of(plain), b = outcome_of((Shape){1, 1, 4, 2, false, DT_BF16, MOMENTS_BF16, OPTIMIZER_ADAMW});
   for (int i = 0; i < 3; i++) ASSERT_NEAR(b.loss[i], a.loss[i], 0.02);
 }
 
@@ -114,7 +125,7 @@ static float *gradients_of(int64_t leaves, int64_t only, size_t *n) {
   tiny_config(c, "nowhere");
   c->model.mtp.layers = 0;  // its scale and the balance loss do not follow the mask
   c->model.moe.aux_loss = 0;
-  open_trainer(&t, c, (Shape){1, leaves, 4, 1, false, DT_F32, MOMENTS_F32});
+  open_trainer(&t, c, (Shape){1, leaves, 4, 1, false, DT_F32, MOMENTS_F32, OPTIMIZER_ADAMW});
   fill(&t.batch, 4, 0);
   for (int64_t i = 0; i < 4 * 16; i++)
     if (only >= 0 && i / 16 != only) t.batch.mask[i] = 0;

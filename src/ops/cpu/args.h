@@ -7,6 +7,7 @@
 typedef struct {
   Mat y, a, b;
   int64_t N, D;
+  double alpha, beta, diagonal;  // scale_add
 } Elementwise;
 
 typedef struct {

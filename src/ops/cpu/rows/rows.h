@@ -8,6 +8,7 @@
   do {                                               \
     OPS_SET(table, level, cast);                     \
     OPS_SET(table, level, add);                      \
+    OPS_SET(table, level, scale_add);                \
     OPS_SET(table, level, zero);                     \
     OPS_SET(table, level, rms_norm_forward);         \
     OPS_SET(table, level, rms_norm_backward_input);  \
