@@ -18,6 +18,7 @@ static const char help[] =
     "folder of cases.\n"
     "Prints for each kind of number the greatest error, its place and the tolerance that meta.json states, the worst first.\n"
     "\n"
+    "  --dtype TYPE  fp32, or bf16: tolerances that follow from the type, the experts that fp32 chooses (fp32)\n"
     "  --isa LEVEL   highest instruction set to use: ref, avx2, avx512, avx512_bf16, amx (the best of this machine)\n"
     "  --threads N   (one a core)\n"
     "  --json        one JSON object as the last line\n"
@@ -26,6 +27,7 @@ static const char help[] =
 
 typedef struct {
   int threads;
+  Dtype type;
   int64_t cases, compared, failed, broken;
   json_t *report;  // of the cases; NULL without --json
 } Totals;
@@ -66,7 +68,7 @@ static void add_broken(Totals *t, const char *folder) {
 static Err run_case(Totals *t, const char *folder) {
   VerifyCase *v = calloc(1, sizeof *v);
   CHECK(v, ERR_MEMORY, "no memory to verify %s", folder);
-  Err err = verify_run(v, folder, t->threads);
+  Err err = verify_run(v, folder, t->threads, t->type);
   if (err && err != ERR_MEMORY) {
     add_broken(t, folder);
     err = ERR_OK;
@@ -128,10 +130,15 @@ static Err take_threads(int *argc, char **argv, int *threads) {
 }
 
 Err cmd_verify(int argc, char **argv) {
-  static const char *const options[] = {"--isa", "--threads", "--json", "--help", NULL};
+  static const char *const options[] = {"--isa", "--dtype", "--threads", "--json", "--help", NULL};
   if (cli_help(argc, argv, help)) return ERR_OK;
   const char *isa = NULL;
   Totals t = {0};
+  const char *dtype = NULL;
+  TRY(cli_value(&argc, argv, "--dtype", &dtype));
+  CHECK(!dtype || strcmp(dtype, "fp32") == 0 || strcmp(dtype, "bf16") == 0, ERR_ARG, "--dtype %s: fp32 or bf16 is wanted",
+        dtype);
+  t.type = dtype && strcmp(dtype, "bf16") == 0 ? DT_BF16 : DT_F32;
   bool json = cli_flag(&argc, argv, "--json");
   TRY(cli_value(&argc, argv, "--isa", &isa));
   TRY(take_threads(&argc, argv, &t.threads));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "cli/verify_parts.h"
 #include "model/hf_config.h"
 #include "model/hf_files.h"
@@ -38,6 +39,7 @@ void verify_note(VerifyLine *l, double error, const char *place_format, ...) {
 static double element(Mat m, int64_t row, int64_t column) {
   Mat at = mat_at(m, row, column);
   if (m.type == DT_I32) return *(const int32_t *)at.data;
+  if (m.type == DT_BF16) return (double)bf16_to_f32(*(const uint16_t *)at.data);
   return (double)*(const float *)at.data;
 }
 
@@ -53,23 +55,19 @@ Err verify_rows(Verify *v, VerifyLine *l, const StTensor *t, int64_t first, Mat 
   float *want = malloc((size_t)cols * sizeof *want);
   CHECK(want, ERR_MEMORY, "no memory for a row of %s", t->name);
   Err err = ERR_OK;
+  double unit = 1;
+  TRY_OUT(verify_unit(v, t, &unit));
   for (int64_t i = 0; i < rows; i++) {
     if (t->type == ST_I64)
       for (int64_t j = 0; j < cols; j++) want[j] = (float)int64_at(t, first + i * cols + j);
     else TRY_OUT(st_read_f32(t, first + i * cols, cols, want));
     for (int64_t j = 0; j < cols; j++)
-      verify_note(l, fabs(element(got, i, j) - (double)want[j]), "%s element %lld: %.9g, want %.9g", t->name,
+      verify_note(l, fabs(element(got, i, j) - (double)want[j]) / unit, "%s element %lld: %.9g, want %.9g", t->name,
                   (long long)(first + i * cols + j), element(got, i, j), (double)want[j]);
   }
 out:
   free(want);
   return err;
-}
-
-Err verify_tolerance(const Verify *v, const char *key, double *out) {
-  char where[PATH_BYTES + 40];
-  snprintf(where, sizeof where, "%s/meta.json: suggested_tolerance_fp32", v->folder);
-  return json_number(json_object_get(v->meta, "suggested_tolerance_fp32"), key, where, out);
 }
 
 // ---- batches
@@ -193,7 +191,7 @@ static Err optimizer_of(const Verify *v, OptimizerConfig *o) {
 
 static Err open_trainer(Verify *v) {
   TrainerOptions o = {
-      .model = &v->config, .type = DT_F32, .threads = v->threads, .leaves = 1, .where = v->folder, .n_shapes = 3};
+      .model = &v->config, .type = v->type, .threads = v->threads, .leaves = 1, .where = v->folder, .n_shapes = 3};
   TRY(optimizer_of(v, &o.optimizer));
   TRY(tensor_shape(v, "input_ids", &o.shape[0]));
   TRY(tensor_shape(v, "train_ids", &o.shape[1]));
@@ -206,6 +204,7 @@ static Err open_trainer(Verify *v) {
   TRY(trainer_open(&v->trainer, &o));
   TRY(hf_load(v->folder, &v->config, &v->trainer.model.params, false));
   trainer_loaded(&v->trainer);
+  verify_hook(v, &v->trainer.model);
   return ERR_OK;
 }
 
@@ -237,7 +236,7 @@ static void drop_empty(VerifyCase *r) {
   r->n_lines = n;
 }
 
-Err verify_run(VerifyCase *report, const char *folder, int threads) {
+static Err run(VerifyCase *report, const char *folder, int threads, Dtype type, RouteTape *tape) {
   *report = (VerifyCase){0};
   size_t n = strlen(folder);
   while (n > 1 && folder[n - 1] == '/') n--;
@@ -246,7 +245,7 @@ Err verify_run(VerifyCase *report, const char *folder, int threads) {
   snprintf(report->name, sizeof report->name, "%.*s", (int)(n - at), folder + at);
   Verify *v = calloc(1, sizeof *v);
   CHECK(v, ERR_MEMORY, "no memory to verify %s", folder);
-  *v = (Verify){.report = report, .folder = folder, .threads = threads};
+  *v = (Verify){.report = report, .folder = folder, .threads = threads, .type = type, .tape = tape};
   Err err = run_parts(v);
   trainer_close(&v->trainer);
   if (v->cases.map.path) safetensors_close(&v->cases);
@@ -260,6 +259,18 @@ Err verify_run(VerifyCase *report, const char *folder, int threads) {
     report->compared += report->line[i].compared;
     report->failed += report->line[i].failed;
   }
+  return err ? err : tape ? tape->err : ERR_OK;
+}
+
+Err verify_run(VerifyCase *report, const char *folder, int threads, Dtype type) {
+  if (type == DT_F32) return run(report, folder, threads, type, NULL);
+  RouteTape tape = {0};
+  Err err = run(report, folder, threads, DT_F32, &tape);
+  CHECK_OUT(err || report->failed == 0, ERR_NUMERIC, "%s: fails in fp32, so bf16 has nothing to be compared with", folder);
+  tape.replay = true;
+  if (!err) err = run(report, folder, threads, type, &tape);
+out:
+  free(tape.ids);
   return err;
 }
 

@@ -3,12 +3,17 @@
 //
 // A case is a folder with config.json, model.safetensors, and expected values: cases.safetensors (logits, residual stream,
 // routing, documents, multi-token prediction), grads.safetensors, meta.json (losses, tolerances), train.json (20 steps),
-// generate.json (greedy continuations). Everything runs through the paths of use: the trainer's step, the engine's cache. fp32.
+// generate.json (greedy continuations). Everything runs through the paths of use: the trainer's step, the engine's cache.
+//
+// In fp32 the tolerances are the case's own. In bf16 they follow from the type (verify_bf16.c), errors of a tensor's elements
+// are relative to its root mean square, a wanted continuation may be second best by rounding, and experts are those that fp32
+// chose, since a choice between two nearly equal scores is not rounding's to make: the case runs in fp32 first, and must pass.
 #ifndef CLI_VERIFY_H
 #define CLI_VERIFY_H
 
 #include "base/err.h"
 #include "base/safetensors.h"
+#include "ops/ops.h"
 
 enum { VERIFY_LINES_MAX = 64, VERIFY_NAME_BYTES = 64, VERIFY_PLACE_BYTES = 128 };
 
@@ -30,8 +35,8 @@ typedef struct {
 // Whether `folder` looks like a case.
 bool verify_is_case(const char *folder);
 // Runs all that the folder has expectations for. An expectation that is missing is an error, so is a file that cannot be read:
-// a case is never smaller than it looks. threads: 0: one a core.
-Err verify_run(VerifyCase *v, const char *folder, int threads);
+// a case is never smaller than it looks. threads: 0: one a core. type: DT_F32 or DT_BF16.
+Err verify_run(VerifyCase *v, const char *folder, int threads, Dtype type);
 // Lines with the worst (error / tolerance) first.
 void verify_sort(VerifyCase *v);
 

@@ -58,7 +58,7 @@ static Err forward(Verify *v, LookAt at, const char *line, const char *tensor) {
   TRY(verify_batch(v, "", 0, at == LOOK_DOCUMENTS));
   const Batch *b = &t->batch;
   Run run = {.dev = &t->dev,
-             .type = DT_F32,
+             .type = v->type,
              .kept = &t->arena[MEMORY_KEPT],
              .temp = &t->arena[MEMORY_TEMP],
              .training = true,
@@ -112,7 +112,7 @@ static Err read_long(Verify *v, const StTensor *t) {
 static Err forward_long_as(Verify *v, Model *m, int64_t T) {
   Trainer *t = &v->trainer;
   Look look = {.v = v, .at = LOOK_LOGITS};
-  Run run = {.dev = &t->dev, .type = DT_F32, .kept = &t->arena[MEMORY_KEPT], .temp = &t->arena[MEMORY_TEMP], .training = true};
+  Run run = {.dev = &t->dev, .type = v->type, .kept = &t->arena[MEMORY_KEPT], .temp = &t->arena[MEMORY_TEMP], .training = true};
   MicroBatch mb = {
       .B = 1, .T = T, .ids = t->batch.ids, .position = t->batch.position, .doc_start = t->batch.doc_start, .sequence_scale = 1};
   Losses losses = {0};
@@ -135,10 +135,11 @@ static Err forward_long(Verify *v) {
   if (config.model.max_length < t->dim[1]) config.model.max_length = t->dim[1];
   OwnedModel *m = calloc(1, sizeof *m);
   CHECK(m, ERR_MEMORY, "no memory for a model");
-  Err err = owned_open(m, &config, DT_F32, t->dim[1], false);
+  Err err = owned_open(m, &config, v->type, t->dim[1], false);
   if (!err) {
     err = hf_load(v->folder, &config, &m->model.params, false);
     model_prepare(&m->model, &v->trainer.dev);
+    verify_hook(v, &m->model);
     if (!err) err = forward_long_as(v, &m->model, t->dim[1]);
     owned_close(m);
   }

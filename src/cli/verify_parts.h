@@ -6,6 +6,14 @@
 #include "cli/verify.h"
 #include "train/trainer.h"
 
+// The experts that every router chose, call after call.
+typedef struct {
+  int32_t *ids;  // owned by malloc: layer, n, n ids; and again
+  int64_t count, capacity, at;
+  bool replay;
+  Err err;  // the first that went wrong
+} RouteTape;
+
 typedef struct {
   VerifyCase *report;
   const char *folder;
@@ -14,6 +22,9 @@ typedef struct {
   json_t *meta, *train, *generate;
   Trainer trainer;  // weights of the case
   int threads;
+  Dtype type;       // to compute in
+  RouteTape *tape;  // or NULL
+  RouteHook hook;   // of the tape
 } Verify;
 
 // The line of that name, made if new. Never NULL.
@@ -23,12 +34,17 @@ void verify_note(VerifyLine *l, double error, const char *place_format, ...) __a
 // Compares rows [rows, cols] of got (fp32 or int32) with want [rows * cols] of t from element `first` on.
 Err verify_rows(Verify *v, VerifyLine *l, const StTensor *t, int64_t first, Mat got, int64_t rows, int64_t cols);
 
-// meta.suggested_tolerance_fp32.KEY
+// meta.suggested_tolerance_fp32.KEY, or in bf16 what follows from the type and the layers.
 Err verify_tolerance(const Verify *v, const char *key, double *out);
 // Fills the trainer's batch from tensors "PREFIXids", "PREFIXlabels", "PREFIXloss_mask" of cases ("input_ids" when the prefix
 // is empty), batch `index` of those that have several; with `documents`, positions and borders from position_ids_doc and
 // doc_ids.
 Err verify_batch(Verify *v, const char *prefix, int64_t index, bool documents);
+
+// What errors of a tensor's elements are measured in: 1 in fp32; in bf16 the root mean square of what is wanted.
+Err verify_unit(const Verify *v, const StTensor *t, double *unit);
+// Connects the model's routers with the tape.
+void verify_hook(Verify *v, Model *m);
 
 Err verify_forward(Verify *v);     // logits, hidden, routing, documents, multi-token prediction
 Err verify_gradients(Verify *v);   // losses, gradients

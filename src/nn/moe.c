@@ -65,7 +65,11 @@ void moe_route_forward(const Moe *m, const Run *run, const MicroBatch *mb, Mat h
   rms_norm_forward(&m->norm, run, s->x, h, N, &s->norm);
   linear_forward(&m->router, run, s->logits, mat_none(), s->x, N);
   RouterArgs r = router_args(m, mb, N, s);
+  const RouteHook *hook = dev_measuring(run->dev) ? NULL : m->hook;
+  r.given = hook && hook->given;
+  if (r.given) hook->ids(hook->context, m->layer, s->ids, N * m->k);
   run->dev->op->router_forward(run->dev, &r);
+  if (hook && !hook->given) hook->ids(hook->context, m->layer, s->ids, N * m->k);
   if (run->training && !dev_measuring(run->dev)) count_load(m, mb, s, aux_loss);
   run_probe(run, "router_ids", m->layer, mat_of(s->ids, m->k, DT_I32), N, m->k);
   run_probe(run, "router_weights", m->layer, s->weights, N, m->k);

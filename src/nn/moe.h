@@ -10,17 +10,25 @@
 
 #include "nn/mlp.h"
 
+// Sees what a router chose, or says it: two computations that round differently are compared with one choice of experts.
+typedef struct {
+  void *context;
+  bool given;  // ids are asked for before the router, else shown after it
+  void (*ids)(void *context, int64_t layer, int32_t *ids, int64_t n);  // n = N k, tokens in order
+} RouteHook;
+
 typedef struct {
   int64_t E, k, F, layer, n_group, topk_group;
   Scoring scoring;
   bool normalise, down_bias;
   double norm_eps, scaling, aux_loss;
   RmsNorm norm;
-  Weight router;         // [E, D], always fp32
-  float *bias;           // [E] selection bias or NULL; moved by the training loop, not by the optimiser
-  Weight gate_up, down;  // E times [2F, D] and E times [D, F], one after the other
-  Ffn shared;            // F 0: none
-  int64_t *load;         // [E] picks since the training loop set them to 0; counted in training forwards
+  Weight router;          // [E, D], always fp32
+  float *bias;            // [E] selection bias or NULL; moved by the training loop, not by the optimiser
+  Weight gate_up, down;   // E times [2F, D] and E times [D, F], one after the other
+  Ffn shared;             // F 0: none
+  const RouteHook *hook;  // borrowed, or NULL
+  int64_t *load;          // [E] picks since the training loop set them to 0; counted in training forwards
 } Moe;
 
 typedef struct {

@@ -142,6 +142,7 @@ typedef struct {
   double norm_eps, scaling;
   Mat logits;         // [N,E] f32
   const float *bias;  // [E] or NULL
+  bool given;         // the forward does not choose: ids are in, those that another forward chose
   int32_t *ids;       // [N,k] falling choice score; out (forward), in (backward)
   Mat weights;        // [N,k] f32 out
   int32_t *picks;     // [B,E] out: picks in each sequence; NULL with aux none: not wanted (decoding); in (backward, unless

@@ -24,7 +24,7 @@ void golden_model(GoldenCount *n) {
   golden_path(n, path, "%s", n->folder);
   if (!file_is_folder(path)) return;
   note_files(n, path);
-  golden_ok(n, verify_run(&v, path, 1));
+  golden_ok(n, verify_run(&v, path, 1, DT_F32));
   for (int i = 0; i < v.n_lines; i++)
     if (v.line[i].failed)
       fprintf(stderr, "  golden %s: %s: off by %g (%g allowed) at %s\n", n->folder, v.line[i].what, v.line[i].error,

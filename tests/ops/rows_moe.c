@@ -26,7 +26,7 @@ static void logits_fill(Trial *t) {
     }
 }
 
-// variants: bit 0 softmax; bit 1 bias; bit 2 not normalised
+// variants: bit 0 softmax; bit 1 bias; bit 2 not normalised; 8: the choice is given
 static RouterArgs args(const Trial *t, int64_t first, int64_t count) {
   const int64_t *s = t->shape;
   return (RouterArgs){.N = count * s[1],
@@ -39,6 +39,7 @@ static RouterArgs args(const Trial *t, int64_t first, int64_t count) {
                       .scaling = 2.5,
                       .scoring = t->variant & 1 ? SCORE_SOFTMAX : SCORE_SIGMOID,
                       .normalise = !(t->variant & 4),
+                      .given = t->variant == 8,
                       .logits = trial_m(t, LOGITS, first),
                       .bias = trial_f(t, BIAS, 0),
                       .ids = trial_i(t, IDS, first),
@@ -64,7 +65,8 @@ static void router_inputs(Trial *t) {
 static void router_forward_declare(Trial *t) {
   int64_t N = t->shape[0] * t->shape[1], E = t->shape[2], k = t->shape[3];
   router_inputs(t);
-  trial_ints(t, IDS, USE_OUT, N * k, k);
+  trial_ints(t, IDS, t->variant == 8 ? USE_IN : USE_OUT, N * k, k);
+  for (int64_t i = 0; t->variant == 8 && i < N * k; i++) trial_set(t, IDS, i, 0, (double)((i / k * 5 + i % k) % E));
   trial_mat(t, WEIGHTS, USE_OUT, N, k, DT_F32, 1);
   trial_ints(t, PICKS, USE_OUT, N ? t->shape[1] * E : 0, 0);
   trial_column(t, AUX, USE_OUT, N ? t->shape[1] : 0, 0);
@@ -80,7 +82,7 @@ static void router_forward_call(Dev *dev, Trial *t, int64_t first, int64_t count
   }
   dev->op->router_forward(dev, &r);
 }
-const OpRow row_router_forward = {shapes, 8, router_forward_declare, router_forward_call, .rows = true};
+const OpRow row_router_forward = {shapes, 9, router_forward_declare, router_forward_call, .rows = true};
 
 static void router_backward_declare(Trial *t) {
   int64_t N = t->shape[0] * t->shape[1], E = t->shape[2], k = t->shape[3];

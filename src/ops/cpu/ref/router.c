@@ -64,7 +64,7 @@ static void choose_part(void *arg, int thread, int n_threads) {
     int32_t *ids = r->ids + n * r->k;
     scores(r, n, s);
     for (int64_t e = 0; e < r->E; e++) choice[e] = s[e] + (r->bias ? (double)r->bias[e] : 0);
-    router_choose(r, choice, working, ids);
+    if (!r->given) router_choose(r, choice, working, ids);
     double sum = r->norm_eps;
     for (int64_t slot = 0; slot < r->k; slot++) sum += s[ids[slot]];
     for (int64_t slot = 0; slot < r->k; slot++) put(r->weights, n, slot, r->scaling * s[ids[slot]] / (r->normalise ? sum : 1));
