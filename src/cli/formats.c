@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "model/gguf_files.h"
 #include "model/hf_files.h"
+#include "text/gguf_tokenizer.h"
 #include "train/checkpoint_convert.h"
 
 // ST_OTHER for NULL: each as it is.
@@ -35,20 +37,32 @@ static Err save_hf(const char *path, WeightSource *source, const FormatSave *o) 
   return hf_save(path, source, &s);
 }
 
+static Err write_gguf_tokenizer(WeightSource *source, const char *folder) {
+  return gguf_tokenizer_write(source->tokenizer, folder);
+}
+
+static Err open_gguf(WeightSource **source, const char *path) {
+  TRY(gguf_source_open(source, path));
+  if (*(*source)->tokenizer) (*source)->write_tokenizer = write_gguf_tokenizer;
+  return ERR_OK;
+}
+
 const Format formats[] = {{"pleiad", "a run's folder or a checkpoint", is_pleiad, checkpoint_source_open, save_pleiad},
                           {"hf", "a Hugging Face folder", hf_is_folder, hf_source_open, save_hf},
+                          {"gguf", "a GGUF file", gguf_is, open_gguf, NULL},
                           {0}};
 
 Err format_of(const Format **format, const char *path) {
   CHECK(file_exists(path), ERR_IO, "%s: no such file or folder; want " FORMATS_TEXT, path);
   for (*format = formats; (*format)->name; ++*format)
     if ((*format)->is(path)) return ERR_OK;
-  FAIL(ERR_IO, "%s: neither a checkpoint nor a config.json in it; want " FORMATS_TEXT, path);
+  FAIL(ERR_IO, "%s: neither a checkpoint, nor a folder with a config.json, nor a GGUF file; want " FORMATS_TEXT, path);
 }
 
 Err format_named(const Format **format, const char *name) {
   char known[200] = "";
   for (*format = formats; (*format)->name; ++*format) {
+    if (!(*format)->save) continue;
     if (strcmp((*format)->name, name) == 0) return ERR_OK;
     size_t n = strlen(known);
     snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", (*format)->name);

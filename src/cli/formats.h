@@ -6,7 +6,7 @@
 #include "model/weights.h"
 
 // What can be named where a model is wanted, for messages and --help.
-#define FORMATS_TEXT "a run's folder, a checkpoint, or a Hugging Face folder"
+#define FORMATS_TEXT "a run's folder, a checkpoint, a Hugging Face folder, or a GGUF file"
 
 typedef struct {
   const char *dtype;      // type of the weights in the files, NULL: each as the source has it; its names are the format's

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "text/bpe_train_parts.h"
+#include "text/proto_write.h"
 #include "text/unicode.h"
 
 enum { CODES = 0x110000, MARK = 0 };  // MARK: no letter, what the reference puts where a name of a piece stood
@@ -98,34 +99,9 @@ Err spm_train_alphabet(BpeTrainer *t, FlatWords *words) {
 
 // ---- the model file (protocol buffers, sentencepiece_model.proto)
 
-enum { VARINT = 0, BYTES = 2, FLOAT = 5 };
 enum { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, BYTE = 6 };
 
-static Err put_varint(Bytes *b, uint64_t v) {
-  char out[10];
-  size_t n = 0;
-  for (; v >= 0x80; v >>= 7) out[n++] = (char)(v | 0x80);
-  out[n++] = (char)v;
-  return bytes_append(b, out, n);
-}
-
-static Err put_int(Bytes *b, unsigned field, int64_t v) {
-  TRY(put_varint(b, field << 3 | VARINT));
-  return put_varint(b, (uint64_t)v);
-}
-
-static Err put_bytes(Bytes *b, unsigned field, const char *text, size_t size) {
-  TRY(put_varint(b, field << 3 | BYTES));
-  TRY(put_varint(b, size));
-  return bytes_append(b, text, size);
-}
-
-static Err put_float(Bytes *b, unsigned field, float v) {
-  TRY(put_varint(b, field << 3 | FLOAT));
-  return bytes_append(b, &v, sizeof v);
-}
-
-static Err put_text(Bytes *b, unsigned field, const char *text) { return put_bytes(b, field, text, strlen(text)); }
+static Err put_text(Bytes *b, unsigned field, const char *text) { return proto_put_bytes(b, field, text, strlen(text)); }
 
 typedef struct {
   Bytes file, part;
@@ -133,10 +109,10 @@ typedef struct {
 
 static Err put_piece(ModelWriter *w, const char *text, size_t size, float score, int type) {
   w->part.size = 0;
-  TRY(put_bytes(&w->part, 1, text, size));
-  TRY(put_float(&w->part, 2, score));
-  if (type != NORMAL) TRY(put_int(&w->part, 3, type));
-  return put_bytes(&w->file, 1, w->part.data, w->part.size);
+  TRY(proto_put_bytes(&w->part, 1, text, size));
+  TRY(proto_put_float(&w->part, 2, score));
+  if (type != NORMAL) TRY(proto_put_int(&w->part, 3, type));
+  return proto_put_bytes(&w->file, 1, w->part.data, w->part.size);
 }
 
 static Err put_pieces(ModelWriter *w, const BpeTrainer *t) {
@@ -164,32 +140,32 @@ static Err put_specs(ModelWriter *w, const BpeTrainer *t) {
   const TrainOptions *o = &t->o;
   Bytes *b = &w->part;
   b->size = 0;
-  TRY(put_int(b, 3, 2));  // BPE
-  TRY(put_int(b, 4, o->vocab));
-  TRY(put_float(b, 10, (float)o->character_coverage));
-  TRY(put_int(b, 18, o->max_sentence_bytes));
-  TRY(put_int(b, 20, o->max_piece_length));
-  TRY(put_int(b, 21, o->split_by_script));
-  TRY(put_int(b, 22, o->split_by_whitespace));
-  TRY(put_int(b, 23, o->split_by_number));
-  TRY(put_int(b, 25, o->split_digits));
-  TRY(put_int(b, 26, o->allow_whitespace_only));
+  TRY(proto_put_int(b, 3, 2));  // BPE
+  TRY(proto_put_int(b, 4, o->vocab));
+  TRY(proto_put_float(b, 10, (float)o->character_coverage));
+  TRY(proto_put_int(b, 18, o->max_sentence_bytes));
+  TRY(proto_put_int(b, 20, o->max_piece_length));
+  TRY(proto_put_int(b, 21, o->split_by_script));
+  TRY(proto_put_int(b, 22, o->split_by_whitespace));
+  TRY(proto_put_int(b, 23, o->split_by_number));
+  TRY(proto_put_int(b, 25, o->split_digits));
+  TRY(proto_put_int(b, 26, o->allow_whitespace_only));
   for (int64_t i = 0; i < o->n_control; i++) TRY(put_text(b, 30, o->control[i]));
   for (int64_t i = 0; i < o->n_user; i++) TRY(put_text(b, 31, o->user[i]));
-  TRY(put_int(b, 35, o->byte_fallback));
+  TRY(proto_put_int(b, 35, o->byte_fallback));
   const char *ends[] = {o->unk, o->bos, o->eos, o->pad};
   for (unsigned i = 0, id = 0; i < 4; i++) {
-    TRY(put_int(b, 40 + i, ends[i] ? (int64_t)id++ : -1));
+    TRY(proto_put_int(b, 40 + i, ends[i] ? (int64_t)id++ : -1));
     if (ends[i]) TRY(put_text(b, 45 + i, ends[i]));
   }
-  TRY(put_bytes(&w->file, 2, b->data, b->size));
+  TRY(proto_put_bytes(&w->file, 2, b->data, b->size));
   b->size = 0;
   TRY(put_text(b, 1, "identity"));
-  TRY(put_bytes(b, 2, "", 0));
-  TRY(put_int(b, 3, 1));  // a space before the text
-  TRY(put_int(b, 4, 0));  // no space removed
-  TRY(put_int(b, 5, 1));  // spaces as U+2581
-  return put_bytes(&w->file, 3, b->data, b->size);
+  TRY(proto_put_bytes(b, 2, "", 0));
+  TRY(proto_put_int(b, 3, 1));  // a space before the text
+  TRY(proto_put_int(b, 4, 0));  // no space removed
+  TRY(proto_put_int(b, 5, 1));  // spaces as U+2581
+  return proto_put_bytes(&w->file, 3, b->data, b->size);
 }
 
 Err spm_train_save(const BpeTrainer *t, const char *path) {

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/gguf.h"
 #include "base/json.h"
+#include "text/gguf_tokenizer.h"
 #include "text/tokenizer_backend.h"
 
 struct Tokenizer {
@@ -58,7 +60,25 @@ static bool is_json(const FileMap *f) {
   return at < f->size && f->data[at] == '{';
 }
 
+// The key-values of a GGUF hold a file of one of the two formats.
+static Err open_gguf(Tokenizer *t, const char *path) {
+  Gguf g;
+  Bytes file = {0};
+  const char *name = NULL;
+  TRY(gguf_open(&g, path));
+  Err err = ERR_OK;
+  TRY_OUT(gguf_tokenizer_file(&g, &file, &name));
+  bool json = strcmp(name, "tokenizer.json") == 0;
+  TRY_OUT((json ? hf_tokenizer_open : spm_open)(&t->backend, &t->model, path, file.data, file.size));
+  TRY_OUT(gguf_tokenizer_ends(&g, &t->bos, &t->eos, &t->pad));
+out:
+  bytes_free(&file);
+  gguf_close(&g);
+  return err;
+}
+
 static Err open_file(Tokenizer *t, const char *path) {
+  if (gguf_is(path)) return open_gguf(t, path);
   FileMap f;
   TRY(file_map(&f, path));
   Err err = (is_json(&f) ? hf_tokenizer_open : spm_open)(&t->backend, &t->model, path, f.data, f.size);

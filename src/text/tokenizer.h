@@ -43,8 +43,8 @@ static inline Err bytes_append(Bytes *b, const void *data, size_t size) {
 }
 
 // Opens a SentencePiece .model, a Hugging Face tokenizer.json, or a folder that holds one of them (tokenizer.json, else
-// tokenizer.model; the special tokens of tokenizer_config.json and generation_config.json beside them are read too). What the
-// file is, is decided by its bytes, not its name.
+// tokenizer.model; the special tokens of tokenizer_config.json and generation_config.json beside them are read too), or the one
+// in a GGUF file. What the file is, is decided by its bytes, not its name.
 Err tokenizer_open(Tokenizer **t, const char *path);
 void tokenizer_close(Tokenizer *t);
 const char *tokenizer_kind(const Tokenizer *t);  // "sentencepiece bpe", "sentencepiece unigram", "huggingface bpe", ...
