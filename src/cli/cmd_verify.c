@@ -1,159 +1,59 @@
-// pleiad verify: the program against numbers that others computed.
-#include <math.h>
+// pleiad verify: whether what the program computes is right, and what differs where it is not.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "cli/cli.h"
 #include "cli/verify.h"
-#include "ops/ops.h"
+#include "cli/verify_commands.h"
+#include "cli/verify_pair.h"
 
 static const char help[] =
-    "usage: pleiad verify DIR... [options]\n"
+    "usage: pleiad verify DIR...   against what others computed: golden cases\n"
+    "       pleiad verify A B      two runs, checkpoints or models, to the bit: what differs first, where, by how much\n"
     "\n"
-    "Compares this program with a small model whose logits, gradients, training steps and continuations were computed "
-    "elsewhere in float64. DIR is\n"
-    "a case (config.json, model.safetensors, cases.safetensors, grads.safetensors, meta.json, train.json, generate.json) or a "
-    "folder of cases.\n"
-    "Prints for each kind of number the greatest error, its place and the tolerance that meta.json states, the worst first.\n"
+    "DIR is a case (config.json, model.safetensors, cases.safetensors, grads.safetensors, meta.json, train.json,\n"
+    "generate.json) or a folder of cases: a small model whose logits, gradients, training steps and continuations were\n"
+    "computed elsewhere in float64. For each kind of number: the greatest error, its place, the tolerance that meta.json\n"
+    "states; the worst first.\n"
     "\n"
-    "  --dtype TYPE  fp32, or bf16: tolerances that follow from the type, the experts that fp32 chooses (fp32)\n"
+    "A and B are runs' folders, checkpoints (step-N, or a folder of them) or models' folders (config.json, *.safetensors).\n"
+    "Of two runs: the keys of the run files that differ, the first logged step that differs, the first checkpoint that\n"
+    "differs, its arrays with the worst first (the first element that differs; by how many units in the last place, how much\n"
+    "of the array's greatest number), and what that means. Times are not compared. A model's folder has weights only.\n"
+    "\n"
+    "  --dtype TYPE  of cases: fp32, or bf16, with tolerances that follow from the type and the experts that fp32 chooses\n"
+    "                (fp32)\n"
     "  --isa LEVEL   highest instruction set to use: ref, avx2, avx512, avx512_bf16, amx (the best of this machine)\n"
     "  --threads N   (one a core)\n"
     "  --json        one JSON object as the last line\n"
     "\n"
-    "Exit code: 0 all within tolerance; 1 not, or a case could not be read; 2 called wrongly.\n";
+    "  pleiad verify tests/golden/cases/models\n"
+    "  pleiad verify runs/before runs/after\n"
+    "  pleiad verify runs/a/checkpoints/step-100 runs/b/checkpoints/step-100\n"
+    "\n"
+    "Exit code: 0 all within tolerance, or equal; 1 not, or something could not be read; 2 called wrongly. docs/verify.md\n"
+    "says how to read the reports.\n";
 
-typedef struct {
-  int threads;
-  Dtype type;
-  int64_t cases, compared, failed, broken;
-  json_t *report;  // of the cases; NULL without --json
-} Totals;
-
-static void print_case(const VerifyCase *v) {
-  printf("%s: %s\n", v->name, v->failed ? "FAILED" : "passed");
-  printf("  %-42s %10s %10s %9s  %s\n", "", "error", "tolerance", "numbers", "worst at");
-  for (int i = 0; i < v->n_lines; i++) {
-    const VerifyLine *l = &v->line[i];
-    printf("  %-42s %10.3g %10.3g %9lld  %s%s\n", l->what, l->error, l->tolerance, (long long)l->compared,
-           l->failed ? "FAILED " : "", l->error > 0 ? l->place : "");
-  }
-  printf("  %lld numbers compared, %lld failed\n\n", (long long)v->compared, (long long)v->failed);
-}
-
-static json_t *line_json(const VerifyLine *l) {
-  json_t *error = isfinite(l->error) ? json_real(l->error) : json_null();
-  return json_pack("{s:s, s:o, s:f, s:I, s:I, s:s}", "what", l->what, "error", error, "tolerance", l->tolerance, "compared",
-                   (json_int_t)l->compared, "failed", (json_int_t)l->failed, "place", l->place);
-}
-
-static json_t *case_json(const VerifyCase *v) {
-  json_t *lines = json_array();
-  for (int i = 0; i < v->n_lines; i++) json_array_append_new(lines, line_json(&v->line[i]));
-  return json_pack("{s:s, s:b, s:I, s:I, s:o}", "case", v->name, "passed", !v->failed, "compared", (json_int_t)v->compared,
-                   "failed", (json_int_t)v->failed, "lines", lines);
-}
-
-// A case that cannot be read is one that failed; the others are run all the same.
-static void add_broken(Totals *t, const char *folder) {
-  printf("%s: FAILED\n  %s\n\n", folder, err_text());
-  if (t->report)
-    json_array_append_new(t->report, json_pack("{s:s, s:b, s:s}", "case", folder, "passed", false, "error", err_text()));
-  t->cases++;
-  t->broken++;
-}
-
-static Err run_case(Totals *t, const char *folder) {
-  VerifyCase *v = calloc(1, sizeof *v);
-  CHECK(v, ERR_MEMORY, "no memory to verify %s", folder);
-  Err err = verify_run(v, folder, t->threads, t->type);
-  if (err && err != ERR_MEMORY) {
-    add_broken(t, folder);
-    err = ERR_OK;
-  } else if (!err) {
-    verify_sort(v);
-    print_case(v);
-    if (t->report) json_array_append_new(t->report, case_json(v));
-    t->cases++;
-    t->compared += v->compared;
-    t->failed += v->failed;
-  }
-  free(v);
-  return err;
-}
-
-// A case, or every case in a folder.
-static Err run_folder(Totals *t, const char *folder) {
-  if (verify_is_case(folder)) return run_case(t, folder);
-  char **names, path[PATH_BYTES];
-  size_t n;
-  int64_t before = t->cases;
-  TRY(folder_list(folder, &names, &n));
-  Err err = ERR_OK;
-  for (size_t i = 0; i < n && !err; i++) {
-    err = path_join(path, folder, names[i]);
-    if (!err && verify_is_case(path)) err = run_case(t, path);
-  }
-  names_free(names, n);
-  TRY(err);
-  CHECK(t->cases > before, ERR_ARG, "%s: neither a case nor a folder of cases (config.json and cases.safetensors are wanted)",
-        folder);
-  return ERR_OK;
-}
-
-static Err print_totals(const Totals *t) {
-  printf("%lld cases, %lld numbers compared, %lld failed, %lld cases could not be read\n", (long long)t->cases,
-         (long long)t->compared, (long long)t->failed, (long long)t->broken);
-  if (!t->report) return ERR_OK;
-  json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:O}", "passed", !t->failed && !t->broken, "cases", (json_int_t)t->cases,
-                          "compared", (json_int_t)t->compared, "failed", (json_int_t)t->failed, "broken", (json_int_t)t->broken,
-                          "results", t->report);
-  char *text = json_dumps(all, JSON_COMPACT);
-  CHECK(text, ERR_MEMORY, "no memory for the report");
-  puts(text);
-  free(text);
-  json_decref(all);
-  return ERR_OK;
-}
-
-static Err take_threads(int *argc, char **argv, int *threads) {
-  const char *text = NULL;
-  TRY(cli_value(argc, argv, "--threads", &text));
-  if (!text) return ERR_OK;
-  char *end;
-  long n = strtol(text, &end, 10);
-  CHECK(*text && !*end && n >= 0 && n <= 4096, ERR_ARG, "--threads %s: a number of threads is wanted, 0 for one a core", text);
-  *threads = (int)n;
-  return ERR_OK;
-}
+// Two things that are no cases are compared with each other; if one is nothing at all, that is said.
+static bool is_pair(int argc, char **argv) { return argc == 3 && (side_is(argv[1]) || side_is(argv[2])); }
 
 Err cmd_verify(int argc, char **argv) {
-  static const char *const options[] = {"--isa", "--dtype", "--threads", "--json", "--help", NULL};
+  static const char *const options[] = {"--dtype", "--isa", "--threads", "--json", "--help", NULL};
   if (cli_help(argc, argv, help)) return ERR_OK;
-  const char *isa = NULL;
-  Totals t = {0};
-  const char *dtype = NULL;
+  const char *isa = NULL, *dtype = NULL;
+  int64_t threads = 0;
+  bool json = cli_flag(&argc, argv, "--json");
+  TRY(cli_value(&argc, argv, "--isa", &isa));
   TRY(cli_value(&argc, argv, "--dtype", &dtype));
   CHECK(!dtype || strcmp(dtype, "fp32") == 0 || strcmp(dtype, "bf16") == 0, ERR_ARG, "--dtype %s: fp32 or bf16 is wanted",
         dtype);
-  t.type = dtype && strcmp(dtype, "bf16") == 0 ? DT_BF16 : DT_F32;
-  bool json = cli_flag(&argc, argv, "--json");
-  TRY(cli_value(&argc, argv, "--isa", &isa));
-  TRY(take_threads(&argc, argv, &t.threads));
+  TRY(cli_int(&argc, argv, "--threads", 0, 4096, &threads));
   for (int i = 1; i < argc; i++)
     if (argv[i][0] == '-') return cli_no_more(argc - i + 1, argv + i - 1, options);
-  CHECK(argc > 1, ERR_ARG, "verify needs a case folder; see pleiad verify --help");
+  CHECK(argc > 1, ERR_ARG, "verify needs a case folder, or two things to compare; see pleiad verify --help");
   if (isa) setenv("PLEIAD_ISA", isa, 1);  // what opens a device reads it
-  if (json) t.report = json_array();
-  Err err = ERR_OK;
-  for (int i = 1; i < argc && !err; i++) err = run_folder(&t, argv[i]);
-  if (!err) err = print_totals(&t);
-  json_decref(t.report);
-  TRY(err);
-  CHECK(t.broken == 0, ERR_FORMAT, "%lld of %lld cases could not be read", (long long)t.broken, (long long)t.cases);
-  CHECK(t.failed == 0, ERR_NUMERIC, "%lld of %lld numbers are beyond their tolerance", (long long)t.failed,
-        (long long)t.compared);
-  return ERR_OK;
+  if (is_pair(argc, argv)) return verify_pair_command(argv[1], argv[2], json);
+  bool narrow = dtype && strcmp(dtype, "bf16") == 0;
+  return verify_cases_command(argc - 1, argv + 1, (int)threads, narrow ? DT_BF16 : DT_F32, json);
 }

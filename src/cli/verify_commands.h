@@ -1,0 +1,20 @@
+// What `pleiad verify` can do. Each prints its report, with `json` one object as the last line, and
+// returns ERR_NUMERIC where something differs that should not.
+#ifndef CLI_VERIFY_COMMANDS_H
+#define CLI_VERIFY_COMMANDS_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "cli/verify.h"
+
+// Case folders, or folders of them.
+Err verify_cases_command(int n, char **folders, int threads, Dtype type, bool json);
+// Two runs, checkpoints or models, to the bit.
+Err verify_pair_command(const char *a, const char *b, bool json);
+
+// Lines of a report as a table; as JSON.
+void verify_print_lines(const VerifyLine *line, int n);
+json_t *verify_lines_json(const VerifyLine *line, int n);
+
+#endif
