@@ -17,7 +17,7 @@ import sys
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PACKAGES = ["torch==2.8.0", "transformers", "numpy"]
+PACKAGES = ["torch==2.8.0", "transformers", "numpy", "sentencepiece", "protobuf"]
 
 
 def python_of(folder):

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/opened.h"
+#include "cli/eval_logits.h"
 #include "data/token_bytes.h"
 #include "train/feed.h"
 #include "train/score.h"
@@ -24,6 +24,9 @@ static const char help_text[] =
     "  --micro_batch N    sequences at a time (8)\n"
     "  --samples N        sequences to score (all)\n"
     "  --tokenizer F      for bits per byte (the run's)\n"
+    "  --ids F --logits F instead: reads \"input_ids\", I64 [B, T], from a safetensors file, and writes \"logits\", F32 [B, T, "
+    "V],\n"
+    "                     to compare with other programs (tools/check_export.py)\n"
     "  --dtype fp32|bf16, --threads N, --json\n"
     "\n"
     "  pleiad eval --model out/run\n"
@@ -31,7 +34,7 @@ static const char help_text[] =
 
 typedef struct {
   OpenOptions open;
-  const char *data;
+  const char *data, *ids, *logits;
   int64_t seq_length, micro_batch, samples;
   bool json;
 } Request;
@@ -47,11 +50,14 @@ static Err take_count(int *argc, char **argv, const char *name, int64_t *value) 
 }
 
 static Err take_request(Request *q, int *argc, char **argv) {
-  static const char *const known[] = {"--model",     "--data",  "--seq_length", "--micro_batch", "--samples",
-                                      "--tokenizer", "--dtype", "--threads",    "--json",        NULL};
+  static const char *const known[] = {"--model", "--data",    "--seq_length", "--micro_batch", "--samples", "--tokenizer",
+                                      "--dtype", "--threads", "--json",       "--ids",         "--logits",  NULL};
   *q = (Request){.micro_batch = 8};
   TRY(open_options(&q->open, argc, argv));
   TRY(cli_value(argc, argv, "--data", &q->data));
+  TRY(cli_value(argc, argv, "--ids", &q->ids));
+  TRY(cli_value(argc, argv, "--logits", &q->logits));
+  CHECK(!q->ids == !q->logits, ERR_ARG, "eval: --ids and --logits go together");
   TRY(take_count(argc, argv, "--seq_length", &q->seq_length));
   TRY(take_count(argc, argv, "--micro_batch", &q->micro_batch));
   TRY(take_count(argc, argv, "--samples", &q->samples));
@@ -144,10 +150,19 @@ static Err run(Request *q, RunConfig *c) {
   return err;
 }
 
+static Err run_logits(const Request *q) {
+  Opened m;
+  Err err = opened_open(&m, &q->open);
+  if (!err) err = eval_logits(&m, q->ids, q->logits);
+  opened_close(&m);
+  return err;
+}
+
 Err cmd_eval(int argc, char **argv) {
   if (cli_help(argc, argv, help_text)) return ERR_OK;
   Request q;
   TRY(take_request(&q, &argc, argv));
+  if (q.logits) return run_logits(&q);
   RunConfig *c = calloc(1, sizeof *c);
   CHECK(c, ERR_MEMORY, "no memory for a run file");
   Err err = run(&q, c);

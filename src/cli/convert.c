@@ -6,23 +6,22 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/tokenizer_config.h"
 #include "text/tokenizer.h"
 
 Err conversion_options(Conversion *c, int *argc, char **argv) {
   TRY(cli_value(argc, argv, "--dtype", &c->save.dtype));
-  TRY(cli_value(argc, argv, "--tokenizer", &c->save.tokenizer));
+  TRY(cli_value(argc, argv, "--tokenizer", &c->tokenizer));
   c->save.allow_nan = cli_flag(argc, argv, "--allow-nan");
   c->json = cli_flag(argc, argv, "--json");
-  c->no_tokenizer = c->save.tokenizer && strcmp(c->save.tokenizer, "none") == 0;
-  if (c->no_tokenizer) c->save.tokenizer = NULL;
   return ERR_OK;
 }
 
 // A tokenizer that makes ids past the embedding is of another model. One that is not understood is copied all the same.
-static Err check_tokenizer(const Conversion *c, const WeightSource *s) {
-  const char *path = c->save.tokenizer ? c->save.tokenizer : *s->tokenizer ? s->tokenizer : NULL;
+static Err check_tokenizer(const WeightSource *s) {
+  const char *path = s->tokenizer;
   Tokenizer *t;
-  if (!path) return ERR_OK;
+  if (!*path) return ERR_OK;
   if (tokenizer_open(&t, path) != ERR_OK) {
     log_warn("the tokenizer's files go along, but cannot be used here: %s", err_text());
     return ERR_OK;
@@ -33,6 +32,20 @@ static Err check_tokenizer(const Conversion *c, const WeightSource *s) {
         "%s: a tokenizer of %lld tokens, and the model's embedding has rows for %lld (vocab_size); give the model's own by "
         "--tokenizer F, or none",
         path, (long long)vocab, (long long)s->config.model.vocab);
+  return ERR_OK;
+}
+
+// The one that is asked for, the source's own, or none.
+static Err choose_tokenizer(const Conversion *c, WeightSource *s) {
+  if (c->tokenizer) {
+    bool none = strcmp(c->tokenizer, "none") == 0;
+    CHECK(none || file_exists(c->tokenizer), ERR_IO, "--tokenizer %s: no such file or folder", c->tokenizer);
+    CHECK(strlen(c->tokenizer) < sizeof s->tokenizer, ERR_ARG, "--tokenizer %.100s...: a path too long", c->tokenizer);
+    snprintf(s->tokenizer, sizeof s->tokenizer, "%s", none ? "" : c->tokenizer);
+    s->write_tokenizer = NULL;
+  }
+  TRY(check_tokenizer(s));
+  tokenizer_config_add(s);
   return ERR_OK;
 }
 
@@ -113,11 +126,7 @@ static Err report(const Conversion *c, const WeightSource *s, double seconds) {
 static Err write_out(const Conversion *c, WeightSource *s) {
   const Format *to;
   TRY(format_named(&to, c->to));
-  if (c->no_tokenizer) {
-    s->tokenizer[0] = '\0';
-    s->write_tokenizer = NULL;
-  }
-  TRY(check_tokenizer(c, s));
+  TRY(choose_tokenizer(c, s));
   if (c->dry) {
     if (c->json) TRY(dry_json(c, s));
     else dry_text(s);

@@ -6,10 +6,10 @@
 
 typedef struct {
   const char *from, *out;
-  const char *to;  // a format's name
+  const char *to;         // a format's name
+  const char *tokenizer;  // a file or folder, "none", NULL: the source's own
   FormatSave save;
-  bool dry;  // only say what would be done
-  bool json, no_tokenizer;
+  bool dry, json;  // dry: only say what would be done
 } Conversion;
 
 // Takes --dtype T, --tokenizer F, --allow-nan, --json out of argv.

@@ -26,13 +26,13 @@ static bool is_pleiad(const char *path) {
 }
 
 static Err save_pleiad(const char *path, WeightSource *source, const FormatSave *o) {
-  CheckpointConvert c = {.allow_nan = o->allow_nan, .tokenizer = o->tokenizer};
+  CheckpointConvert c = {.allow_nan = o->allow_nan};
   TRY(type_of(o->dtype, &c.type));
   return checkpoint_convert(path, source, &c);
 }
 
 static Err save_hf(const char *path, WeightSource *source, const FormatSave *o) {
-  HfSave s = {.allow_nan = o->allow_nan, .tokenizer = o->tokenizer, .shard_bytes = o->shard_bytes};
+  HfSave s = {.allow_nan = o->allow_nan, .shard_bytes = o->shard_bytes};
   TRY(type_of(o->dtype, &s.type));
   return hf_save(path, source, &s);
 }

@@ -9,9 +9,8 @@
 #define FORMATS_TEXT "a run's folder, a checkpoint, a Hugging Face folder, or a GGUF file"
 
 typedef struct {
-  const char *dtype;      // type of the weights in the files, NULL: each as the source has it; its names are the format's
-  const char *tokenizer;  // a file or folder, NULL: the source's own
-  size_t shard_bytes;     // of one file, 0: the format's usual
+  const char *dtype;   // type of the weights in the files, NULL: each as the source has it; its names are the format's
+  size_t shard_bytes;  // of one file, 0: the format's usual
   bool allow_nan;
 } FormatSave;
 

@@ -46,7 +46,6 @@ typedef struct {
   StType type;         // ST_F32, ST_BF16, ST_F16; ST_OTHER: each as the source has it
   size_t shard_bytes;  // of weights in one file; more go into numbered files with an index. 0: 5 GB, or as the source's layout
   bool allow_nan;
-  const char *tokenizer;  // a folder with tokenizer files, or one such file; NULL: the source's own, if it has any
 } HfSave;
 
 // Writes config.json, generation_config.json, the weights and the tokenizer's files aside and puts the folder in place. ERR_ARG

@@ -289,7 +289,6 @@ Err hf_copy_tokenizer(const char *from, const char *folder) {
 
 static Err write_tokenizer(const Saver *s) {
   WeightSource *source = s->source;
-  if (s->option->tokenizer) return hf_copy_tokenizer(s->option->tokenizer, s->folder);
   if (source->write_tokenizer) return source->write_tokenizer(source, s->folder);
   return *source->tokenizer ? hf_copy_tokenizer(source->tokenizer, s->folder) : ERR_OK;
 }

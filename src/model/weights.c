@@ -196,7 +196,7 @@ Err weights_pump(WeightSource *s, int64_t i, StType type, bool allow_nan, Weight
     TRY_OUT(pump_chunk(s, i, at, n, type, allow_nan, b, &out));
     TRY_OUT(sink(context, out, (size_t)n * st_type_bytes(type)));
     s->read_bytes += (double)n * (double)st_type_bytes(t->type);
-    if (s->progress) progress_update(s->progress, s->read_bytes * 1e-6);
+    if (s->progress) progress_update(s->progress, fmin(s->read_bytes * 1e-6, s->progress->total));  // some are written twice
   }
 out:
   free(b);

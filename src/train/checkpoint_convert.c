@@ -39,10 +39,9 @@ static Err write_tokenizer(Converter *c) {
   char folder[PATH_BYTES];
   WeightSource *s = c->source;
   TRY(path_join(folder, c->folder, "tokenizer"));
-  if (!c->option->tokenizer && !s->write_tokenizer && !*s->tokenizer) return ERR_OK;
+  if (!s->write_tokenizer && !*s->tokenizer) return ERR_OK;
   TRY(folder_make(folder));
   snprintf(c->config->data.tokenizer, OPTION_TEXT_BYTES, "%.1000s/tokenizer", c->final);
-  if (c->option->tokenizer) return hf_copy_tokenizer(c->option->tokenizer, folder);
   return s->write_tokenizer ? s->write_tokenizer(s, folder) : hf_copy_tokenizer(s->tokenizer, folder);
 }
 

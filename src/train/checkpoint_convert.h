@@ -16,7 +16,6 @@ Err checkpoint_source_open(WeightSource **source, const char *path);
 typedef struct {
   StType type;  // ST_F32, ST_BF16, ST_F16; ST_OTHER: each as the source has it
   bool allow_nan;
-  const char *tokenizer;  // a folder with tokenizer files, or one such file; NULL: the source's own, if it has any
 } CheckpointConvert;
 
 // Writes FOLDER/checkpoints/step-N (N: the source's step or 0), FOLDER/tokenizer with its files, and FOLDER/config.yaml, a run

@@ -43,12 +43,17 @@ static bool same_file(const char *a, const char *b) {
   return same;
 }
 
-static Err save(const char *folder, const ModelConfig *c, const ParamList *list, const HfSave *o) {
+static Err save_with(const char *tokenizer, const char *folder, const ModelConfig *c, const ParamList *list, const HfSave *o) {
   WeightSource *s;
   TRY(weights_of_params(&s, c, list));
+  if (tokenizer) snprintf(s->tokenizer, sizeof s->tokenizer, "%s", tokenizer);
   Err err = hf_save(folder, s, o);
   weights_close(s);
   return err;
+}
+
+static Err save(const char *folder, const ModelConfig *c, const ParamList *list, const HfSave *o) {
+  return save_with(NULL, folder, c, list, o);
 }
 
 static bool same_weights(const ParamList *a, const ParamList *b) {
@@ -192,7 +197,7 @@ TEST(folders_that_are_none_or_not_empty_are_refused) {
   ASSERT_ERR(hf_load(test_folder(), c, &m.model.params, false), ERR_IO, "model.safetensors");
   ASSERT_OK(save(in_folder("out"), c, &m.model.params, &(HfSave){.type = ST_F32}));
   ASSERT_ERR(save(in_folder("out"), c, &m.model.params, &(HfSave){.type = ST_F32}), ERR_ARG, "not empty");
-  ASSERT_ERR(save(in_folder("x"), c, &m.model.params, &(HfSave){.type = ST_F32, .tokenizer = test_folder()}), ERR_ARG,
+  ASSERT_ERR(save_with(test_folder(), in_folder("x"), c, &m.model.params, &(HfSave){.type = ST_F32}), ERR_ARG,
              "no tokenizer file");
   ASSERT_OK(file_replace(in_folder("out/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"../b\"}}", 29));
   ASSERT_ERR(hf_load(in_folder("out"), c, &m.model.params, false), ERR_FORMAT, "plain file name");
@@ -207,10 +212,9 @@ TEST(tokenizer_files_come_along) {
   ASSERT_OK(folder_make(in_folder("tok")));
   ASSERT_OK(file_replace(in_folder("tok/tokenizer.json"), "{}", 2));
   ASSERT_OK(file_replace(in_folder("tok/other.txt"), "{}", 2));
-  ASSERT_OK(save(in_folder("a"), &m.model.config, &m.model.params, &(HfSave){.type = ST_F32, .tokenizer = in_folder("tok")}));
+  ASSERT_OK(save_with(in_folder("tok"), in_folder("a"), &m.model.config, &m.model.params, &(HfSave){.type = ST_F32}));
   ASSERT(file_exists(in_folder("a/tokenizer.json")) && !file_exists(in_folder("a/other.txt")) &&
          file_exists(in_folder("a/generation_config.json")));
-  ASSERT_OK(save(in_folder("b"), &m.model.config, &m.model.params,
-                 &(HfSave){.type = ST_F32, .tokenizer = in_folder("tok/other.txt")}));
+  ASSERT_OK(save_with(in_folder("tok/other.txt"), in_folder("b"), &m.model.config, &m.model.params, &(HfSave){.type = ST_F32}));
   ASSERT(file_exists(in_folder("b/tokenizer.model")));
 }
