@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/version.h"
 #include "cli/cli.h"
+#include "cli/info_model.h"
 #include "cli/machine.h"
 #include "ops/ops.h"
 #include "ops/peak.h"
@@ -14,11 +15,20 @@ static const double PEAK_BUDGET_S = 0.8;
 
 static const char help[] =
     "usage: pleiad info [--json]\n"
+    "       pleiad info MODEL [--length N] [--json]\n"
     "\n"
     "Says what this machine is (processor, caches, memory, and what of it this process may use), which kernels the program "
     "chose\n"
     "for it and why, what it can do at most (measured, about a second), and which libraries it runs with. "
-    "PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps the choice.\n";
+    "PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps the choice.\n"
+    "\n"
+    "With a MODEL (a Hugging Face folder or its config.json, a file of configs/model/, a run file, a run's folder, a "
+    "checkpoint): how\n"
+    "many parameters it has and where, how many work for a token, bytes of its weights in each type and of its cache a token,\n"
+    "operations a token, and what memory it takes to train and to serve. No weights are read.\n"
+    "\n"
+    "  --length N    tokens of a sequence, for operations and memory (the model's longest, 8192 at most)\n"
+    "  --json        one JSON object as the last line\n";
 
 static double gib(int64_t bytes) { return (double)bytes / (1 << 30); }
 
@@ -91,8 +101,12 @@ static Err print_json(const Machine *m, const Dev *d, const Peaks *p, const Libr
 
 Err cmd_info(int argc, char **argv) {
   if (cli_help(argc, argv, help)) return ERR_OK;
-  static const char *const known[] = {"--json", NULL};
+  static const char *const known[] = {"--json", "--length", NULL};
   bool json = cli_flag(&argc, argv, "--json");
+  int64_t length = 0;
+  TRY(cli_int(&argc, argv, "--length", 1, 1 << 24, &length));
+  if (argc == 2 && argv[1][0] != '-') return info_model(argv[1], length, json);
+  CHECK(length == 0, ERR_ARG, "--length %lld: of which model? see pleiad info --help", (long long)length);
   TRY(cli_no_more(argc, argv, known));
   Machine m;
   Dev d;

@@ -1,0 +1,16 @@
+// What a model takes in memory, by declaring and running it on a device that does nothing: the bytes that a run will take.
+#ifndef MODEL_MEASURE_H
+#define MODEL_MEASURE_H
+
+#include "model/model.h"
+
+typedef struct {
+  size_t weights, grads;  // fp32 masters, and gradients of those that the optimiser moves
+  size_t copies;          // compute copies, rotary tables, counters
+  size_t kept, temp;      // of one micro-batch: what a forward keeps for its backward (or needs itself), and working memory
+} ModelMemory;
+
+// B sequences of T tokens; training: forward and backward, else a forward alone. ERR_MEMORY. Cost: a list of the parameters.
+Err model_measure(const ModelConfig *config, Dtype type, int64_t B, int64_t T, bool training, ModelMemory *memory);
+
+#endif
