@@ -203,7 +203,7 @@ static Err converse(Chat *c) {
 }
 
 static Err open_chat(Chat *c, int argc, char **argv) {
-  OpenOptions open;
+  OpenOptions open = {0};
   c->max_new = 200;
   options_bind(&c->options, sampler_fields, &c->sampler);
   options_defaults(&c->options);

@@ -5,15 +5,21 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "cli/cli.h"
+#include "cli/generate_config.h"
 #include "cli/opened.h"
 #include "infer/generate.h"
+#include "train/config.h"
 
 static const char help[] =
     "usage: pleiad generate --model PATH --prompt TEXT [options]\n"
     "\n"
     "Continues a text, token by token. PATH is a run's folder, a checkpoint in it, or a Hugging Face folder.\n"
     "\n"
+    "  --config FILE          a file that says all this, as pleiad import-config makes of a predict configuration; options "
+    "come\n"
+    "                         after it. Where it has the shapes of a model, and the model has others, a warning says so\n"
     "  --prompt TEXT          what to continue; without it, standard input\n"
     "  --max-new N            tokens to make (200)\n"
     "  --stop TEXT            end before this text; may be given several times\n"
@@ -35,7 +41,8 @@ typedef struct {
   const char *prompt, *special, *mla, *stop[STOPS_MAX + 1];
   int64_t max_new, context;
   bool bos, logprobs, json;
-  SamplerConfig sampler;
+  GenerateConfig config;
+  ModelConfig *expected;  // what --config says of the model; or NULL
 } Request;
 
 static Err take_stops(Request *r, int *argc, char **argv) {
@@ -48,11 +55,36 @@ static Err take_stops(Request *r, int *argc, char **argv) {
   }
 }
 
+// What --config says, before the options.
+static Err take_config(Request *r, const char *path) {
+  Options o = {0};
+  r->expected = calloc(2, sizeof *r->expected);
+  CHECK(r->expected, ERR_MEMORY, "no memory for %s", path);
+  model_config_defaults(&r->expected[0]);
+  model_config_defaults(&r->expected[1]);
+  options_bind(&o, model_fields, r->expected);
+  generate_bind(&o, &r->config);
+  TRY(options_load(&o, path));
+  if (memcmp(&r->expected[0], &r->expected[1], sizeof *r->expected) == 0) {  // it says nothing of the model
+    free(r->expected);
+    r->expected = NULL;
+  }
+  if (*r->config.generate.model) r->open.path = r->config.generate.model;
+  if (*r->config.generate.tokenizer) r->open.tokenizer = r->config.generate.tokenizer;
+  if (r->config.generate.dtype) r->open.dtype = generate_dtype_names[r->config.generate.dtype];
+  r->max_new = r->config.generate.max_new;
+  r->context = r->config.generate.context;
+  return ERR_OK;
+}
+
 static Err take_request(Request *r, int *argc, char **argv) {
   *r = (Request){.special = "text", .mla = "expanded", .max_new = 200};
+  const char *config = NULL;
   Options o = {0};
-  options_bind(&o, sampler_fields, &r->sampler);
+  generate_bind(&o, &r->config);
   options_defaults(&o);
+  TRY(cli_value(argc, argv, "--config", &config));
+  if (config) TRY(take_config(r, config));
   TRY(open_options(&r->open, argc, argv));
   TRY(cli_value(argc, argv, "--prompt", &r->prompt));
   TRY(cli_value(argc, argv, "--special", &r->special));
@@ -67,8 +99,24 @@ static Err take_request(Request *r, int *argc, char **argv) {
   CHECK(strcmp(r->special, "text") == 0 || strcmp(r->special, "parse") == 0, ERR_ARG, "--special %s: want parse or text",
         r->special);
   CHECK(strcmp(r->mla, "expanded") == 0 || strcmp(r->mla, "latent") == 0, ERR_ARG, "--mla %s: want expanded or latent", r->mla);
-  TRY(options_args(&o, argc, argv, NULL));
+  Options sampling = {0};
+  options_bind(&sampling, sampler_fields, &r->config.sampler);
+  TRY(options_args(&sampling, argc, argv, NULL));
   return cli_no_more(*argc, argv, NULL);
+}
+
+// Shapes that a configuration promises and the model does not have.
+static Err compare_expected(const Request *r, const Opened *m) {
+  char *want = NULL, *found = NULL, *want_rest = NULL, *found_rest = NULL;
+  if (!r->expected) return ERR_OK;
+  Err err = run_identity(r->expected, &want);
+  if (!err) err = run_identity(&m->model.config, &found);
+  char *a = err ? NULL : strtok_r(want, "\n", &want_rest), *b = err ? NULL : strtok_r(found, "\n", &found_rest);
+  for (; a && b; a = strtok_r(NULL, "\n", &want_rest), b = strtok_r(NULL, "\n", &found_rest))
+    if (strcmp(a, b) != 0) log_warn("--config says %s; %s says %s, which holds", a, r->open.path, b);
+  free(want);
+  free(found);
+  return err;
 }
 
 static Err encode_prompt(const Request *r, const Opened *m, Ids *ids) {
@@ -157,18 +205,19 @@ Err cmd_generate(int argc, char **argv) {
     options_help(&o, stdout);
     return ERR_OK;
   }
-  Request r;
-  TRY(take_request(&r, &argc, argv));
+  static Request r;
   Err err = ERR_OK;
-  Opened m;
+  Opened m = {0};
   Engine e = {0};
   Session s = {0};
   Ids ids = {0};
-  Printer p = {.logprobs = r.logprobs, .quiet = r.json};
+  Printer p = {0};
   GenerateResult result;
+  TRY_OUT(take_request(&r, &argc, argv));
   TRY_OUT(opened_open(&m, &r.open));
   CHECK_OUT(m.tokenizer, ERR_ARG, "%s names no tokenizer; give --tokenizer F", r.open.path);
-  p.tokenizer = m.tokenizer;
+  p = (Printer){.tokenizer = m.tokenizer, .logprobs = r.logprobs, .quiet = r.json};
+  TRY_OUT(compare_expected(&r, &m));
   TRY_OUT(encode_prompt(&r, &m, &ids));
   int64_t context = r.context ? r.context : ids.count + r.max_new;
   if (context > m.model.rotary.positions) context = m.model.rotary.positions;
@@ -179,7 +228,7 @@ Err cmd_generate(int argc, char **argv) {
                        .stop_ids = &eos,
                        .n_stop_ids = eos >= 0,
                        .stop_texts = r.stop,
-                       .sampler = r.sampler,
+                       .sampler = r.config.sampler,
                        .on_text = print_text,
                        .context = &p};
   TRY_OUT(generate(&s, m.tokenizer, ids.id, ids.count, false, &o, &result));
@@ -190,5 +239,6 @@ out:
   ids_free(&ids);
   free(p.text.data);
   opened_close(&m);
+  free(r.expected);
   return err;
 }

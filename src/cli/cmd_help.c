@@ -14,11 +14,22 @@ static const struct {
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
+enum { NAME_BYTES = 32 };
+
+// As people write it: import-config.
+static const char *shown(int command, char out[NAME_BYTES]) {
+  snprintf(out, NAME_BYTES, "%s", commands[command].name);
+  for (char *p = out; *p; p++)
+    if (*p == '_') *p = '-';
+  return out;
+}
+
 static Err find_command(const char *name, int *index) {
+  static char text[N_COMMANDS][NAME_BYTES];
   const char *names[N_COMMANDS + 1] = {NULL};
   for (*index = 0; *index < N_COMMANDS; ++*index) {
-    if (strcmp(name, commands[*index].name) == 0) return ERR_OK;
-    names[*index] = commands[*index].name;
+    names[*index] = shown(*index, text[*index]);
+    if (strcmp(name, names[*index]) == 0) return ERR_OK;
   }
   const char *near = name_nearest(name, names);
   if (near) FAIL(ERR_ARG, "no command \"%s\"; did you mean %s?", name, near);
@@ -42,7 +53,8 @@ Err cmd_help(int argc, char **argv) {
       "\n"
       "usage: pleiad COMMAND [options]      pleiad COMMAND --help says more\n"
       "\n");
-  for (int i = 0; i < N_COMMANDS; i++) printf("  %-12s %s\n", commands[i].name, commands[i].about);
+  char name[NAME_BYTES];
+  for (int i = 0; i < N_COMMANDS; i++) printf("  %-13s %s\n", shown(i, name), commands[i].about);
   printf(
       "\n"
       "With --json a command ends with one JSON object on a line of its own. Exit code: 0 done, 1 failed, 2 called wrongly.\n"

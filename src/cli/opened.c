@@ -7,8 +7,7 @@
 #include "train/config.h"
 
 Err open_options(OpenOptions *o, int *argc, char **argv) {
-  int64_t threads = 0;
-  *o = (OpenOptions){0};
+  int64_t threads = o->threads;
   TRY(cli_value(argc, argv, "--model", &o->path));
   TRY(cli_value(argc, argv, "--tokenizer", &o->tokenizer));
   TRY(cli_value(argc, argv, "--dtype", &o->dtype));

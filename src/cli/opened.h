@@ -24,7 +24,8 @@ typedef struct {
   int64_t positions;      // longest sequence; 0: what the model allows
 } OpenOptions;
 
-// Takes --model PATH, --tokenizer F, --dtype T, --threads N out of argv. ERR_ARG without --model.
+// Takes --model PATH, --tokenizer F, --dtype T, --threads N out of argv; what argv does not say stays
+// as it is in *o. ERR_ARG without a path.
 Err open_options(OpenOptions *o, int *argc, char **argv);
 // *m must stay where it is until opened_close, which is safe after an error.
 Err opened_open(Opened *m, const OpenOptions *o);

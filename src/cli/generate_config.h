@@ -1,0 +1,24 @@
+// What `pleiad generate --config FILE` reads: the sampler's keys, what to open and how much to make; and, where the file has
+// them, the shapes the model is expected to have.
+#ifndef CLI_GENERATE_CONFIG_H
+#define CLI_GENERATE_CONFIG_H
+
+#include "base/options.h"
+#include "infer/sampler.h"
+
+typedef struct {
+  SamplerConfig sampler;
+  struct {
+    char model[OPTION_TEXT_BYTES], tokenizer[OPTION_TEXT_BYTES];
+    int64_t max_new, context;
+    int dtype;  // 0: as stored, else 1 + Dtype
+  } generate;
+} GenerateConfig;
+
+extern const Field generate_fields[];
+extern const char *const generate_dtype_names[4];  // "stored", "fp32", "bf16"
+
+// Binds the fields of both parts.
+void generate_bind(Options *o, GenerateConfig *c);
+
+#endif

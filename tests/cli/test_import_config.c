@@ -1,0 +1,215 @@
+// Configurations of others: the files of the shared folder, small ones with what those do not have, and the document.
+#include <stdlib.h>
+
+#include "cli/import_config.h"
+#include "cli/program.h"
+#include "test.h"
+
+// The least that a model needs.
+#define SHAPES                                                                                    \
+  "model:\n  model_config:\n    hidden_size: 64\n    num_hidden_layers: 2\n    vocab_size: 100\n" \
+  "    intermediate_size: 128\n    num_attention_heads: 4\n"
+
+static Import *read_text(const char *text) {
+  static char path[PATH_BYTES];
+  static Import m;
+  ASSERT_OK(path_join(path, test_folder(), "in.yaml"));
+  FileWriter w;
+  ASSERT_OK(file_create(&w, path));
+  ASSERT_OK(file_write(&w, text, strlen(text)));
+  ASSERT_OK(file_commit(&w));
+  ASSERT_OK(import_init(&m, &import_mindformers, path));
+  return &m;
+}
+
+static const ImportEntry *entry(const Import *m, const char *key) {
+  for (int64_t i = 0; i < m->count; i++)
+    if (strcmp(m->entry[i].key.key, key) == 0) return &m->entry[i];
+  test_fail(__FILE__, __LINE__, "%s is not in the report", key);
+}
+
+static void expect(const Import *m, const char *key, ImportFate fate, int line, const char *why) {
+  const ImportEntry *e = entry(m, key);
+  ASSERT_MSG(e->fate == fate && e->key.line == line, "%s: %s, line %d: %s", key, import_fate_names[e->fate], e->key.line,
+             e->why);
+  ASSERT_MSG(strstr(e->why, why), "%s: \"%s\" does not say \"%s\"", key, e->why, why);
+}
+
+TEST(import_config_maps_the_current_layout) {
+  Import *m = read_text(
+      "seed: 7\nrun_mode: train\nrunner_config: {epochs: 3, batch_size: &bs 2}\nparallel_config:\n  data_parallel: 4\n"
+      "  pipeline_stage: 2\n  micro_batch_num: 8\nlr_schedule: {type: CosineWithWarmUpLR, learning_rate: 2.e-4, lr_end: "
+      "2.e-5,\n"
+      "  warmup_ratio: 0.1, total_steps: 1000}\noptimizer: {type: AdamW, betas: [0.8, 0.9], eps: 1.e-7, weight_decay: 0.2}\n"
+      "runner_wrapper: {use_clip_grad: True, max_grad_norm: 0.5}\ntrain_dataset:\n  data_loader:\n    sizes: [640, 0, 0]\n"
+      "    config:\n      data_path: ['0.7', /a, '0.3', /b]\n      seq_length: 32\n" SHAPES
+      "    seq_length: 32\n    num_key_value_heads: 2\n    rope_theta: 5.e5\n    batch_size: *bs\n");
+  ASSERT_OK(import_yaml(m, m->path));
+  ASSERT_INT(m->of[IMPORT_REFUSED], 0);
+  const RunConfig *c = m->run;
+  ASSERT_INT(c->model.model.family, FAMILY_TELECHAT3);
+  ASSERT_INT(c->model.attention.kv_heads, 2);
+  ASSERT_INT(c->model.moe.experts, 0);
+  ASSERT_INT(c->model.mla.kv_rank, 0);
+  ASSERT_NEAR(c->model.rope.theta, 5e5, 0);
+  ASSERT_INT(c->train.batch, 2 * 4 * 8);
+  ASSERT_INT(c->train.micro_batch, 2);
+  ASSERT_INT(c->train.steps, 640 / 64 * 3);
+  ASSERT_INT(c->train.seed, 7);
+  ASSERT_INT(c->lr.kind, LR_COSINE);
+  ASSERT_INT(c->lr.warmup, 100);
+  ASSERT_INT(c->lr.steps, 1000);
+  ASSERT_NEAR(c->lr.low, 2e-5, 0);
+  ASSERT_NEAR(c->optimizer.beta1, 0.8, 0);
+  ASSERT_NEAR(c->optimizer.clip, 0.5, 0);
+  ASSERT_TEXT(c->data.train, "0.7 /a 0.3 /b");
+  expect(m, "model.model_config.batch_size", IMPORT_NOTHING, 28, "");
+  import_free(m);
+}
+
+TEST(import_config_refuses_by_line) {
+  Import *m = read_text(
+      "seed: 7\nrunner_confg: {epochs: 3}\nlayer_scale: True\nlr_schedule:\n  type: CosinWithWarmUpLR\n  learning_rate: fast\n"
+      "callbacks:\n  - type: MFLossMonitor\n    per_print_tims: 2\n  - type: Unheard\n" SHAPES
+      "    num_layers: 3\n    attention_dropout: 0.1\n    hidden_dropout: 0\n");
+  ASSERT_OK(import_yaml(m, m->path));
+  expect(m, "runner_confg.epochs", IMPORT_REFUSED, 2, "did you mean runner_config.epochs?");
+  expect(m, "layer_scale", IMPORT_REFUSED, 3, "not among false");
+  expect(m, "lr_schedule.type", IMPORT_REFUSED, 5, "CosineWithWarmUpLR");
+  expect(m, "lr_schedule.learning_rate", IMPORT_REFUSED, 6, "a number is wanted");
+  expect(m, "callbacks.MFLossMonitor.per_print_tims", IMPORT_REFUSED, 9,
+         "did you mean callbacks.MFLossMonitor.per_print_times");
+  expect(m, "callbacks.Unheard.type", IMPORT_REFUSED, 10, "unknown");
+  expect(m, "model.model_config.num_layers", IMPORT_REFUSED, 18, "num_hidden_layers");
+  expect(m, "model.model_config.attention_dropout", IMPORT_REFUSED, 19, "not among 0");
+  expect(m, "model.model_config.hidden_dropout", IMPORT_NOTHING, 20, "no dropout");
+  import_free(m);
+}
+
+TEST(import_config_follows_anchors_and_merges) {
+  Import *m = read_text(
+      "base: &base\n  epochs: 2\nrunner_config:\n  <<: *base\n  batch_size: 3\ntrain_dataset: &d\n  num_parallel_workers: 8\n"
+      "train_dataset_task:\n  type: CausalLanguageModelDataset\n  dataset_config: *d\neval_dataset_task:\n  dataset_config:\n"
+      "    prefetch_size: 1\n" SHAPES);
+  ASSERT_OK(import_yaml(m, m->path));
+  expect(m, "base.epochs", IMPORT_REFUSED, 2, "runner_config.epochs");
+  expect(m, "runner_config.epochs", IMPORT_MAPPED, 4, "");
+  ASSERT_INT(m->facts.facts.epochs, 2);
+  expect(m, "train_dataset_task.dataset_config", IMPORT_NOTHING, 10, "train_dataset again");
+  expect(m, "eval_dataset.prefetch_size", IMPORT_NOTHING, 13, "");
+  import_free(m);
+}
+
+TEST(import_config_makes_groups_of_names) {
+  Import *m = read_text(
+      "grouped_lr_schedule:\n  default: {type: ConstantWarmUpLR, learning_rate: 2.e-4, warmup_steps: 10, total_steps: 100}\n"
+      "  grouped:\n    - {type: ConstantWarmUpLR, params: ['embedding.*', output_layer.weight], learning_rate: 1.e-4}\n" SHAPES
+      "    param_init_std_rules: [{target: 'decoder.layers.0.*', init_method_std: 0.005}, {target: '.*linear_proj', "
+      "init_method_std: 0.25}]\n");
+  ASSERT_OK(import_yaml(m, m->path));
+  ASSERT_INT(m->of[IMPORT_REFUSED], 0);
+  const GroupRule *g = m->run->groups;
+  ASSERT_TEXT(g[0].match, "model.embed_tokens.*");
+  ASSERT_NEAR(g[0].lr, 0.5, 1e-15);
+  ASSERT_TEXT(g[1].match, "lm_head.*");
+  ASSERT_TEXT(g[2].match, "model.layers.*.self_attn.o_proj.*");
+  ASSERT_NEAR(g[2].std, 0.25, 0);
+  ASSERT_NEAR(g[3].std, 0.005, 0);
+  ASSERT_TEXT(g[3].match, "model.layers.0.input_layernorm.*");
+  import_free(m);
+}
+
+TEST(import_config_is_bounded) {
+  char text[4096] = "a: &a {x: 1, y: 2, z: 3, w: 4, v: 5, u: 6, t: 7, s: 8}\n";
+  for (char c = 'b'; c < 'l'; c++)
+    snprintf(text + strlen(text), 256, "%c: &%c {x: *%c, y: *%c, z: *%c, w: *%c, v: *%c, u: *%c}\n", c, c, c - 1, c - 1, c - 1,
+             c - 1, c - 1, c - 1);
+  Import *m = read_text(text);
+  Err err = import_yaml(m, m->path);
+  ASSERT(err == ERR_FORMAT);
+  import_free(m);
+  m = read_text("a: &a\n  b: *a\n");
+  ASSERT_ERR(import_yaml(m, m->path), ERR_FORMAT, "in.yaml:2: the alias *a lies within what it names");
+  import_free(m);
+  m = read_text("seed: 1\nseed: 2\n");
+  ASSERT_ERR(import_yaml(m, m->path), ERR_FORMAT, "in.yaml:2: seed is given twice; first in line 1");
+  import_free(m);
+}
+
+// Every key of every released file has a fate, and none is refused; what comes out is a run that could begin.
+TEST(import_config_reads_the_released_files) {
+  char folder[PATH_BYTES], path[PATH_BYTES], args[3 * PATH_BYTES], out[PATH_BYTES];
+  static const char *const families[] = {"telechat2", "telechat3"};
+  ASSERT_OK(path_join(out, test_folder(), "run.yaml"));
+  int files = 0;
+  for (int f = 0; f < 2; f++) {
+    char **names = NULL;
+    size_t count = 0;
+    snprintf(folder, sizeof folder, "%s/data/mindformers/%s", test_shared(), families[f]);
+    ASSERT_OK(folder_list(folder, &names, &count));
+    for (size_t i = 0; i < count; i++, files++) {
+      ASSERT_OK(path_join(path, folder, names[i]));
+      snprintf(args, sizeof args, "import-config '%s' --out '%s'", path, out);
+      program_expect(args, 0, " 0 refused; written to ");
+    }
+    names_free(names, count);
+  }
+  ASSERT(files >= 19);
+}
+
+TEST(import_config_knows_the_105b) {
+  char path[PATH_BYTES];
+  static Import m;
+  snprintf(path, sizeof path, "%s/data/mindformers/telechat3/pretrain_telechat3_105b_a4b_4k.yaml", test_shared());
+  ASSERT_OK(import_init(&m, &import_mindformers, path));
+  ASSERT_OK(import_yaml(&m, path));
+  const ModelConfig *c = &m.run->model;
+  ASSERT_INT(c->model.family, FAMILY_DEEPSEEK_V3);
+  ASSERT_INT(c->model.layers, 45);
+  ASSERT_INT(c->mla.q_rank, 1536);
+  ASSERT_INT(c->moe.experts, 192);
+  ASSERT_INT(c->moe.first_dense, 1);
+  ASSERT_INT(c->moe.scoring, SCORE_SIGMOID);
+  ASSERT_NEAR(c->moe.scale, 2.8, 0);
+  ASSERT_NEAR(c->moe.bias_rate, 0.001, 0);
+  ASSERT_NEAR(c->moe.aux_loss, 0.001, 0);
+  ASSERT_INT(c->mtp.layers, 1);
+  ASSERT_INT(m.run->train.batch, 32);
+  import_free(&m);
+}
+
+static void check_table(const char *text, const char *title, const ImportTable *t) {
+  char *table = NULL;
+  size_t size;
+  FILE *f = open_memstream(&table, &size);
+  ASSERT(f);
+  import_print_table(t, f);
+  fclose(f);
+  const char *at = strstr(text, title);
+  ASSERT_MSG(at, "docs/import-config.md has no \"%s\"", title);
+  at += strlen(title);
+  ASSERT_MSG(strncmp(at, table, size) == 0, "docs/import-config.md: %s is not what pleiad import-config --table %s prints",
+             title, t->name);
+  free(table);
+}
+
+TEST(import_config_document_is_the_table) {
+  char path[PATH_BYTES], *text = NULL;
+  size_t size;
+  ASSERT_OK(path_join(path, test_root(), "docs/import-config.md"));
+  ASSERT_OK(file_read(path, 1 << 20, &text, &size));
+  check_table(text, "## MindFormers\n\n", &import_mindformers);
+  check_table(text, "## Megatron-LM\n\n", &import_megatron);
+  free(text);
+}
+
+TEST(import_config_predicts_by_generate) {
+  char path[PATH_BYTES], args[3 * PATH_BYTES];
+  Import *m = read_text("run_mode: predict\nload_checkpoint: /nowhere\n" SHAPES "    do_sample: False\n    top_k: 3\n");
+  snprintf(path, sizeof path, "%s/run.yaml", test_folder());
+  snprintf(args, sizeof args, "import-config '%s' --out '%s'", m->path, path);
+  program_expect(args, 0, "0 refused");
+  snprintf(args, sizeof args, "generate --config '%s' --prompt a", path);
+  program_expect(args, 1, "/nowhere");
+  import_free(m);
+}
