@@ -136,9 +136,9 @@ static void print_structure(const ModelConfig *c) {
          family_names[c->model.family], (long long)c->model.layers, (long long)c->model.width, (long long)c->model.vocab,
          (long long)c->model.max_length);
   if (config_is_mla(c))
-    printf("latent: %lld heads, queries from %lld, keys (%lld + %lld rotary) and values (%lld) from %lld",
-           (long long)c->attention.heads, (long long)c->mla.q_rank, (long long)c->mla.nope, (long long)c->mla.rope,
-           (long long)c->mla.v, (long long)c->mla.kv_rank);
+    printf("latent: %lld heads, queries from %lld columns, keys (%lld + %lld rotary) and values (%lld) from %lld",
+           (long long)c->attention.heads, (long long)(c->mla.q_rank ? c->mla.q_rank : c->model.width), (long long)c->mla.nope,
+           (long long)c->mla.rope, (long long)c->mla.v, (long long)c->mla.kv_rank);
   else
     printf("%lld query heads, %lld of keys and values, width %lld", (long long)c->attention.heads,
            (long long)c->attention.kv_heads, (long long)config_head_dim(c));

@@ -17,6 +17,7 @@ static Err check_only(const HfKey *k, const json_t *value, const char *where) {
   char got[64];
   value_text(value, got, sizeof got);
   size_t n = strlen(got);
+  CHECK(*k->only, ERR_CONFIG, "%s: \"%s\" is there: %s", where, k->key, k->why);
   for (const char *p = k->only; p; p = strchr(p, '|'), p = p ? p + 1 : NULL)
     if (strncmp(p, got, n) == 0 && (p[n] == '|' || p[n] == '\0')) return ERR_OK;
   FAIL(ERR_CONFIG, "%s: \"%s\" is %s; only %s can be read: %s", where, k->key, got, k->only, k->why);
@@ -125,19 +126,26 @@ static Err read_keys(const json_t *hf, const char *where, const Family *family, 
   return ERR_OK;
 }
 
-Err hf_config_read(const json_t *hf, const char *where, ModelConfig *c) {
-  model_config_defaults(c);
-  TRY(read_family(hf, where, &c->model.family));
-  const Family *family = family_of(c);
+// What is known to be different first: it says more than a key that nobody knows.
+static Err check_keys(const json_t *hf, const char *where, const Family *family, const char *type) {
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)hf, key, value) {
     const HfKey *k = family_key(family, key);
-    CHECK(k, ERR_CONFIG,
-          "%s: \"%.60s\" is not a known key of model_type %s, and may change the model; remove it if it does not", where, key,
-          family_names[c->model.family]);
-    if (k->kind == KEY_ONLY) TRY(check_only(k, value, where));
+    if (k && k->kind == KEY_ONLY) TRY(check_only(k, value, where));
   }
+  json_object_foreach((json_t *)(uintptr_t)hf, key, value)
+      CHECK(family_key(family, key), ERR_CONFIG,
+            "%s: \"%.60s\" is not a known key of model_type %s, and may change the model; remove it if it does not", where, key,
+            type);
+  return ERR_OK;
+}
+
+Err hf_config_read(const json_t *hf, const char *where, ModelConfig *c) {
+  model_config_defaults(c);
+  TRY(read_family(hf, where, &c->model.family));
+  const Family *family = family_of(c);
+  TRY(check_keys(hf, where, family, family_names[c->model.family]));
   c->mla.kv_rank = c->mla.q_rank = c->moe.experts = c->mtp.layers = 0;  // what a plain family has no key for
   set_members(c, family);
   TRY(read_keys(hf, where, family, c));

@@ -26,6 +26,8 @@ static const HfKey keys[] = {
     HF_ONLY("embed_layernorm", "false|null", "a norm after the embedding is not in any released TeleChat", NULL),
     HF_ONLY("logn", "false|null", "no published code says how the logarithm of the length scales attention", NULL),
     HF_ONLY("semi_causal", "false|null", "attention here is causal", NULL),
+    HF_ONLY("n_embd", "", "this is TeleChat-52B, whose files join and turn its projections and whose logits are divided by 32",
+            NULL),
     HF_NOTHING("attention_softmax_in_fp32", "true"),
     HF_NOTHING("auto_map",
                "{\"AutoConfig\": \"configuration_telechat.TelechatConfig\", \"AutoModelForCausalLM\": "
