@@ -21,7 +21,9 @@ cases = {
     "deepseek_v2": ("deepseek_v2", dict(num_key_value_heads=4, q_lora_rank=None, kv_lora_rank=10, qk_nope_head_dim=6,
                                         qk_rope_head_dim=4, v_head_dim=5, n_routed_experts=6, num_experts_per_tok=2,
                                         n_shared_experts=2, moe_intermediate_size=9, first_k_dense_replace=1, topk_method="greedy",
-                                        n_group=1, topk_group=1, norm_topk_prob=False, routed_scaling_factor=1.5)),
+                                        n_group=1, topk_group=1, norm_topk_prob=False, routed_scaling_factor=1.5,
+                                        rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16,
+                                                          beta_fast=4, beta_slow=0.5, mscale=0.707, mscale_all_dim=0.707))),
 }
 
 for name, (model_type, own) in cases.items():
