@@ -25,6 +25,7 @@ const GemmKernel *gemm_kernel(const Dev *d, Dtype type) {
 }
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // One product, as each of the operations hands it to the blocks.
@@ -134,28 +135,37 @@ static void tile_run(const Job *job, const Product *p, const Space *s, const Blo
   }
 }
 
-// All of one visit in k. Panels of B are kept for the next rows if there will be some, else made where the last one is still
-// warm.
+// The tiles of rows [m, m + rows), packed in s->a, and columns [n, n1), whose panels begin panel_bytes apart.
+static void tiles_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows, int64_t n,
+                      int64_t n1, const char *panel, size_t panel_bytes) {
+  const GemmKernel *k = job->kernel;
+  for (; n < n1; n += k->nr, panel += panel_bytes)
+    for (int64_t i = 0; i < rows; i += k->mr)
+      tile_run(job, p, s, b, m + i, n, s->a + (size_t)(i / k->mr) * s->a_panel_bytes, panel);
+}
+
+// All of one visit in k. Panels of B are kept for the next rows if there will be some, else made a few at a time, where the
+// last ones are still warm.
 static void block_run(const Job *job, const Product *p, const Space *s, const Block *b) {
   const GemmKernel *k = job->kernel;
-  int64_t step = GEMM_ROWS_L2 / k->mr * k->mr;
+  int64_t step = GEMM_ROWS_L2 / k->mr * k->mr, few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)s->b_panel_bytes) * k->nr;
   bool direct = p->b_packed && (job->packed_type == DT_F32 || k->ku == 2), keep = b->m1 - b->m0 > step;
   if (keep && !direct) pack_b(job, p, s, b, s->b, b->n0, b->n1);
   for (int64_t m = b->m0; m < b->m1; m += step) {
     int64_t rows = min64(step, b->m1 - m);
     pack_a(job, p, s, b, m, rows);
-    for (int64_t n = b->n0; n < b->n1; n += k->nr) {
-      const char *panel = s->b;
-      if (direct) {
-        panel =
-            p->b_packed + (size_t)(k->ku == 1 ? 4 : 2) * (size_t)(n * (k->ku == 1 ? p->K : p->K + p->K % 2) + b->k0 * k->nr);
-      } else if (keep) {
-        panel = s->b + (size_t)((n - b->n0) / k->nr) * s->b_panel_bytes;
-      } else {
-        pack_b(job, p, s, b, s->b, n, min64(n + k->nr, b->n1));
+    if (direct) {
+      size_t element = k->ku == 1 ? 4 : 2, line_bytes = element * (size_t)(k->ku == 1 ? p->K : p->K + p->K % 2);
+      const char *panels = p->b_packed + (size_t)b->n0 * line_bytes + element * (size_t)(b->k0 * k->nr);
+      tiles_run(job, p, s, b, m, rows, b->n0, b->n1, panels, line_bytes * (size_t)k->nr);
+    } else if (keep) {
+      tiles_run(job, p, s, b, m, rows, b->n0, b->n1, s->b, s->b_panel_bytes);
+    } else {
+      for (int64_t n = b->n0; n < b->n1; n += few) {
+        int64_t n1 = min64(n + few, b->n1);
+        pack_b(job, p, s, b, s->b, n, n1);
+        tiles_run(job, p, s, b, m, rows, n, n1, s->b, s->b_panel_bytes);
       }
-      for (int64_t i = 0; i < rows; i += k->mr)
-        tile_run(job, p, s, b, m + i, n, s->a + (size_t)(i / k->mr) * s->a_panel_bytes, panel);
     }
   }
 }

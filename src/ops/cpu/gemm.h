@@ -51,8 +51,9 @@ typedef struct {
 } GemmKernel;
 
 enum {
-  GEMM_ROWS_L2 = 256,  // rows of A packed at a time: with kc k's they stay in the second-level cache
-  GEMM_ROWS = 1024,    // rows, columns of a block of C whose partial sums are kept
+  GEMM_ROWS_L2 = 128,       // rows of A packed at a time: with kc k's they stay in the second-level cache
+  GEMM_L2_BYTES = 1 << 20,  // of that cache, on the smallest machine that was measured
+  GEMM_ROWS = 1024,         // rows, columns of a block of C whose partial sums are kept
   GEMM_COLS = 1024,
   GEMM_KC_MAX = 512,     // of any kernel, in fp32 elements
   GEMM_TILE_MAX = 1024,  // floats of a register tile, at most

@@ -119,25 +119,20 @@ static inline __attribute__((always_inline)) __m512i along_units(Unit unit, cons
   return _mm512_or_si512(_mm512_cvtepu16_epi32(lo), bf16_widen_bits(hi));
 }
 
-// Asks for the cache lines of the rows to be packed next: runs this short, this far apart, escape the hardware's prefetcher.
-static inline void prefetch_rows(const GemmPack *p, int64_t k0, int64_t k1, int64_t element) {
-  for (int64_t k = k0; k < k1 && k < p->n_k; k++) {
-    const char *row = along_row(p, k, element);
-    for (int64_t at = 0; at < p->n_lines * element; at += 64) _mm_prefetch(row + at, _MM_HINT_T0);
-  }
-}
-
 // Some rows at a time go to all panels: whole cache lines are read, and not too many panels are written at once.
 static inline __attribute__((always_inline)) void along(Unit unit, const GemmPack *p) {
   const int64_t ku = unit == UNIT_PAIR ? 2 : 1, element = unit == UNIT_F32 ? 4 : 2, rows = 16;
   for (int64_t k0 = 0; k0 < p->n_k; k0 += rows) {
     int64_t k1 = k0 + rows < p->n_k ? k0 + rows : p->n_k;
-    const char *row[17];
-    prefetch_rows(p, k1, k1 + rows, element);
+    const char *row[17], *next[16];
     for (int64_t k = k0; k < k1; k++) row[k - k0] = along_row(p, k, element);
     row[k1 - k0] = NULL;
+    // The rows to be packed after these: runs this short, this far apart, escape the hardware's prefetcher.
+    for (int64_t k = 0; k < rows; k++) next[k] = along_row(p, k1 + k < p->n_k ? k1 + k : p->n_k - 1, element);
     for (int64_t l = 0; l < p->n_lines; l += p->width)
       for (int64_t i = 0; i < p->width; i += 16) {
+        for (int64_t k = 0; k < rows && (l + i) * element % 64 < 16 * element; k++)
+          _mm_prefetch(next[k] + (l + i) * element, _MM_HINT_T0);
         char *out = p->to + (size_t)(l / p->width) * p->panel_bytes + (k0 / ku * p->width + i) * 4;
         const int64_t n = p->n_lines - l - i;
         const Vmask mask = vmask_first(p->width - i);
