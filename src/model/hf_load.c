@@ -292,12 +292,15 @@ static void close_source(WeightSource *s) {
   free(h);
 }
 
-static Err fill(WeightSource *s, const int64_t block[2]) {
-  HfSource *h = s->own = calloc(1, sizeof *h);
+static double folder_bytes(const HfFolder *h) {
+  double bytes = 0;
+  for (int64_t i = 0; i < h->n_files; i++) bytes += (double)h->file[i].map.size;
+  return bytes;
+}
+
+static Err fill(WeightSource *s, HfSource *h) {
+  s->own = h;
   s->close = close_source;
-  CHECK(h, ERR_MEMORY, "%s: no memory", s->path);
-  TRY(hf_open(&h->folder, s->path));
-  memcpy(h->scale_block, block, sizeof h->scale_block);
   h->mtp_layer = find_mtp_layer(&h->folder, &s->config);
   TRY(find_tensors(s));
   TRY(take_copies(s));
@@ -314,8 +317,18 @@ static Err fill(WeightSource *s, const int64_t block[2]) {
 
 static Err open_as(WeightSource **out, const char *folder, const ModelConfig *config, const int64_t block[2]) {
   CHECK(file_is_folder(folder), ERR_IO, "%s: no such folder of a Hugging Face model", folder);
-  TRY(weights_new(out, "Hugging Face folder", folder, config));
-  Err err = fill(*out, block);
+  HfSource *h = calloc(1, sizeof *h);
+  CHECK(h, ERR_MEMORY, "%s: no memory", folder);
+  memcpy(h->scale_block, block, sizeof h->scale_block);
+  Err err = hf_open(&h->folder, folder);
+  if (!err) err = weights_want_room(config, folder_bytes(&h->folder), folder);
+  if (!err) err = weights_new(out, "Hugging Face folder", folder, config);
+  if (err) {
+    hf_close(&h->folder);
+    free(h);
+    return err;
+  }
+  err = fill(*out, h);
   if (!err) return ERR_OK;
   weights_close(*out);
   *out = NULL;

@@ -60,6 +60,17 @@ Err weights_new(WeightSource **out, const char *kind, const char *path, const Mo
   return err;
 }
 
+Err weights_want_room(const ModelConfig *c, double room, const char *path) {
+  enum { AT_LEAST = 1000 };
+  double tensors = (double)c->model.layers * (1 + (double)c->moe.experts);
+  CHECK(tensors <= room + AT_LEAST, ERR_FORMAT,
+        "%s: the configuration has %lld layers of %lld experts, and the files are much too small for them; one of them does "
+        "not belong "
+        "to the other",
+        path, (long long)c->model.layers, (long long)c->moe.experts);
+  return ERR_OK;
+}
+
 void weights_close(WeightSource *s) {
   if (!s) return;
   if (s->close) s->close(s);

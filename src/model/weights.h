@@ -59,6 +59,9 @@ struct WeightSource {
 // ---- for those who make one
 // A source with its tensors declared from the configuration: type F32 each, own NULL, in the order of the parameters.
 Err weights_new(WeightSource **s, const char *kind, const char *path, const ModelConfig *config);
+// Before weights_new: ERR_FORMAT if the configuration has far more tensors than `room`, which files cannot hold more tensors
+// than (their elements, say). So a damaged number in a file takes no memory.
+Err weights_want_room(const ModelConfig *config, double room, const char *path);
 // NULL if there is none.
 WeightTensor *weights_find(const WeightSource *s, const char *name);
 // Whether more than half of the weights are of BF16.

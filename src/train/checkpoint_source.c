@@ -148,6 +148,7 @@ static Err parse_config(const Manifest *m, RunConfig *config) {
 static Err open_reader(WeightSource **out, Source *c, RunConfig *config) {
   TRY(checkpoint_reader_open(&c->reader, c->path));
   TRY(parse_config(&c->reader.manifest, config));
+  TRY(weights_want_room(&config->model, (double)json_object_size(c->reader.manifest.arrays), c->path));
   TRY(weights_new(out, "checkpoint", c->path, &config->model));
   WeightSource *s = *out;
   s->own = c;

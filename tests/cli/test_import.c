@@ -182,6 +182,14 @@ TEST(a_configuration_that_promises_other_shapes_is_refused_with_both) {
   ASSERT(!file_exists(in_folder("x")));
 }
 
+TEST(a_configuration_far_too_large_takes_no_memory) {
+  save_model(in_folder("m"), ST_F32, 0);
+  change_config(in_folder("m"), "num_hidden_layers", json_integer(4000));
+  change_config(in_folder("m"), "n_routed_experts", json_integer(60000));
+  ASSERT_ERR(convert_as(in_folder("m"), in_folder("x"), "pleiad", &(FormatSave){0}), ERR_FORMAT,
+             "4000 layers of 60000 experts, and the files are much too small");
+}
+
 TEST(a_weight_that_is_not_finite_is_named_unless_allowed) {
   OwnedModel m;
   WeightSource *s;
