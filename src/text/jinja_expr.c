@@ -202,6 +202,7 @@ static Err parse_name(Parser *p, JinjaNode **out) {
       return ERR_OK;
     }
   if (parser_is(p, TOKEN_NAME, "loop") && p->in_filter) JINJA_FAIL(p->t, t->at, "there is no `loop` in the `if` of a for");
+  if (parser_is(p, TOKEN_NAME, "self")) JINJA_FAIL(p->t, t->at, "'self' is not supported");
   if (p->in_macro &&
       (parser_is(p, TOKEN_NAME, "varargs") || parser_is(p, TOKEN_NAME, "kwargs") || parser_is(p, TOKEN_NAME, "caller")))
     JINJA_FAIL(p->t, t->at, "'%.*s' of a macro is not supported", (int)t->size, t->text);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "text/jinja_text.h"
 #include "text/unicode.h"
@@ -43,6 +44,31 @@ static Err in_case(JinjaRun *r, Value v, TextCase to, Value *out) {
 static FILTER_FN(upper) { return (void)a, in_case(r, v, CASE_UPPER, out); }
 static FILTER_FN(lower) { return (void)a, in_case(r, v, CASE_LOWER, out); }
 static FILTER_FN(capitalize) { return (void)a, in_case(r, v, CASE_CAPITALIZE, out); }
+
+// The first letter of each word large, the rest small; words are cut at white space and - ( { [ <.
+static FILTER_FN(title) {
+  Value text, part;
+  (void)a;
+  TRY(soft(r, v, &text));
+  Builder b = {.w = run_workspace(r), .limit = JINJA_OUTPUT_BYTES_MAX};
+  for (size_t at = 0, begin = 0; begin < text.size; begin = at) {
+    bool first_cut = false;
+    for (size_t next = begin; next < text.size;) {
+      uint32_t code = utf8_next(text.text, &next);
+      bool cut = text_is_space(code) || (code < 0x80 && code && strchr("-({[<", (int)code));
+      if (at == begin) first_cut = cut;
+      if (cut != first_cut) break;
+      at = next;
+    }
+    size_t letter = utf8_size(text.text[begin]);
+    TRY(text_case(b.w, value_text(text.text + begin, letter), CASE_UPPER, &part));
+    TRY(builder_put(&b, part.text, part.size));
+    TRY(text_case(b.w, value_text(text.text + begin + letter, at - begin - letter), CASE_LOWER, &part));
+    TRY(builder_put(&b, part.text, part.size));
+  }
+  *out = value_built(&b);
+  return ERR_OK;
+}
 
 static FILTER_FN(replace) {
   Value text, old, by;
@@ -129,26 +155,33 @@ static FILTER_FN(abs) {
   return ERR_OK;
 }
 
-// What Python's int() and float() make of text: ASCII digits, white space around, a sign.
-static bool read_number(JinjaRun *r, Value v, Value *out) {
+// What Python's int() and float() make of text: digits with white space around and a sign before. *is_number is false where
+// they would raise ValueError.
+static Err read_number(JinjaRun *r, Value v, bool *is_number, Value *out) {
   Value s;
-  Workspace *w = run_workspace(r);
-  if (text_strip(w, v, value_none(), STRIP_BOTH, &s) || s.size == 0) return false;
-  bool sign = s.text[0] == '-' || s.text[0] == '+';
+  *is_number = false;
+  TRY(text_strip(run_workspace(r), v, value_none(), STRIP_BOTH, &s));
+  for (size_t i = 0; i < s.size; i++)
+    CHECK((uint8_t)s.text[i] < 0x80, ERR_FORMAT, "a number from other letters than ASCII is not supported");
+  bool sign = s.size > 0 && (s.text[0] == '-' || s.text[0] == '+');
   const char *digits = s.text + sign;
   size_t size = s.size - sign;
+  CHECK(size < 3 || (strncasecmp(digits, "inf", 3) != 0 && strncasecmp(digits, "nan", 3) != 0), ERR_FORMAT,
+        "a number from \"%.*s\" is not supported", (int)(size > 20 ? 20 : size), digits);
   while (size > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9') digits++, size--;
-  if (size == 0 || !((digits[0] >= '0' && digits[0] <= '9') || digits[0] == '.') || memchr(digits, '_', size)) return false;
-  if (size > 1 && strchr("xXoObB", digits[1]) && digits[1]) return false;
-  if (digits[size - 1] == '.' || value_number(w, digits, size, out)) return false;
-  return s.text[0] != '-' || (out->kind != VALUE_BIG && !value_sign(OP_SUB, *out, out));
+  if (size == 0 || !((digits[0] >= '0' && digits[0] <= '9') || digits[0] == '.')) return ERR_OK;
+  if (size > 1 && strchr("xXoObB", digits[1])) return ERR_OK;
+  *is_number = !value_number(run_workspace(r), digits, size, out);
+  return *is_number && s.text[0] == '-' ? value_sign(OP_SUB, *out, out) : ERR_OK;
 }
 
 static FILTER_FN(int) {
   CHECK(v.kind != VALUE_UNDEFINED, ERR_FORMAT, "%s", v.text);
   *out = args_given(a, 0) ? a->value[0] : value_int(0);
   Value n = v;
-  if (v.kind == VALUE_TEXT && !read_number(r, v, &n)) return ERR_OK;
+  bool is_number = true;
+  if (v.kind == VALUE_TEXT) TRY(read_number(r, v, &is_number, &n));
+  if (!is_number) return ERR_OK;
   if (n.kind == VALUE_BOOL) n = value_int(n.yes);
   if (n.kind == VALUE_FLOAT && isfinite(n.real)) {
     CHECK(fabs(n.real) < 0x1p63, ERR_FORMAT, "a whole number of more than 64 bits is not calculated with");
@@ -162,7 +195,9 @@ static FILTER_FN(float) {
   CHECK(v.kind != VALUE_UNDEFINED, ERR_FORMAT, "%s", v.text);
   *out = args_given(a, 0) ? a->value[0] : value_real(0);
   Value n = v;
-  if (v.kind == VALUE_TEXT && !read_number(r, v, &n)) return ERR_OK;
+  bool is_number = true;
+  if (v.kind == VALUE_TEXT) TRY(read_number(r, v, &is_number, &n));
+  if (!is_number) return ERR_OK;
   CHECK(n.kind != VALUE_BIG, ERR_FORMAT, "a whole number of more than 64 bits is not calculated with");
   if (n.kind == VALUE_BOOL) *out = value_real(n.yes);
   if (n.kind == VALUE_INT) *out = value_real((double)n.integer);
@@ -241,6 +276,7 @@ static const Builtin filters[] = {
     {"sort", "reverse case_sensitive attribute", 0, filter_sort},
     {"string", "", 0, filter_string},
     {"sum", "attribute start", 0, filter_sum},
+    {"title", "", 0, filter_title},
     {"tojson", "ensure_ascii indent separators sort_keys", 0, filter_tojson},
     {"trim", "chars", 0, filter_trim},
     {"unique", "case_sensitive attribute", 0, filter_unique},
@@ -259,7 +295,7 @@ static const Builtin filters[] = {
     NO("round"),
     NO("slice"),
     NO("striptags"),
-    NO("title"),
+
     NO("truncate"),
     NO("urlencode"),
     NO("urlize"),

@@ -4,6 +4,15 @@
 
 #include "text/jinja_run.h"
 
+// With several targets a filter hands on a tuple of them, whatever the item was.
+static Err as_tuple(JinjaRun *r, Value *item) {
+  ValueList *parts;
+  TRY(value_walk(&r->work, *item, &parts));
+  TRY(value_list(&r->work, LIST_TUPLE, parts->count, item));
+  if (parts->count) memcpy(item->list->item, parts->item, (size_t)parts->count * sizeof(Value));
+  return ERR_OK;
+}
+
 // The next item that passes the filter.
 static Err fetch(JinjaRun *r, Loop *l, bool *more, Value *item) {
   if (l->peeked) {
@@ -18,12 +27,13 @@ static Err fetch(JinjaRun *r, Loop *l, bool *more, Value *item) {
     TRY(workspace_step(&r->work, 1));
     *item = l->items->item[l->next++];
     if (l->filter) {
-      TRY(scope_open(r, l->outside, &r->scope));
+      TRY(scope_open(r, l->outside, NULL, &r->scope));
       TRY(run_assign(r, l->target, *item));
       TRY(run_eval(r, l->filter, &keep));
       r->scope = outer;
     }
     *more = value_true(keep);
+    if (*more && l->filter && l->target->kind == NODE_TUPLE) TRY(as_tuple(r, item));
   }
   return ERR_OK;
 }
@@ -130,7 +140,7 @@ static Err run_item(JinjaRun *r, const JinjaNode *n, Loop *l, Value item) {
   l->before = l->now;
   l->now = item;
   l->index0++;
-  TRY(scope_open(r, l->outside, &r->scope));
+  TRY(scope_open(r, l->outside, n->d, &r->scope));
   TRY(scope_set(r, r->scope, r->t->loop_symbol, (Value){.kind = VALUE_OTHER, .other_kind = OTHER_LOOP, .other = l}));
   TRY(run_assign(r, n->a, item));
   bool tracked = item.kind == VALUE_MAP && item.map->mark >= 0 && r->tracked == 0 && r->out == &r->text;
@@ -144,7 +154,7 @@ static Err run_item(JinjaRun *r, const JinjaNode *n, Loop *l, Value item) {
 Err run_for(JinjaRun *r, const JinjaNode *n) {
   Value source, item;
   Loop *l;
-  bool more;
+  bool more, whole = false;
   TRY(run_eval(r, n->b, &source));
   TRY(workspace_take(&r->work, sizeof *l, &l));
   *l = (Loop){.target = n->a, .filter = n->c, .outside = r->scope, .index0 = -1};
@@ -155,10 +165,11 @@ Err run_for(JinjaRun *r, const JinjaNode *n) {
     TRY(run_item(r, n, l, item));
     Flow flow = r->flow;
     r->flow = FLOW_ON;
+    whole |= flow == FLOW_ON;
     if (flow == FLOW_BREAK) break;
   }
-  if (l->index0 < 0 && n->e) {
-    TRY(scope_open(r, l->outside, &r->scope));
+  if (!whole && n->e) {  // as Jinja has it: also where each turn ended early
+    TRY(scope_open(r, l->outside, n->e, &r->scope));
     TRY(run_exec(r, n->e));
   }
   r->scope = l->outside;

@@ -106,10 +106,10 @@ Err jinja_parse(Jinja *t) {
   int64_t count;
   TRY(parser_symbol(&p, "loop", 4, &t->loop_symbol));
   TRY(jinja_lex(t, &p.token, &count));
-  TRY(parse_body(&p, NULL, &t->root));
+  TRY(parse_body(&p, &t->root));
   char found[80];
   if (!parser_is(&p, TOKEN_END, NULL)) JINJA_FAIL(t, p.token->at, "unexpected %s", parser_found(&p, found));
-  return ERR_OK;
+  return jinja_scopes(t);
 }
 
 Err jinja_open(Jinja **out, const char *name, const char *text, size_t size) {

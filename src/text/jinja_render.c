@@ -5,10 +5,12 @@
 
 #include "text/jinja_run.h"
 
-Err scope_open(JinjaRun *r, Scope *parent, Scope **out) {
+Err scope_open(JinjaRun *r, Scope *parent, const JinjaNode *body, Scope **out) {
   Scope *s;
   TRY(workspace_take(&r->work, sizeof *s, &s));
   *s = (Scope){.parent = parent};
+  for (int64_t i = 0; body && i < body->n_missing; i++)
+    TRY(scope_set(r, s, body->missing[i], value_undefined("a variable is undefined before it is set")));
   *out = s;
   return ERR_OK;
 }
@@ -51,15 +53,6 @@ Err run_assign(JinjaRun *r, const JinjaNode *target, Value v) {
   return ERR_OK;
 }
 
-// Runs a body in a scope of its own below `parent`.
-static Err run_scoped(JinjaRun *r, Scope *parent, const JinjaNode *body) {
-  Scope *outer = r->scope;
-  TRY(scope_open(r, parent, &r->scope));
-  TRY(run_exec(r, body));
-  r->scope = outer;
-  return ERR_OK;
-}
-
 Err run_capture(JinjaRun *r, const JinjaNode *body, Value *out) {
   Builder b = {.w = &r->work, .limit = JINJA_OUTPUT_BYTES_MAX}, *outer = r->out;
   r->out = &b;
@@ -90,11 +83,13 @@ static Err bind_parameters(JinjaRun *r, const Macro *m, const JinjaNode *call, S
     TRY(run_eval(r, i >= unnamed ? arg->a : arg, &v));
     TRY(scope_set(r, inside, n->list[place]->symbol, v));
   }
-  r->scope = inside;  // a default may name the parameters before it
+  for (int64_t i = 0; i < n->count; i++)
+    if (!given[i]) TRY(scope_set(r, inside, n->list[i]->symbol, value_undefined("a parameter was not given")));
+  r->scope = inside;  // a default may name the parameters
   for (int64_t i = 0; i < n->count; i++) {
-    Value v = value_undefined("a parameter was not given");
-    if (given[i]) continue;
-    if (n->list[i]->a) TRY(run_eval(r, n->list[i]->a, &v));
+    Value v;
+    if (given[i] || !n->list[i]->a) continue;
+    TRY(run_eval(r, n->list[i]->a, &v));
     TRY(scope_set(r, inside, n->list[i]->symbol, v));
   }
   return ERR_OK;
@@ -102,7 +97,7 @@ static Err bind_parameters(JinjaRun *r, const Macro *m, const JinjaNode *call, S
 
 Err run_macro(JinjaRun *r, const Macro *m, const JinjaNode *call, Value *out) {
   Scope *outer = r->scope, *inside;
-  TRY(scope_open(r, m->scope, &inside));
+  TRY(scope_open(r, m->scope, m->node->d, &inside));
   TRY(bind_parameters(r, m, call, inside));
   TRY(run_capture(r, m->node->d, out));
   r->scope = outer;
@@ -134,18 +129,18 @@ static Err exec_set(JinjaRun *r, const JinjaNode *n) {
 static Err block_text(JinjaRun *r, const JinjaNode *n, Value *out) {
   Scope *outer = r->scope;
   Value outer_piece = r->piece;
-  TRY(scope_open(r, outer, &r->scope));
+  TRY(scope_open(r, outer, n->d, &r->scope));
   TRY(run_capture(r, n->d, out));
-  r->scope = outer;
   r->piece = *out;
   if (n->b) TRY(run_eval(r, n->b, out));
+  r->scope = outer;
   r->piece = outer_piece;
   return ERR_OK;
 }
 
 static Err exec_with(JinjaRun *r, const JinjaNode *n) {
   Scope *outer = r->scope, *inside;
-  TRY(scope_open(r, outer, &inside));
+  TRY(scope_open(r, outer, n->d, &inside));
   for (int64_t i = 0; i < n->count; i++) {
     Value v;
     TRY(run_eval(r, n->list[i]->b, &v));
@@ -167,7 +162,10 @@ static Err exec_macro(JinjaRun *r, const JinjaNode *n) {
 static Err exec_generation(JinjaRun *r, const JinjaNode *n) {
   JinjaOutput *o = r->result;
   size_t begin = r->text.size;
-  TRY(run_scoped(r, r->scope, n->d));
+  Scope *outer = r->scope;
+  TRY(scope_open(r, outer, n->d, &r->scope));
+  TRY(run_exec(r, n->d));
+  r->scope = outer;
   if (o->n_spans == r->spans_capacity) {
     int64_t capacity = r->spans_capacity ? 2 * r->spans_capacity : 16;
     JinjaSpan *grown = realloc(o->span, (size_t)capacity * sizeof *grown);
@@ -232,7 +230,7 @@ static Err render(JinjaRun *r, JinjaOutput *out) {
   size_t symbols = (size_t)r->t->symbols.count;
   TRY(workspace_take(&r->work, symbols * sizeof *r->input, &r->input));
   TRY(workspace_take(&r->work, symbols * sizeof *r->known, &r->known));
-  TRY(scope_open(r, NULL, &r->scope));
+  TRY(scope_open(r, NULL, r->t->root, &r->scope));
   r->text = (Builder){.w = &r->work, .limit = JINJA_OUTPUT_BYTES_MAX};
   r->out = &r->text;
   TRY(run_exec(r, r->t->root));

@@ -61,7 +61,8 @@ typedef struct {
   Value self;
 } Method;
 
-Err scope_open(JinjaRun *r, Scope *parent, Scope **out);
+// body: what runs in it, NULL for an expression.
+Err scope_open(JinjaRun *r, Scope *parent, const JinjaNode *body, Scope **out);
 Err scope_set(JinjaRun *r, Scope *s, int32_t symbol, Value v);
 Err run_lookup(JinjaRun *r, const JinjaNode *name, Value *out);
 

@@ -12,7 +12,7 @@ static Err body_until(Parser *p, const char *const *ends, JinjaNode **body, cons
   size_t at = p->token->at;
   (void)parser_take(p, TOKEN_OPERATOR, ":");
   TRY(parser_expect(p, TOKEN_BLOCK_END, NULL));
-  TRY(parse_body(p, ends, body));
+  TRY(parse_body(p, body));
   for (int i = 0; ends[i]; i++)
     if (parser_take(p, TOKEN_NAME, ends[i])) {
       if (which) *which = ends[i];
@@ -28,6 +28,7 @@ static Err parse_target_name(Parser *p, JinjaNode **out) {
   const Token *t = p->token;
   for (int i = 0; constants[i]; i++)
     if (parser_is(p, TOKEN_NAME, constants[i])) JINJA_FAIL(p->t, t->at, "nothing can be assigned to %s", constants[i]);
+  if (p->in_for && parser_is(p, TOKEN_NAME, "loop")) JINJA_FAIL(p->t, t->at, "nothing can be assigned to `loop` in a for");
   TRY(parser_expect(p, TOKEN_NAME, NULL));
   TRY(parser_node(p, NODE_NAME, t->at, out));
   (*out)->value = value_text(t->text, t->size);
@@ -74,6 +75,7 @@ static Err parse_if(Parser *p, JinjaNode *first) {
 static Err parse_for(Parser *p, JinjaNode *n) {
   static const char *const ends[] = {"endfor", "else", NULL}, *const last[] = {"endfor", NULL};
   const char *which;
+  p->in_for++;
   TRY(parse_target(p, &n->a));
   TRY(parser_expect(p, TOKEN_NAME, "in"));
   TRY(parse_tuple(p, false, "recursive", &n->b));
@@ -87,7 +89,9 @@ static Err parse_for(Parser *p, JinjaNode *n) {
   p->in_loop++;
   TRY(body_until(p, ends, &n->d, &which));
   p->in_loop--;
-  return which == ends[1] ? body_until(p, last, &n->e, NULL) : ERR_OK;
+  if (which == ends[1]) TRY(body_until(p, last, &n->e, NULL));
+  p->in_for--;
+  return ERR_OK;
 }
 
 // The body of a function in Jinja's eyes: loops around it cannot be broken out of from within.
@@ -180,9 +184,13 @@ static Err parse_with(Parser *p, JinjaNode *n) {
 }
 
 static Err parse_generation(Parser *p, JinjaNode *n) {
-  if (p->in_capture) JINJA_FAIL(p->t, n->at, "{%% generation %%} within a macro, set or filter block has no place in the text");
+  if (p->in_capture)
+    JINJA_FAIL(p->t, n->at, "{%% generation %%} within a macro, set, filter or generation block has no place in the text");
   p->t->generation = true;
-  return function_body(p, "endgeneration", &n->d);
+  p->in_capture++;  // within it another one would be counted from the wrong place
+  TRY(function_body(p, "endgeneration", &n->d));
+  p->in_capture--;
+  return ERR_OK;
 }
 
 static Err parse_jump(Parser *p, JinjaNode *n) {
@@ -229,7 +237,14 @@ static Err parse_statement(Parser *p, JinjaNode **out) {
   JINJA_FAIL(p->t, t->at, "unknown block %s", parser_found(p, found));
 }
 
-Err parse_body(Parser *p, const char *const *ends, JinjaNode **out) {
+// endif, else, ...: ends a body, even where another end is wanted, so that the message can say what was open.
+static bool closes(const Parser *p) {
+  const Token *t = p->token;
+  return t->kind == TOKEN_NAME && ((t->size > 3 && memcmp(t->text, "end", 3) == 0) || parser_is(p, TOKEN_NAME, "else") ||
+                                   parser_is(p, TOKEN_NAME, "elif"));
+}
+
+Err parse_body(Parser *p, JinjaNode **out) {
   NodeList list = {0};
   JinjaNode *n;
   TRY(parser_node(p, NODE_BODY, p->token->at, out));
@@ -244,9 +259,7 @@ Err parse_body(Parser *p, const char *const *ends, JinjaNode **out) {
       TRY(parser_expect(p, TOKEN_PRINT_END, NULL));
       TRY(parser_close(p, n));
     } else {
-      bool end = false;
-      for (int i = 0; ends && ends[i]; i++) end |= parser_is(p, TOKEN_NAME, ends[i]);
-      if (end) break;
+      if (closes(p)) break;
       TRY(parse_statement(p, &n));
       TRY(parser_expect(p, TOKEN_BLOCK_END, NULL));
     }

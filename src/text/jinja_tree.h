@@ -79,6 +79,8 @@ struct JinjaNode {
   JinjaNode **list;
   int64_t count, named;  // of the list; those at its end that are NODE_NAMED
   const Builtin *builtin;
+  int32_t *missing;  // of a NODE_BODY with a scope of its own: what is undefined at its beginning
+  int64_t n_missing;
   Value value;
 };
 
@@ -128,10 +130,10 @@ Err jinja_lex(Jinja *t, Token **tokens, int64_t *count);
 // ---- parsing
 typedef struct {
   Jinja *t;
-  Token *token;  // the current one
-  int nesting;   // of calls of the parser
-  int in_loop, in_macro, in_capture;
-  bool in_filter;  // of a for, which has no `loop` yet
+  Token *token;                               // the current one
+  int nesting;                                // of calls of the parser
+  int in_for, in_loop, in_macro, in_capture;  // what the place lies in; in_loop: a loop that can be broken out of
+  bool in_filter;                             // of a for, which has no `loop` yet
 } Parser;
 
 // Bounds the way down: call it before a part that may hold its like, and p->nesting-- after it.
@@ -161,10 +163,12 @@ Err parse_tuple(Parser *p, bool choice, const char *stop, JinjaNode **out);
 Err parse_filters(Parser *p, JinjaNode *n, JinjaNode **out);
 // `filter(...)` whose name is next, on n.
 Err parse_filter(Parser *p, JinjaNode *n, JinjaNode **out);
-// Statements up to (and without) a block whose name is in `ends` (NULL at the end); the current token is then that name.
-Err parse_body(Parser *p, const char *const *ends, JinjaNode **out);
+// Statements up to a block that ends or splits them (else, elif, end...), whose name is then the current token.
+Err parse_body(Parser *p, JinjaNode **out);
 
 // Lexes and parses t->source into t->root.
 Err jinja_parse(Jinja *t);
+// Fills in `missing` of every body.
+Err jinja_scopes(Jinja *t);
 
 #endif
