@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/formats.h"
 #include "cli/verify.h"
 #include "cli/verify_commands.h"
 #include "cli/verify_pair.h"
@@ -11,6 +12,7 @@
 static const char help[] =
     "usage: pleiad verify DIR...   against what others computed: golden cases\n"
     "       pleiad verify A B      two runs, checkpoints or models, to the bit: what differs first, where, by how much\n"
+    "       pleiad verify --self MODEL|RUN.yaml   against itself: what must not depend on how it is computed\n"
     "\n"
     "DIR is a case (config.json, model.safetensors, cases.safetensors, grads.safetensors, meta.json, train.json,\n"
     "generate.json) or a folder of cases: a small model whose logits, gradients, training steps and continuations were\n"
@@ -21,6 +23,14 @@ static const char help[] =
     "Of two runs: the keys of the run files that differ, the first logged step that differs, the first checkpoint that\n"
     "differs, its arrays with the worst first (the first element that differs; by how many units in the last place, how much\n"
     "of the array's greatest number), and what that means. Times are not compared. A model's folder has weights only.\n"
+    "\n"
+    "--self runs random tokens through MODEL (" FORMATS_TEXT
+    ", or a run\n"
+    "file, whose weights are drawn) and compares: gradients with slopes of the loss; bits with other numbers of threads, "
+    "other\n"
+    "sequences beside it, other tokens after it, a text in pieces; other orders of sums; every instruction set of this "
+    "machine\n"
+    "with the reference, and if one is wrong, which of its operations is to blame.\n"
     "\n"
     "  --dtype TYPE  of cases: fp32, or bf16, with tolerances that follow from the type and the experts that fp32 chooses\n"
     "                (fp32)\n"
@@ -39,20 +49,23 @@ static const char help[] =
 static bool is_pair(int argc, char **argv) { return argc == 3 && (side_is(argv[1]) || side_is(argv[2])); }
 
 Err cmd_verify(int argc, char **argv) {
-  static const char *const options[] = {"--dtype", "--isa", "--threads", "--json", "--help", NULL};
+  static const char *const options[] = {"--self", "--dtype", "--isa", "--threads", "--json", "--help", NULL};
   if (cli_help(argc, argv, help)) return ERR_OK;
-  const char *isa = NULL, *dtype = NULL;
+  const char *isa = NULL, *dtype = NULL, *self = NULL;
   int64_t threads = 0;
   bool json = cli_flag(&argc, argv, "--json");
   TRY(cli_value(&argc, argv, "--isa", &isa));
+  TRY(cli_value(&argc, argv, "--self", &self));
   TRY(cli_value(&argc, argv, "--dtype", &dtype));
   CHECK(!dtype || strcmp(dtype, "fp32") == 0 || strcmp(dtype, "bf16") == 0, ERR_ARG, "--dtype %s: fp32 or bf16 is wanted",
         dtype);
   TRY(cli_int(&argc, argv, "--threads", 0, 4096, &threads));
   for (int i = 1; i < argc; i++)
     if (argv[i][0] == '-') return cli_no_more(argc - i + 1, argv + i - 1, options);
-  CHECK(argc > 1, ERR_ARG, "verify needs a case folder, or two things to compare; see pleiad verify --help");
+  CHECK((argc > 1) != (self != NULL), ERR_ARG,
+        "verify needs a case folder, or two things to compare; see pleiad verify --help");
   if (isa) setenv("PLEIAD_ISA", isa, 1);  // what opens a device reads it
+  if (self) return verify_self_command(self, (int)threads, json);
   if (is_pair(argc, argv)) return verify_pair_command(argv[1], argv[2], json);
   bool narrow = dtype && strcmp(dtype, "bf16") == 0;
   return verify_cases_command(argc - 1, argv + 1, (int)threads, narrow ? DT_BF16 : DT_F32, json);

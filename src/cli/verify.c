@@ -13,8 +13,7 @@
 
 // ---- lines
 
-VerifyLine *verify_line(Verify *v, const char *what, double tolerance) {
-  VerifyCase *r = v->report;
+VerifyLine *verify_case_line(VerifyCase *r, const char *what, double tolerance) {
   for (int i = 0; i < r->n_lines; i++)
     if (strcmp(r->line[i].what, what) == 0) return &r->line[i];
   assert(r->n_lines < VERIFY_LINES_MAX);
@@ -23,6 +22,8 @@ VerifyLine *verify_line(Verify *v, const char *what, double tolerance) {
   snprintf(l->what, sizeof l->what, "%s", what);
   return l;
 }
+
+VerifyLine *verify_line(Verify *v, const char *what, double tolerance) { return verify_case_line(v->report, what, tolerance); }
 
 void verify_note(VerifyLine *l, double error, const char *place_format, ...) {
   if (isnan(error)) error = INFINITY;
@@ -270,7 +271,7 @@ Err verify_run(VerifyCase *report, const char *folder, int threads, Dtype type) 
   tape.replay = true;
   if (!err) err = run(report, folder, threads, type, &tape);
 out:
-  free(tape.ids);
+  tape_free(&tape);
   return err;
 }
 

@@ -36,10 +36,18 @@ static void tape_ids(void *context, int64_t layer, int32_t *ids, int64_t n) {
   t->count += n + 2;
 }
 
+void tape_hook(RouteTape *tape, RouteHook *hook, Model *m) {
+  if (tape) *hook = (RouteHook){tape, tape->replay, tape_ids};
+  for (int64_t i = 0; i < m->n_blocks; i++) m->block[i].moe.hook = tape ? hook : NULL;
+}
+
+void tape_free(RouteTape *tape) {
+  free(tape->ids);
+  *tape = (RouteTape){0};
+}
+
 void verify_hook(Verify *v, Model *m) {
-  if (!v->tape) return;
-  v->hook = (RouteHook){v->tape, v->tape->replay, tape_ids};
-  for (int64_t i = 0; i < m->n_blocks; i++) m->block[i].moe.hook = &v->hook;
+  if (v->tape) tape_hook(v->tape, &v->hook, m);
 }
 
 // ---- errors

@@ -28,6 +28,7 @@ typedef struct {
 } Verify;
 
 // The line of that name, made if new. Never NULL.
+VerifyLine *verify_case_line(VerifyCase *r, const char *what, double tolerance);
 VerifyLine *verify_line(Verify *v, const char *what, double tolerance);
 // Notes one comparison; the place is only made for the greatest error so far.
 void verify_note(VerifyLine *l, double error, const char *place_format, ...) __attribute__((format(printf, 3, 4)));
@@ -43,8 +44,10 @@ Err verify_batch(Verify *v, const char *prefix, int64_t index, bool documents);
 
 // What errors of a tensor's elements are measured in: 1 in fp32; in bf16 the root mean square of what is wanted.
 Err verify_unit(const Verify *v, const StTensor *t, double *unit);
-// Connects the model's routers with the tape.
-void verify_hook(Verify *v, Model *m);
+// Connects the model's routers with the tape, by `hook`, which must stay; NULL: with none.
+void tape_hook(RouteTape *tape, RouteHook *hook, Model *m);
+void tape_free(RouteTape *tape);
+void verify_hook(Verify *v, Model *m);  // with the case's
 
 Err verify_forward(Verify *v);     // logits, hidden, routing, documents, multi-token prediction
 Err verify_gradients(Verify *v);   // losses, gradients
