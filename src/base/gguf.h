@@ -96,4 +96,33 @@ float gguf_array_f32(const GgufValue *v, int64_t i);
 // out[i] = element first + i as fp32, i < n; first and n are whole blocks. ERR_FORMAT for a type that is not read, by name.
 Err gguf_read_f32(const Gguf *g, const GgufTensor *t, int64_t first, int64_t n, float *out);
 
+// Writing, version 3: give the key-values, declare the tensors, then give their numbers in the same order. Streams: memory for
+// the key-values only. Aside and renamed. Keys and texts are copied.
+typedef struct {
+  FileWriter file;
+  char *values;  // as they will lie in the file
+  size_t values_size, values_capacity;
+  int64_t n_values;
+  GgufTensor *tensor;  // declared
+  int64_t n_tensors, capacity, written;
+  size_t given;  // bytes of the tensor being written
+} GgufWriter;
+
+Err gguf_create(GgufWriter *w, const char *path);
+Err gguf_put_u32(GgufWriter *w, const char *key, uint32_t v);
+Err gguf_put_f32(GgufWriter *w, const char *key, float v);
+Err gguf_put_bool(GgufWriter *w, const char *key, bool v);
+Err gguf_put_text(GgufWriter *w, const char *key, const char *text, size_t size);
+Err gguf_put_texts(GgufWriter *w, const char *key, const GgufText *text, int64_t n);
+Err gguf_put_i32s(GgufWriter *w, const char *key, const int32_t *v, int64_t n);
+Err gguf_put_f32s(GgufWriter *w, const char *key, const float *v, int64_t n);
+Err gguf_put_u8s(GgufWriter *w, const char *key, const void *v, size_t n);
+Err gguf_put_value(GgufWriter *w, const GgufValue *v);  // of a file that is open
+// dim: outermost first; the rows must be whole blocks of the type (ERR_SHAPE), which must have an encoder.
+Err gguf_declare(GgufWriter *w, const char *name, const GgufType *type, int n_dims, const int64_t *dim);
+Err gguf_begin(GgufWriter *w);                                  // the header; nothing is put or declared after
+Err gguf_write(GgufWriter *w, const void *data, size_t bytes);  // encoded blocks, may be part of a tensor
+Err gguf_commit(GgufWriter *w);
+void gguf_abandon(GgufWriter *w);
+
 #endif

@@ -24,6 +24,14 @@ void decode_iq4_xs(const uint8_t *in, int64_t n, float *out);
 void decode_tq1_0(const uint8_t *in, int64_t n, float *out);
 void decode_tq2_0(const uint8_t *in, int64_t n, float *out);
 
+void encode_f32(const float *in, int64_t n, uint8_t *out);
+void encode_f16(const float *in, int64_t n, uint8_t *out);
+void encode_bf16(const float *in, int64_t n, uint8_t *out);
+void encode_q8_0(const float *in, int64_t n, uint8_t *out);
+void encode_q4_0(const float *in, int64_t n, uint8_t *out);
+void encode_q4_k(const float *in, int64_t n, uint8_t *out);
+void encode_q6_k(const float *in, int64_t n, uint8_t *out);
+
 // The sixteen values of IQ4_NL and IQ4_XS, and of MXFP4 (twice the number, so that they are whole).
 extern const int8_t gguf_iq4_values[16], gguf_mxfp4_values[16];
 

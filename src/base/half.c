@@ -8,7 +8,6 @@ typedef struct {
   bool has_infinity;  // false (e4m3fn): the top exponent holds numbers too, and only its last code is NaN
 } SmallFloat;
 
-static const SmallFloat FP16 = {5, 10, 15, true};
 static const SmallFloat E4M3 = {4, 3, 7, false};
 static const SmallFloat E5M2 = {5, 2, 15, true};
 
@@ -51,7 +50,6 @@ Bf16 bf16_from_f32_saturate(float x) {
   return (h & 0x7fffu) == 0x7f80u ? (Bf16)(h - 1u) : h;
 }
 
-uint16_t fp16_from_f32(float x, bool saturate) { return (uint16_t)small_from_f32(&FP16, x, saturate); }
 uint8_t e4m3_from_f32(float x, bool saturate) { return (uint8_t)small_from_f32(&E4M3, x, saturate); }
 float e4m3_to_f32(uint8_t b) { return small_to_f32(&E4M3, b); }
 uint8_t e5m2_from_f32(float x, bool saturate) { return (uint8_t)small_from_f32(&E5M2, x, saturate); }

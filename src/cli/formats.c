@@ -47,9 +47,38 @@ static Err open_gguf(WeightSource **source, const char *path) {
   return ERR_OK;
 }
 
+typedef struct {
+  const char *path;
+  int64_t rows;
+} GgufTokenizer;
+
+static Err put_gguf_tokenizer(GgufWriter *w, const void *context) {
+  const GgufTokenizer *t = context;
+  return gguf_put_tokenizer(w, t->path, t->rows);
+}
+
+// The types are the format's, and our names of three of them.
+static Err gguf_type_option(const char *dtype, const GgufType **type) {
+  static const char *const ours[][2] = {{"fp32", "F32"}, {"fp16", "F16"}, {"bf16", "BF16"}};
+  *type = NULL;
+  if (!dtype) return ERR_OK;
+  for (int i = 0; i < 3; i++)
+    if (strcmp(dtype, ours[i][0]) == 0) dtype = ours[i][1];
+  *type = gguf_type_named(dtype);
+  CHECK(*type && (*type)->encode, ERR_ARG, "--dtype %s: F32, F16, BF16, Q8_0, Q4_0, Q4_K or Q6_K is wanted", dtype);
+  return ERR_OK;
+}
+
+static Err save_gguf(const char *path, WeightSource *source, const FormatSave *o) {
+  GgufTokenizer t = {source->tokenizer, source->config.model.vocab};
+  GgufSave s = {.allow_nan = o->allow_nan, .put_tokenizer = *t.path ? put_gguf_tokenizer : NULL, .context = &t};
+  TRY(gguf_type_option(o->dtype, &s.type));
+  return gguf_save(path, source, &s);
+}
+
 const Format formats[] = {{"pleiad", "a run's folder or a checkpoint", is_pleiad, checkpoint_source_open, save_pleiad},
                           {"hf", "a Hugging Face folder", hf_is_folder, hf_source_open, save_hf},
-                          {"gguf", "a GGUF file", gguf_is, open_gguf, NULL},
+                          {"gguf", "a GGUF file", gguf_is, open_gguf, save_gguf},
                           {0}};
 
 Err format_of(const Format **format, const char *path) {
@@ -62,7 +91,6 @@ Err format_of(const Format **format, const char *path) {
 Err format_named(const Format **format, const char *name) {
   char known[200] = "";
   for (*format = formats; (*format)->name; ++*format) {
-    if (!(*format)->save) continue;
     if (strcmp((*format)->name, name) == 0) return ERR_OK;
     size_t n = strlen(known);
     snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", (*format)->name);

@@ -157,3 +157,5 @@ void gguf_rope_factors(const ModelConfig *c, int64_t d, float *factor) {
   rotary_frequencies(&spec, stretched, &ignored);
   for (int64_t i = 0; i < d / 2; i++) factor[i] = (float)(plain[i] / stretched[i]);
 }
+
+double gguf_telechat3_factor(double factor) { return (0.07 * log(factor) + 1) / (0.1 * log(factor) + 1); }

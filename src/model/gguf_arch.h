@@ -45,5 +45,7 @@ bool gguf_place(GgufArch arch, const ModelConfig *c, const char *param, GgufPlac
 #define GGUF_ROPE_FREQS "rope_freqs.weight"
 // factor[i] = plain frequency / stretched frequency; d: rotary columns.
 void gguf_rope_factors(const ModelConfig *c, int64_t d, float *factor);
+// What TeleChat3's YaRN multiplies attention with, as a factor of what llama.cpp's does.
+double gguf_telechat3_factor(double factor);
 
 #endif

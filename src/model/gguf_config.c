@@ -1,6 +1,7 @@
 // Key-values to a configuration, by way of the config.json that they stand for: each key has one meaning, there.
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -63,6 +64,24 @@ static Err check_keys(const Reader *r) {
   return ERR_OK;
 }
 
+// The shortest decimal that is this single: 1e-05, not 9.9999997e-06, since that is what was meant.
+static double shortest(double x) {
+  char text[40];
+  double y = x;
+  for (int digits = 6; digits < 10; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, x);
+    y = strtod(text, NULL);
+    if ((float)y == (float)x) break;
+  }
+  return y;
+}
+
+static Err real(const Reader *r, const char *key, bool needed, double *x) {
+  TRY(gguf_real(r->g, key, needed, x));
+  if (isfinite(*x)) *x = shortest(*x);
+  return ERR_OK;
+}
+
 static Err read_key(const Reader *r, const GgufKey *k) {
   char key[KEY_BYTES];
   bool needed = isnan(k->fallback), truth = !needed && k->fallback != 0;
@@ -70,7 +89,7 @@ static Err read_key(const Reader *r, const GgufKey *k) {
   double x = k->fallback;
   full_key(r, k->gguf, key);
   if (k->kind == GGUF_KEY_INT) TRY(gguf_int(r->g, key, needed, &n));
-  if (k->kind == GGUF_KEY_REAL) TRY(gguf_real(r->g, key, needed, &x));
+  if (k->kind == GGUF_KEY_REAL) TRY(real(r, key, needed, &x));
   if (k->kind == GGUF_KEY_BOOL) TRY(gguf_bool(r->g, key, needed, &truth));
   json_t *value = k->kind == GGUF_KEY_INT ? json_integer(n) : k->kind == GGUF_KEY_REAL ? json_real(x) : json_boolean(truth);
   CHECK(value, ERR_FORMAT, "%s: \"%s\" is %g, no number", r->g->map.path, key, x);
@@ -145,8 +164,8 @@ static Err set_reals(json_t *rope, const char *const *names, const double *value
 // The factor of attention tells TeleChat3's YaRN from the usual one, which llama.cpp multiplies it with.
 static Err read_attention_factor(const Reader *r, double factor, bool *telechat3) {
   char key[KEY_BYTES];
-  double got_factor = 1, want = (0.07 * log(factor) + 1) / (0.1 * log(factor) + 1);
-  TRY(gguf_real(r->g, full_key(r, "rope.scaling.attn_factor", key), false, &got_factor));
+  double got_factor = 1, want = gguf_telechat3_factor(factor);
+  TRY(real(r, full_key(r, "rope.scaling.attn_factor", key), false, &got_factor));
   *telechat3 = r->arch == GGUF_LLAMA && fabs(got_factor - want) < 1e-6 && factor > 1;
   CHECK(*telechat3 || got_factor == 1, ERR_CONFIG, "%s: \"%s\" is %g; 1, or TeleChat3's %g can be read", r->g->map.path, key,
         got_factor, want);
@@ -159,15 +178,15 @@ static Err read_yarn(const Reader *r, json_t *rope) {
   char key[KEY_BYTES];
   int64_t original = got(r, "max_position_embeddings");
   bool telechat3;
-  TRY(gguf_real(r->g, full_key(r, "rope.scaling.factor", key), true, &v[0]));
+  TRY(real(r, full_key(r, "rope.scaling.factor", key), true, &v[0]));
   TRY(gguf_int(r->g, full_key(r, "rope.scaling.original_context_length", key), false, &original));
-  TRY(gguf_real(r->g, full_key(r, "rope.scaling.yarn_beta_fast", key), false, &v[1]));
-  TRY(gguf_real(r->g, full_key(r, "rope.scaling.yarn_beta_slow", key), false, &v[2]));
+  TRY(real(r, full_key(r, "rope.scaling.yarn_beta_fast", key), false, &v[1]));
+  TRY(real(r, full_key(r, "rope.scaling.yarn_beta_slow", key), false, &v[2]));
   TRY(read_attention_factor(r, v[0], &telechat3));
   bool mla = r->arch == GGUF_DEEPSEEK2;
   if (mla) {
-    TRY(gguf_real(r->g, full_key(r, "rope.scaling.yarn_log_multiplier", key), true, &v[4]));
-    v[3] = v[4] = (double)(float)(10 * v[4]);  // the file has a tenth of it
+    TRY(real(r, full_key(r, "rope.scaling.yarn_log_multiplier", key), true, &v[4]));
+    v[3] = v[4] = shortest(10 * v[4]);  // the file has a tenth of it
   }
   if (telechat3) json_object_set_new(r->hf, "model_type", json_string("telechat3"));
   json_object_set_new(rope, "rope_type", json_string(telechat3 ? "telechat3-yarn" : "yarn"));

@@ -19,4 +19,23 @@ Err gguf_config_read(const Gguf *g, ModelConfig *c);
 // Faults are in the source (weights_check), what cannot be read at all is an error. Its tokenizer is the file's own.
 Err gguf_source_open(WeightSource **source, const char *path);
 
+// ---- writing
+typedef struct {
+  // For matrices whose rows are whole blocks of it; else Q8_0, else F16. Vectors, routers and their biases stay F32; with Q4_K
+  // the head (or the embedding table that is the head) is Q6_K, as llama.cpp's own files have it. NULL: each as the source has
+  // it.
+  const GgufType *type;
+  bool allow_nan;
+  // Puts the key-values of the tokenizer; NULL: none.
+  Err (*put_tokenizer)(GgufWriter *w, const void *context);
+  const void *context;
+} GgufSave;
+
+// Writes the file aside and puts it in place. ERR_CONFIG if the format has no form for this configuration; ERR_NUMERIC at the
+// first weight that is not finite. Blocks are encoded on all cores, with the same bytes for any number. Memory: one parameter
+// of the source, in fp32 and encoded.
+Err gguf_save(const char *path, WeightSource *source, const GgufSave *o);
+// The key-values of a configuration. name: general.name.
+Err gguf_config_put(GgufWriter *w, const ModelConfig *c, const char *name);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "text/gguf_tokenizer.h"
 
 static Err add_template(Chat *c, const char *where, const char *name, const char *text, size_t size) {
   CHECK(c->n_named < CHAT_TEMPLATES_MAX, ERR_FORMAT, "%s: more than %d chat templates", where, CHAT_TEMPLATES_MAX);
@@ -75,6 +76,18 @@ static Err read_folder(Chat *c, const char *folder) {
   return ERR_OK;
 }
 
+static Err read_gguf(Chat *c, const char *path) {
+  Gguf g;
+  json_t *config = NULL;
+  TRY(gguf_open(&g, path));
+  Err err = gguf_tokenizer_config(&g, &config);
+  if (!err) err = add_specials(c, config, path);
+  if (!err) err = add_configured(c, config, path);
+  json_decref(config);
+  gguf_close(&g);
+  return err;
+}
+
 static Err open_parts(Chat *c, const char *path) {
   char file[PATH_BYTES];
   c->path = strdup(path);
@@ -85,6 +98,7 @@ static Err open_parts(Chat *c, const char *path) {
     if (file_exists(file)) TRY(add_file(c, file));
     return read_folder(c, path);
   }
+  if (gguf_is(path)) return read_gguf(c, path);
   TRY(add_file(c, path));
   const char *slash = strrchr(path, '/');
   CHECK((slash ? (size_t)(slash - path) : 1) < sizeof file, ERR_ARG, "%s: the path is too long", path);

@@ -2,7 +2,7 @@
 //
 // The template and its special tokens come from the model's folder, as transformers reads them: chat_template.jinja, else
 // "chat_template" of tokenizer_config.json (a text, or a list of named ones); *_token of tokenizer_config.json and
-// special_tokens_map.json. A token that no file names is undefined in the template.
+// special_tokens_map.json; or from a GGUF file. A token that no file names is undefined in the template.
 #ifndef TEXT_CHAT_H
 #define TEXT_CHAT_H
 

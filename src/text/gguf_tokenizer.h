@@ -23,6 +23,10 @@ Err gguf_tokenizer_config(const Gguf *g, json_t **config);
 // Writes both from the file at `path` to a folder.
 Err gguf_tokenizer_write(const char *path, const char *folder);
 
+// Puts the key-values of a tokenizer: of whatever tokenizer_open takes, with the chat template beside it. rows: of the
+// embedding; those without a token are named [PADn]. ERR_CONFIG: more tokens than rows, or a tokenizer that has no form there.
+Err gguf_put_tokenizer(GgufWriter *w, const char *path, int64_t rows);
+
 // A pre-tokenizer (and normalizer) by its name in GGUF.
 typedef struct {
   const char *names;         // with a space between, the first is the one that is written

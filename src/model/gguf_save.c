@@ -1,0 +1,228 @@
+// Writing a source of weights as a GGUF file.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "model/gguf_arch.h"
+#include "model/gguf_files.h"
+
+// A tensor of the source with its place in the file. Those of one stack follow each other.
+typedef struct {
+  GgufPlace place;
+  int64_t index, group;  // of the source; of the first of its stack
+} Out;
+
+typedef struct {
+  const GgufSave *option;
+  WeightSource *source;
+  GgufArch arch;
+  Pool *pool;
+  Out *out;
+  int64_t n;
+  float *numbers, *turned;  // of the largest tensor
+  uint8_t *blocks;
+  GgufWriter w;
+} Saver;
+
+// ---- what goes where
+
+static int by_stack(const void *a, const void *b) {
+  const Out *x = a, *y = b;
+  int order = strcmp(x->place.name, y->place.name);
+  if (order) return order;
+  return (x->place.expert > y->place.expert) - (x->place.expert < y->place.expert);
+}
+
+static int by_group(const void *a, const void *b) {
+  const Out *x = a, *y = b;
+  if (x->group != y->group) return x->group < y->group ? -1 : 1;
+  return (x->place.expert > y->place.expert) - (x->place.expert < y->place.expert);
+}
+
+static Err list_tensors(Saver *s) {
+  const WeightSource *from = s->source;
+  s->out = calloc((size_t)from->count + 1, sizeof *s->out);
+  CHECK(s->out, ERR_MEMORY, "%s: no memory for a list of %lld tensors", from->path, (long long)from->count);
+  char mtp[40];
+  int n = snprintf(mtp, sizeof mtp, "model.layers.%lld.", (long long)from->config.model.layers);
+  for (int64_t i = 0; i < from->count; i++) {
+    const char *name = from->tensor[i].name;
+    if (gguf_place(s->arch, &from->config, name, &s->out[s->n].place)) s->out[s->n++].index = i;
+    else CHECK(strncmp(name, mtp, (size_t)n) == 0, ERR_CONFIG, "%s: %s has no name in GGUF; export to hf", from->path, name);
+  }
+  if (s->n < from->count)
+    log_warn("GGUF has no place for multi-token prediction: %lld tensors of that layer are left out",
+             (long long)(from->count - s->n));
+  qsort(s->out, (size_t)s->n, sizeof *s->out, by_stack);
+  for (int64_t i = 0; i < s->n; i++) {
+    bool same = i > 0 && strcmp(s->out[i].place.name, s->out[i - 1].place.name) == 0;
+    s->out[i].group = same ? s->out[i - 1].group : s->out[i].index;
+  }
+  qsort(s->out, (size_t)s->n, sizeof *s->out, by_group);
+  return ERR_OK;
+}
+
+// The type of a parameter with rows of so many elements in the file.
+static const GgufType *type_of(const Saver *s, const WeightTensor *t, int64_t cols) {
+  const GgufType *want = s->option->type;
+  bool head = t->role == PARAM_HEAD || (t->role == PARAM_EMBEDDING && s->source->config.model.tied);
+  if (t->n_dims < 2 || t->role == PARAM_ROUTER) return gguf_type_named("F32");
+  if (!want) return gguf_type_named(t->type == ST_F16 || t->type == ST_BF16 ? st_type_name(t->type) : "F32");
+  if (head && strcmp(want->name, "Q4_K") == 0) want = gguf_type_named("Q6_K");
+  if (cols % want->block == 0) return want;
+  const GgufType *q8 = gguf_type_named("Q8_0");
+  return cols % q8->block == 0 ? q8 : gguf_type_named("F16");
+}
+
+static Err declare(Saver *s, const Out *o) {
+  const WeightTensor *t = &s->source->tensor[o->index];
+  const ModelConfig *c = &s->source->config;
+  int64_t H = o->place.heads, rank = c->mla.kv_rank;
+  switch (o->place.how) {
+    case GGUF_HEADS:
+      TRY(gguf_declare(&s->w, o->place.key, type_of(s, t, c->mla.nope), 3, (int64_t[]){H, rank, c->mla.nope}));
+      return gguf_declare(&s->w, o->place.value, type_of(s, t, rank), 3, (int64_t[]){H, c->mla.v, rank});
+    case GGUF_EXPERT:
+      if (o->place.expert > 0) return ERR_OK;
+      return gguf_declare(&s->w, o->place.name, type_of(s, t, t->dim[1]), 3, (int64_t[]){c->moe.experts, t->dim[0], t->dim[1]});
+    default: return gguf_declare(&s->w, o->place.name, type_of(s, t, t->dim[t->n_dims - 1]), t->n_dims, t->dim);
+  }
+}
+
+// ---- numbers
+
+typedef struct {
+  const GgufType *type;
+  const float *in;
+  uint8_t *out;
+  int64_t blocks;
+} Encoding;
+
+static void encode_part(void *arg, int thread, int n_threads) {
+  const Encoding *e = arg;
+  int64_t begin, end;
+  pool_range(e->blocks, 1, thread, n_threads, &begin, &end);
+  if (begin < end) e->type->encode(e->in + begin * e->type->block, end - begin, e->out + (size_t)begin * e->type->bytes);
+}
+
+static Err write_numbers(Saver *s, const GgufType *type, const float *x, int64_t n) {
+  Encoding e = {type, x, s->blocks, n / type->block};
+  pool_run(s->pool, encode_part, &e);
+  return gguf_write(&s->w, s->blocks, (size_t)e.blocks * type->bytes);
+}
+
+static Err to_memory(void *context, const void *data, size_t bytes) {
+  char **at = context;
+  memcpy(*at, data, bytes);
+  *at += bytes;
+  return ERR_OK;
+}
+
+// The rows of each head for interleaved rotary.
+static void turn_rows(const float *in, int64_t rows, int64_t cols, int64_t heads, float *out) {
+  int64_t per_head = rows / heads, half = per_head / 2;
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t within = r % per_head, to = r - within + 2 * (within % half) + within / half;
+    memcpy(out + to * cols, in + r * cols, (size_t)cols * sizeof *out);
+  }
+}
+
+// kv_b: each head's key rows [nope, rank] turned over, then all value rows.
+static Err write_heads(Saver *s, const WeightTensor *t, int64_t heads) {
+  const ModelConfig *c = &s->source->config;
+  int64_t rank = c->mla.kv_rank, nope = c->mla.nope, v = c->mla.v;
+  for (int64_t h = 0; h < heads; h++)
+    for (int64_t r = 0; r < nope; r++)
+      for (int64_t k = 0; k < rank; k++) s->turned[(h * rank + k) * nope + r] = s->numbers[(h * (nope + v) + r) * rank + k];
+  TRY(write_numbers(s, type_of(s, t, nope), s->turned, heads * rank * nope));
+  for (int64_t h = 0; h < heads; h++)
+    memcpy(s->turned + h * v * rank, s->numbers + (h * (nope + v) + nope) * rank, (size_t)(v * rank) * sizeof *s->turned);
+  return write_numbers(s, type_of(s, t, rank), s->turned, heads * v * rank);
+}
+
+static Err write_tensor(Saver *s, const Out *o) {
+  const WeightTensor *t = &s->source->tensor[o->index];
+  char *at = (char *)s->numbers;
+  TRY(weights_pump(s->source, o->index, ST_F32, s->option->allow_nan, to_memory, &at));
+  if (o->place.how == GGUF_HEADS) return write_heads(s, t, o->place.heads);
+  int64_t cols = t->dim[t->n_dims - 1];
+  const GgufType *type = type_of(s, t, cols);
+  if (o->place.how != GGUF_TURNED) return write_numbers(s, type, s->numbers, t->n);
+  turn_rows(s->numbers, t->dim[0], t->n_dims == 2 ? cols : 1, o->place.heads, s->turned);
+  return write_numbers(s, type, s->turned, t->n);
+}
+
+// ---- the file
+
+static Err put_factors(Saver *s) {
+  const ModelConfig *c = &s->source->config;
+  int64_t d = config_head_dim(c);
+  gguf_rope_factors(c, d, s->numbers);
+  return write_numbers(s, gguf_type_named("F32"), s->numbers, d / 2);
+}
+
+// What the file says of itself: llama.cpp's number for "mostly of this type".
+static Err put_file_type(Saver *s) {
+  static const struct {
+    const char *type;
+    uint32_t number;
+  } numbers[] = {{"F32", 0}, {"F16", 1}, {"Q4_0", 2}, {"Q8_0", 7}, {"Q4_K", 14}, {"Q6_K", 18}, {"BF16", 32}};
+  const GgufType *type = s->option->type;
+  const char *name = type ? type->name : s->source->type == DT_BF16 ? "BF16" : "F32";
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    if (strcmp(numbers[i].type, name) == 0) TRY(gguf_put_u32(&s->w, "general.file_type", numbers[i].number));
+  return gguf_put_u32(&s->w, "general.quantization_version", 2);
+}
+
+static Err write_header(Saver *s, const char *path) {
+  const char *slash = strrchr(path, '/');
+  char name[256];
+  snprintf(name, sizeof name, "%.200s", slash ? slash + 1 : path);
+  char *dot = strrchr(name, '.');
+  if (dot && strcmp(dot, ".gguf") == 0) *dot = '\0';
+  TRY(gguf_config_put(&s->w, &s->source->config, name));
+  TRY(put_file_type(s));
+  if (s->option->put_tokenizer) TRY(s->option->put_tokenizer(&s->w, s->option->context));
+  if (s->source->config.rope.scaling == ROPE_LLAMA3)
+    TRY(gguf_declare(&s->w, GGUF_ROPE_FREQS, gguf_type_named("F32"), 1, (int64_t[]){config_head_dim(&s->source->config) / 2}));
+  for (int64_t i = 0; i < s->n; i++) TRY(declare(s, &s->out[i]));
+  return gguf_begin(&s->w);
+}
+
+static Err take_memory(Saver *s) {
+  int64_t most = 4096;  // the factors of rotary too
+  for (int64_t i = 0; i < s->source->count; i++)
+    if (s->source->tensor[i].n > most) most = s->source->tensor[i].n;
+  s->numbers = malloc((size_t)most * sizeof *s->numbers);
+  s->turned = malloc((size_t)most * sizeof *s->turned);
+  s->blocks = malloc((size_t)most * sizeof(float));
+  CHECK(s->numbers && s->turned && s->blocks, ERR_MEMORY, "%s: no memory for a tensor of %lld elements", s->source->path,
+        (long long)most);
+  return pool_open(&s->pool, 0, false);
+}
+
+static Err write_all(Saver *s, const char *path) {
+  s->arch = gguf_arch_of(s->source->config.model.family);
+  TRY(weights_check(s->source));
+  TRY(list_tensors(s));
+  TRY(take_memory(s));
+  TRY(write_header(s, path));
+  if (s->source->config.rope.scaling == ROPE_LLAMA3) TRY(put_factors(s));
+  for (int64_t i = 0; i < s->n; i++) TRY(write_tensor(s, &s->out[i]));
+  return gguf_commit(&s->w);
+}
+
+Err gguf_save(const char *path, WeightSource *source, const GgufSave *o) {
+  Saver s = {.option = o, .source = source};
+  TRY(gguf_create(&s.w, path));
+  Err err = write_all(&s, path);
+  gguf_abandon(&s.w);
+  if (s.pool) pool_close(s.pool);
+  free(s.out);
+  free(s.numbers);
+  free(s.turned);
+  free(s.blocks);
+  return err;
+}
