@@ -8,6 +8,7 @@ static const char help[] =
     "pleiad data: text to token files for training, and what is in them\n"
     "\n"
     "usage: pleiad data build INPUT... --tokenizer F --output PREFIX   text to PREFIX.bin and PREFIX.idx\n"
+    "       pleiad data build DIALOGS... --sft RECIPE ...             dialogs to samples with masks, to learn answers\n"
     "       pleiad data info PREFIX                                   counts, lengths, checks\n"
     "       pleiad data show PREFIX --doc N [--tokenizer F]           one document: its text and tokens\n"
     "\n"

@@ -30,14 +30,28 @@ static const char help[] =
     "  --fresh            forget an unfinished build of this output\n"
     "  --json             the last line is one JSON object\n"
     "\n"
+    "Dialogs to learn answers from (each a line of JSON: {\"system\", \"dialog\": [{\"role\": \"user\" | \"bot\", "
+    "\"content\"}, ...]} or\n"
+    "{\"messages\": [{\"role\": \"system\" | \"user\" | \"assistant\", \"content\"}, ...]}):\n"
+    "\n"
+    "  --sft R            packed by the recipe R: telechat2 (dialogs with one system text share a sample) or mindformers "
+    "(whole\n"
+    "                     dialogs one after the other). Makes PREFIX.mask.bin and .idx, too: what is learnt. data.train: "
+    "PREFIX\n"
+    "                     trains with it. --tokenizer must have <_system>, <_user>, <_bot>, <_end>\n"
+    "  --length L         tokens of a sample (8192); data.seq_length of the run\n"
+    "  --original         lose what the released scripts lose (docs/formats.md); default: nothing that fits is lost\n"
+    "\n"
     "Text never becomes a control token: \"</s>\" in a document is letters. A build that was killed goes on where it stopped "
     "when the\n"
     "same command is given again (not from the standard input). Ids are 16 bits wide for vocabularies below 65500, else 32.\n"
     "\n"
-    "example: pleiad data build corpus/*.jsonl.zst --tokenizer tokenizer.model --output data/train\n";
+    "examples:\n  pleiad data build corpus/*.jsonl.zst --tokenizer tokenizer.model --output data/train\n"
+    "  pleiad data build dialogs.jsonl --sft mindformers --length 8192 --tokenizer telechat3/ --output data/chat\n";
 
-static const char *const known[] = {"--tokenizer", "--output",   "--key",     "--format", "--split", "--eod",
-                                    "--no-eod",    "--skip-bad", "--threads", "--fresh",  "--json",  NULL};
+static const char *const known[] = {"--tokenizer", "--output", "--key",      "--format",   "--split",
+                                    "--eod",       "--no-eod", "--skip-bad", "--threads",  "--fresh",
+                                    "--json",      "--sft",    "--length",   "--original", NULL};
 
 static Err choose(const char *option, const char *value, const char *const *names, int *out) {
   for (int i = 0; names[i]; i++) {
@@ -119,6 +133,9 @@ Err data_build_command(int argc, char **argv) {
   static const char *const formats[] = {"auto", "jsonl", "text", NULL}, *const splits[] = {"file", "blank-line", "line", NULL};
   if (cli_help(argc, argv, help)) return ERR_OK;
   Words w;
+  const char *sft = NULL;
+  TRY(cli_value(&argc, argv, "--sft", &sft));
+  if (sft) return data_sft_command(argc, argv, sft);
   TRY(read_words(&argc, argv, &w));
   int format, split;
   TRY(choose("--format", w.format, formats, &format));

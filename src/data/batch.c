@@ -29,8 +29,15 @@ static Err fill_row(const Dataset *d, int64_t sample, Batch *b, int64_t row) {
   int64_t T = b->T, source, number;
   dataset_place(d, sample, &source, &number);
   const GptDataset *g = dataset_source(d, source);
+  const Packed *packed = dataset_packed(d, source);
   int32_t *ids = b->ids + row * T, *labels = b->labels + row * T;
   float *mask = b->mask + row * T;
+  if (packed) {
+    PackedRow p = {T, o->vocab, o->pad, o->reset_positions, o->reset_attention};
+    TRY(packed_read(packed, number, &p, ids, labels, mask, b->position + row * T, b->doc_start + row * T));
+    for (int64_t i = 0; i < T; i++) b->mask_count += mask[i] != 0;
+    return ERR_OK;
+  }
   TRY(gpt_dataset_read(g, number, 0, T, o->vocab, ids));
   memcpy(labels, ids + 1, (size_t)(T - 1) * sizeof *ids);
   TRY(gpt_dataset_read(g, number, T, 1, o->vocab, labels + T - 1));

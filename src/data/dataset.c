@@ -3,12 +3,17 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "data/blend.h"
 #include "data/gpt_cache.h"
+#include "data/packed.h"
 
 typedef struct {
   Indexed file;
-  GptDataset order;
+  bool is_packed;
+  Packed packed;
+  GptDataset order;  // of a file that is not
+  int64_t samples;
 } Source;
 
 struct Dataset {
@@ -19,10 +24,29 @@ struct Dataset {
   int64_t *sample;  // [samples]
 };
 
+static Err open_packed(Source *s, const DataOptions *o, int64_t samples) {
+  Split split;
+  int64_t begin, end;
+  s->is_packed = true;
+  TRY(split_parse(&split, o->split));
+  split_range(&split, o->part, s->file.documents, &begin, &end);
+  TRY(packed_open(&s->packed, &s->file, begin, end, samples, o->T, o->seed));
+  if (s->packed.cut)
+    log_warn("%s: %lld of %lld samples are longer than %lld tokens and are cut", s->file.prefix, (long long)s->packed.cut,
+             (long long)(end - begin), (long long)o->T);
+  s->samples = s->packed.samples;
+  return ERR_OK;
+}
+
 static Err open_source(Dataset *d, Source *s, const DataOptions *o, int64_t i, int64_t samples) {
   TRY(indexed_open(&s->file, o->source[i].prefix));
   GptOptions g = {.samples = samples, .T = o->T, .seed = o->seed, .keep_partial = o->keep_partial};
-  TRY(gpt_cache_build(&s->order, &s->file, o->split, o->part, &g, o->cache));
+  if (packed_is(o->source[i].prefix)) {
+    TRY(open_packed(s, o, samples));
+  } else {
+    TRY(gpt_cache_build(&s->order, &s->file, o->split, o->part, &g, o->cache));
+    s->samples = s->order.samples;
+  }
   d->option.sources = i + 1;
   return ERR_OK;
 }
@@ -43,8 +67,8 @@ static Err blend_weighted(Dataset *d, const DataOptions *o, double *weight) {
   TRY(blend_build(weight, o->sources, d->samples, d->set, d->sample));
   for (int64_t i = 0; i < d->samples; i++) {
     const Source *s = &d->source[d->set[i]];
-    CHECK(d->sample[i] < s->order.samples, ERR_CONFIG, "%s: the blend wants more than its %lld samples", s->file.prefix,
-          (long long)s->order.samples);
+    CHECK(d->sample[i] < s->samples, ERR_CONFIG, "%s: the blend wants more than its %lld samples", s->file.prefix,
+          (long long)s->samples);
   }
   return ERR_OK;
 }
@@ -52,7 +76,7 @@ static Err blend_weighted(Dataset *d, const DataOptions *o, double *weight) {
 static Err blend_all(Dataset *d, const DataOptions *o, int64_t *sizes) {
   for (int64_t i = 0; i < o->sources; i++) {
     TRY(open_source(d, &d->source[i], o, i, ONE_EPOCH));
-    sizes[i] = d->source[i].order.samples;
+    sizes[i] = d->source[i].samples;
     d->samples += sizes[i];
   }
   TRY(take_blend(d));
@@ -62,7 +86,7 @@ static Err blend_all(Dataset *d, const DataOptions *o, int64_t *sizes) {
 static Err open_all(Dataset *d, const DataOptions *o) {
   if (o->sources == 1) {
     TRY(open_source(d, &d->source[0], o, 0, o->samples));
-    d->samples = d->source[0].order.samples;
+    d->samples = d->source[0].samples;
     return ERR_OK;
   }
   union {
@@ -112,6 +136,7 @@ void dataset_close(Dataset *d) {
   if (!d) return;
   for (int64_t i = 0; d->source && i < d->option.sources; i++) {
     gpt_dataset_free(&d->source[i].order);
+    packed_close(&d->source[i].packed);
     indexed_close(&d->source[i].file);
   }
   free(d->source);
@@ -124,6 +149,10 @@ const DataOptions *dataset_options(const Dataset *d) { return &d->option; }
 int64_t dataset_samples(const Dataset *d) { return d->samples; }
 int64_t dataset_sources(const Dataset *d) { return d->option.sources; }
 const GptDataset *dataset_source(const Dataset *d, int64_t source) { return &d->source[source].order; }
+
+const Packed *dataset_packed(const Dataset *d, int64_t source) {
+  return d->source[source].is_packed ? &d->source[source].packed : NULL;
+}
 
 void dataset_place(const Dataset *d, int64_t i, int64_t *source, int64_t *sample) {
   assert(i >= 0 && i < d->samples);

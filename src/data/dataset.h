@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "data/gpt_dataset.h"
+#include "data/packed.h"
 #include "data/split.h"
 
 typedef struct {
@@ -25,6 +26,7 @@ typedef struct {
   int64_t T, vocab;  // vocab: ids are 0 .. vocab - 1, any other in a file is an error
   uint32_t seed;
   bool keep_partial;     // see GptOptions
+  int32_t pad;           // fills packed samples that are shorter than T
   int32_t eod;           // id that ends a document; -1: none, then the three below must be false
   bool eod_mask_loss;    // no loss where the input is eod
   bool reset_positions;  // positions count from the document's begin
@@ -42,6 +44,8 @@ const DataOptions *dataset_options(const Dataset *d);  // source, split and cach
 int64_t dataset_samples(const Dataset *d);             // 0 .. samples - 1 may be read; with samples wanted, at least as many
 int64_t dataset_sources(const Dataset *d);
 const GptDataset *dataset_source(const Dataset *d, int64_t source);
+// The source's packed samples (a mask lies beside its file: data/packed.h); NULL: it is a GptDataset.
+const Packed *dataset_packed(const Dataset *d, int64_t source);
 // The source of sample i and its number there.
 void dataset_place(const Dataset *d, int64_t i, int64_t *source, int64_t *sample);
 

@@ -19,6 +19,7 @@ Err feed_open_set(Dataset **d, const RunConfig *c, const char *blend, const char
                    .T = T,
                    .vocab = c->model.model.vocab,
                    .seed = (uint32_t)c->data.seed,
+                   .pad = c->model.model.pad > 0 ? (int32_t)c->model.model.pad : 0,
                    .eod = (int32_t)c->model.model.eos,
                    .eod_mask_loss = c->data.eod_mask_loss,
                    .reset_positions = c->data.reset_positions,

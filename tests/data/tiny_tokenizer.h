@@ -10,4 +10,7 @@ enum { TINY_EOD = 256, TINY_VOCAB = 257 };
 // Writes FOLDER/tokenizer.json and opens it.
 Err tiny_tokenizer_open(Tokenizer **t, const char *folder);
 
+// The same with these special tokens, ids from 256 on; NULL at the end.
+Err tiny_tokenizer_named(Tokenizer **t, const char *folder, const char *const *name);
+
 #endif
