@@ -35,6 +35,7 @@ typedef struct {
   uint8_t *buffer;
   size_t buffered;
   uint64_t written;  // bytes so far, buffered ones included
+  uint64_t begun;    // bytes on their way to the disk, so that the sync at the end has little to wait for
 } FileWriter;
 
 Err file_create(FileWriter *w, const char *path);

@@ -252,6 +252,7 @@ static Err open_header(SafeTensors *s, const char *path, char **text) {
   CHECK(fstat(s->fd, &st) == 0, ERR_IO, "%s: %s", path, strerror(errno));
   CHECK(!S_ISDIR(st.st_mode), ERR_IO, "%s is a folder; a file is wanted", path);
   CHECK(S_ISREG(st.st_mode), ERR_IO, "%s is a pipe or device; this needs a plain file", path);
+  (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   s->map.size = (size_t)st.st_size;
   TRY(read_at(s, 0, s->map.size < sizeof begin ? s->map.size : sizeof begin, begin));
   TRY(check_length(path, begin, s->map.size, &header_size));

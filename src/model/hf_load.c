@@ -9,6 +9,7 @@
 #include "model/family.h"
 #include "model/hf_config.h"
 #include "model/hf_files.h"
+#include "model/hf_names.h"
 #include "model/hf_piece.h"
 
 enum { FILE_NAME_BYTES = PARAM_NAME_BYTES + 16 };
@@ -24,6 +25,7 @@ typedef struct {
   int64_t n_copies, copy_capacity;
   int64_t mtp_layer;       // index of the multi-token-prediction layer in the files
   int64_t scale_block[2];  // of 8-bit codes
+  bool other_names;        // some are Megatron's or MindFormers'
 } HfSource;
 
 static bool has_tensor(const HfFolder *h, const char *name) {
@@ -82,6 +84,15 @@ static Err find_scale(WeightSource *s, Piece *p) {
                        (long long)b[0], (long long)b[1], want);
 }
 
+static bool is_code(StType t) { return t == ST_F8_E4M3 || t == ST_F8_E5M2; }
+
+static Err wrong_tensor(const WeightSource *s, const StTensor *t, int n_dims, const int64_t *dim) {
+  char got[96], want[96];
+  dims_text(t->n_dims, t->dim, got);
+  dims_text(n_dims, dim, want);
+  return weights_fault(s->other, "%s is %s %s, the configuration wants %s", t->name, st_type_name(t->type), got, want);
+}
+
 // A tensor by its name in the files; faults are noted.
 static Err find_piece(WeightSource *s, const char *name, int n_dims, const int64_t *dim, Piece *p) {
   HfSource *h = s->own;
@@ -89,12 +100,32 @@ static Err find_piece(WeightSource *s, const char *name, int n_dims, const int64
   const StTensor *t = hf_take(&h->folder, name, &file);
   if (!t) return weights_fault(s->missing, "%s", name);
   *p = piece_whole(file, t);
-  bool code = t->type == ST_F8_E4M3 || t->type == ST_F8_E5M2;
-  if (has_shape(t, n_dims, dim) && st_is_float(t->type)) return code && n_dims == 2 ? find_scale(s, p) : ERR_OK;
-  char got[96], want[96];
-  dims_text(t->n_dims, t->dim, got);
-  dims_text(n_dims, dim, want);
-  return weights_fault(s->other, "%s is %s %s, the configuration wants %s", name, st_type_name(t->type), got, want);
+  if (!has_shape(t, n_dims, dim) || !st_is_float(t->type)) return wrong_tensor(s, t, n_dims, dim);
+  return is_code(t->type) && n_dims == 2 ? find_scale(s, p) : ERR_OK;
+}
+
+// A parameter by its own name, else by what Megatron-LM or MindFormers call it.
+static Err find_param(WeightSource *s, const WeightTensor *t, Piece *p) {
+  HfSource *h = s->own;
+  char name[FILE_NAME_BYTES];
+  OtherName other;
+  int64_t row = 0, want[2];
+  file_name(h, &s->config, t->name, name);
+  if (has_tensor(&h->folder, name)) return find_piece(s, name, t->n_dims, t->dim, p);
+  while (other_name(&s->config, t->name, &row, &other)) {
+    if (!has_tensor(&h->folder, other.name)) continue;
+    int n_dims = join_shape(&s->config, &other, t->n_dims, t->dim, want);
+    h->other_names = true;
+    if (other.join == JOIN_NONE) return find_piece(s, other.name, n_dims, want, p);
+    const SafeTensors *file = NULL;
+    const StTensor *tensor = hf_take(&h->folder, other.name, &file);
+    *p = piece_whole(file, tensor);
+    if (!has_shape(tensor, n_dims, want) || !st_is_float(tensor->type) || is_code(tensor->type))
+      return wrong_tensor(s, tensor, n_dims, want);
+    join_piece(&s->config, &other, t->n_dims, t->dim, p);
+    return ERR_OK;
+  }
+  return weights_fault(s->missing, "%s", name);
 }
 
 static Err find_tensors(WeightSource *s) {
@@ -104,9 +135,7 @@ static Err find_tensors(WeightSource *s) {
   for (int64_t i = 0; i < s->count; i++) {
     WeightTensor *t = &s->tensor[i];
     Piece *p = t->own = &h->piece[i];
-    char name[FILE_NAME_BYTES];
-    file_name(h, &s->config, t->name, name);
-    TRY(find_piece(s, name, t->n_dims, t->dim, p));
+    TRY(find_param(s, t, p));
     if (p->tensor && st_is_float(p->tensor->type)) t->type = piece_type(p);
   }
   return ERR_OK;
@@ -168,7 +197,7 @@ static Err list_copies(WeightSource *s) {
 }
 
 // A tensor that repeats a parameter must equal it, so that dropping it loses nothing.
-static Err check_copy(const WeightSource *s, const Piece *copy, const WeightTensor *t) {
+static Err check_copy(const WeightSource *s, Piece *copy, const WeightTensor *t) {
   enum { CHUNK = 4096 };
   uint8_t raw[CHUNK * sizeof(double)];
   float a[CHUNK], b[CHUNK];
@@ -287,6 +316,7 @@ static void close_source(WeightSource *s) {
   HfSource *h = s->own;
   if (!h) return;
   hf_close(&h->folder);
+  for (int64_t i = 0; h->piece && i < s->count; i++) free(h->piece[i].held);
   free(h->piece);
   free(h->copy);
   free(h);
@@ -305,7 +335,7 @@ static Err fill(WeightSource *s, HfSource *h) {
   TRY(find_tensors(s));
   TRY(take_copies(s));
   TRY(find_left_over(s));
-  TRY(note_layout(s));
+  if (!h->other_names) TRY(note_layout(s));
   qsort(s->tensor, (size_t)s->count, sizeof *s->tensor, by_place);
   s->type = weights_mostly_bf16(s) ? DT_BF16 : DT_F32;
   s->read = read_tensor;

@@ -50,18 +50,30 @@ static Err read_codes(const Piece *p, int64_t row, int64_t col, int64_t n, float
   return ERR_OK;
 }
 
-static Err read_turned(const Piece *p, int64_t first, int64_t n, uint8_t *out) {
-  size_t bytes = st_type_bytes(p->tensor->type), size = (size_t)(p->rows * p->cols) * bytes;
-  char *all = malloc(size + 1);
-  CHECK(all, ERR_MEMORY, "%s: no memory to turn tensor \"%s\" of %zu bytes over", p->file->map.path, p->tensor->name, size);
-  Err err = safetensors_read(p->file, p->tensor, (size_t)(p->first * p->cols) * bytes, size, all);
-  for (int64_t i = first; i < first + n && !err; i++)
-    memcpy(out + (size_t)(i - first) * bytes, all + (size_t)(i % p->cols * p->rows + i / p->cols) * bytes, bytes);
-  free(all);
-  return err;
+// The columns of the piece are runs of the tensor.
+static Err hold(Piece *p) {
+  size_t bytes = st_type_bytes(p->tensor->type), column = (size_t)p->rows * bytes;
+  p->held = malloc((size_t)p->cols * column + 1);
+  CHECK(p->held, ERR_MEMORY, "%s: no memory to turn %lld x %lld elements of tensor \"%s\" over", p->file->map.path,
+        (long long)p->rows, (long long)p->cols, p->tensor->name);
+  for (int64_t c = 0; c < p->cols; c++)
+    TRY(safetensors_read(p->file, p->tensor, (size_t)(p->first + c * p->line) * bytes, column,
+                         (char *)p->held + (size_t)c * column));
+  return ERR_OK;
 }
 
-Err piece_read(const Piece *p, int64_t first, int64_t n, void *out) {
+static Err read_turned(Piece *p, int64_t first, int64_t n, uint8_t *out) {
+  size_t bytes = st_type_bytes(p->tensor->type);
+  if (!p->held) TRY(hold(p));
+  for (int64_t i = first; i < first + n; i++)
+    memcpy(out + (size_t)(i - first) * bytes, (char *)p->held + (size_t)(i % p->cols * p->rows + i / p->cols) * bytes, bytes);
+  if (first + n < p->rows * p->cols) return ERR_OK;
+  free(p->held);
+  p->held = NULL;
+  return ERR_OK;
+}
+
+Err piece_read(Piece *p, int64_t first, int64_t n, void *out) {
   if (p->turned) return read_turned(p, first, n, out);
   uint8_t *to = out;
   bool code = is_code(p->tensor->type);

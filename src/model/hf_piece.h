@@ -11,7 +11,11 @@ typedef struct {
   const StTensor *tensor;
   int64_t rows, cols;  // of the parameter; a vector has one row
   int64_t run, stride, first;
-  bool turned;  // the tensor holds the transpose: it is read whole
+  // Or turned over: element (r, c) is element first + c * line + r of the tensor. Such a piece is read whole, and held from the
+  // reading of its first element to that of its last.
+  bool turned;
+  int64_t line;
+  void *held;  // free it with the piece
   const SafeTensors *scale_file;
   const StTensor *scale;  // F32 [ceil(rows / block), ceil(cols / block)], NULL: none
   int64_t block[2];
@@ -21,7 +25,7 @@ typedef struct {
 Piece piece_whole(const SafeTensors *file, const StTensor *tensor);
 // What piece_read gives: the tensor's type; F32 for codes of 8 bits.
 StType piece_type(const Piece *p);
-// Elements [first, first + n) of the parameter. Memory: two rows; the tensor where it is turned.
-Err piece_read(const Piece *p, int64_t first, int64_t n, void *out);
+// Elements [first, first + n) of the parameter. Memory: the piece where it is turned, else none.
+Err piece_read(Piece *p, int64_t first, int64_t n, void *out);
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "model/model.h"
 
-enum { CHUNK = 1 << 17, FAULTS_NAMED = 6 };  // elements; names in a message
+enum { CHUNK = 1 << 19, FAULTS_NAMED = 6 };  // elements; names in a message
 
 // ---- making one
 

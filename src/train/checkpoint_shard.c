@@ -137,6 +137,7 @@ Err shard_open(Shard *s, const char *path, int64_t index, uint64_t stamp, size_t
   *s = (Shard){.bytes = bytes, .stamp = stamp, .held = -1};
   s->fd = open(path, O_RDONLY | O_CLOEXEC);
   CHECK(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
+  (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   s->path = strdup(path);
   Err err = s->path ? check_file(s, index, hash) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory", path);
   if (err) {
