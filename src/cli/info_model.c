@@ -25,6 +25,16 @@ static bool ends_with(const char *path, const char *end) {
   return n >= k && strcmp(path + n - k, end) == 0;
 }
 
+// How the weights are stored is no part of what the model is.
+static Err from_json(const char *path, ModelConfig *config) {
+  json_t *hf;
+  TRY(json_read(&hf, path, true));
+  json_object_del(hf, "quantization_config");
+  Err err = hf_config_read(hf, path, config);
+  json_decref(hf);
+  return err;
+}
+
 static Err from_yaml(const char *path, ModelConfig *config) {
   RunConfig *run = malloc(sizeof *run);
   CHECK(run, ERR_MEMORY, "%s: no memory for a run file", path);
@@ -46,10 +56,10 @@ static Err from_weights(const char *path, ModelConfig *config) {
 
 Err info_config(const char *path, ModelConfig *config) {
   char inner[PATH_BYTES];
-  if (ends_with(path, ".json")) return hf_config_load(path, config);
+  if (ends_with(path, ".json")) return from_json(path, config);
   if (ends_with(path, ".yaml") || ends_with(path, ".yml")) return from_yaml(path, config);
   TRY(path_join(inner, path, "config.json"));
-  if (file_is_folder(path) && file_exists(inner)) return hf_config_load(inner, config);
+  if (file_is_folder(path) && file_exists(inner)) return from_json(inner, config);
   return from_weights(path, config);
 }
 

@@ -168,8 +168,23 @@ static Err check_moe(const ModelConfig *c, const char *where) {
   return ERR_OK;
 }
 
+// So that no product of sizes overflows, whatever a foreign file says. A bound from above, not a count.
+static Err check_size(const ModelConfig *c, const char *where) {
+  double D = (double)c->model.width, layers = (double)(c->model.layers + c->mtp.layers), H = (double)c->attention.heads;
+  double head = (double)(config_is_mla(c) ? c->mla.nope + c->mla.rope + c->mla.v + c->mla.q_rank + c->mla.kv_rank
+                                          : c->attention.head_dim + c->model.width / c->attention.heads + 1);
+  double attention = (H + (double)c->attention.kv_heads) * head * (D + (double)(c->mla.q_rank + c->mla.kv_rank));
+  double ffn = D * ((double)c->model.ffn + (double)c->moe.ffn * (double)(c->moe.experts + c->moe.shared) + D);
+  double total = layers * 4 * (attention + ffn) + 2 * (double)c->model.vocab * (D + (double)c->model.embedding_size);
+  CHECK(total < 1e16, ERR_CONFIG,
+        "%s: a model of some %.1e parameters (model.layers %lld, model.width %lld, moe.experts %lld ...) is beyond what can be",
+        where, total, (long long)c->model.layers, (long long)c->model.width, (long long)c->moe.experts);
+  return ERR_OK;
+}
+
 Err model_config_check(const ModelConfig *c, const char *where) {
   TRY(check_range(c, where));
+  TRY(check_size(c, where));
   TRY(check_tokens(c, where));
   TRY(check_attention(c, where));
   TRY(check_moe(c, where));
