@@ -47,14 +47,10 @@ static Err open_gguf(WeightSource **source, const char *path) {
   return ERR_OK;
 }
 
-typedef struct {
-  const char *path;
-  int64_t rows;
-} GgufTokenizer;
-
 static Err put_gguf_tokenizer(GgufWriter *w, const void *context) {
-  const GgufTokenizer *t = context;
-  return gguf_put_tokenizer(w, t->path, t->rows);
+  const WeightSource *s = context;
+  const int64_t ends[3] = {s->config.model.bos, s->config.model.eos, s->config.model.pad};
+  return gguf_put_tokenizer(w, s->tokenizer, s->config.model.vocab, ends);
 }
 
 // The types are the format's, and our names of three of them.
@@ -70,8 +66,7 @@ static Err gguf_type_option(const char *dtype, const GgufType **type) {
 }
 
 static Err save_gguf(const char *path, WeightSource *source, const FormatSave *o) {
-  GgufTokenizer t = {source->tokenizer, source->config.model.vocab};
-  GgufSave s = {.allow_nan = o->allow_nan, .put_tokenizer = *t.path ? put_gguf_tokenizer : NULL, .context = &t};
+  GgufSave s = {.allow_nan = o->allow_nan, .put_tokenizer = *source->tokenizer ? put_gguf_tokenizer : NULL, .context = source};
   TRY(gguf_type_option(o->dtype, &s.type));
   return gguf_save(path, source, &s);
 }

@@ -176,6 +176,14 @@ static Err put_file_type(Saver *s) {
   return gguf_put_u32(&s->w, "general.quantization_version", 2);
 }
 
+// Without a tokenizer its ends are the configuration's.
+static Err put_ends(Saver *s) {
+  const ModelConfig *c = &s->source->config;
+  if (c->model.bos >= 0) TRY(gguf_put_u32(&s->w, "tokenizer.ggml.bos_token_id", (uint32_t)c->model.bos));
+  if (c->model.eos >= 0) TRY(gguf_put_u32(&s->w, "tokenizer.ggml.eos_token_id", (uint32_t)c->model.eos));
+  return c->model.pad >= 0 ? gguf_put_u32(&s->w, "tokenizer.ggml.padding_token_id", (uint32_t)c->model.pad) : ERR_OK;
+}
+
 static Err write_header(Saver *s, const char *path) {
   const char *slash = strrchr(path, '/');
   char name[256];
@@ -184,7 +192,7 @@ static Err write_header(Saver *s, const char *path) {
   if (dot && strcmp(dot, ".gguf") == 0) *dot = '\0';
   TRY(gguf_config_put(&s->w, &s->source->config, name));
   TRY(put_file_type(s));
-  if (s->option->put_tokenizer) TRY(s->option->put_tokenizer(&s->w, s->option->context));
+  TRY(s->option->put_tokenizer ? s->option->put_tokenizer(&s->w, s->option->context) : put_ends(s));
   if (s->source->config.rope.scaling == ROPE_LLAMA3)
     TRY(gguf_declare(&s->w, GGUF_ROPE_FREQS, gguf_type_named("F32"), 1, (int64_t[]){config_head_dim(&s->source->config) / 2}));
   for (int64_t i = 0; i < s->n; i++) TRY(declare(s, &s->out[i]));

@@ -81,15 +81,32 @@ static Err put_pieces(Put *p, bool scores) {
   return gguf_put_i32s(p->w, "tokenizer.ggml.token_type", p->type, p->count);
 }
 
-static Err put_ends(const Put *p) {
+// What the model's own encoding puts before a text, -1 if nothing: a tokenizer.json alone names its bos only so.
+static Err find_first(const Tokenizer *t, int32_t *first) {
+  TokenizerWork *work;
+  Ids plain = {0}, ids = {0};
+  *first = -1;
+  TRY(tokenizer_work_open(&work, t));
+  Err err = tokenizer_encode(t, work, "a", 1, SPECIAL_TEXT, &plain);
+  if (!err) err = tokenizer_encode_special(t, work, "a", 1, SPECIAL_TEXT, &ids);
+  if (!err && ids.count > plain.count && ids.id[0] != plain.id[0]) *first = ids.id[0];
+  tokenizer_work_close(work);
+  ids_free(&plain);
+  ids_free(&ids);
+  return err;
+}
+
+static Err put_ends(const Put *p, int32_t first, const int64_t fallback[3]) {
   const struct {
     const char *key;
     int32_t id;
   } ends[] = {{"tokenizer.ggml.bos_token_id", tokenizer_bos(p->t)},
               {"tokenizer.ggml.eos_token_id", tokenizer_eos(p->t)},
               {"tokenizer.ggml.padding_token_id", tokenizer_pad(p->t)}};
-  for (int i = 0; i < 3; i++)
-    if (ends[i].id >= 0) TRY(gguf_put_u32(p->w, ends[i].key, (uint32_t)ends[i].id));
+  for (int i = 0; i < 3; i++) {
+    int64_t id = ends[i].id >= 0 ? ends[i].id : i == 0 && first >= 0 ? first : fallback[i];
+    if (id >= 0) TRY(gguf_put_u32(p->w, ends[i].key, (uint32_t)id));
+  }
   return ERR_OK;
 }
 
@@ -229,19 +246,6 @@ static Err json_file(Put *p, const char *path) {
 
 // ---- what lies beside it
 
-// Whether the model's own encoding with special tokens begins with bos.
-static Err begins_with_bos(const Put *p, bool *out) {
-  TokenizerWork *work;
-  Ids ids = {0};
-  *out = false;
-  TRY(tokenizer_work_open(&work, p->t));
-  Err err = tokenizer_encode_special(p->t, work, "a", 1, SPECIAL_TEXT, &ids);
-  if (!err) *out = ids.count > 0 && tokenizer_bos(p->t) >= 0 && ids.id[0] == tokenizer_bos(p->t);
-  tokenizer_work_close(work);
-  ids_free(&ids);
-  return err;
-}
-
 static Err put_template(Put *p, const char *folder, const json_t *config) {
   enum { TEMPLATE_BYTES_MAX = 1 << 20 };
   static const char key[] = "tokenizer.chat_template";
@@ -266,15 +270,13 @@ static Err put_template(Put *p, const char *folder, const json_t *config) {
   return json_is_string(v) ? gguf_put_text(p->w, key, json_string_value(v), json_string_length(v)) : ERR_OK;
 }
 
-static Err put_beside(Put *p, const char *folder) {
+static Err put_beside(Put *p, const char *folder, bool add_bos) {
   char path[PATH_BYTES];
   json_t *config = NULL;
-  bool bos;
   TRY(path_join(path, folder, "tokenizer_config.json"));
   if (file_exists(path)) TRY(json_read(&config, path, false));
   const json_t *add = json_object_get(config, "add_bos_token");
-  Err err = begins_with_bos(p, &bos);
-  if (!err) err = gguf_put_bool(p->w, "tokenizer.ggml.add_bos_token", json_is_boolean(add) ? json_is_true(add) : bos);
+  Err err = gguf_put_bool(p->w, "tokenizer.ggml.add_bos_token", json_is_boolean(add) ? json_is_true(add) : add_bos);
   if (!err) err = put_template(p, folder, config);
   json_decref(config);
   return err;
@@ -282,7 +284,7 @@ static Err put_beside(Put *p, const char *folder) {
 
 // ----
 
-static Err put_file(Put *p) {
+static Err put_file(Put *p, const int64_t ends[3]) {
   char file[PATH_BYTES], folder[PATH_BYTES];
   bool is_folder = file_is_folder(p->path);
   snprintf(file, sizeof file, "%s", p->path);
@@ -296,8 +298,10 @@ static Err put_file(Put *p) {
   }
   bool json = strncmp(tokenizer_kind(p->t), "huggingface", 11) == 0;
   TRY(json ? json_file(p, file) : spm_file(p, file));
-  TRY(put_ends(p));
-  return put_beside(p, *folder ? folder : "/");
+  int32_t first;
+  TRY(find_first(p->t, &first));
+  TRY(put_ends(p, first, ends));
+  return put_beside(p, *folder ? folder : "/", first >= 0);
 }
 
 // The key-values of another GGUF file, as they are.
@@ -317,7 +321,7 @@ static Err copy_values(GgufWriter *w, const char *path, int64_t rows) {
   return err;
 }
 
-Err gguf_put_tokenizer(GgufWriter *w, const char *path, int64_t rows) {
+Err gguf_put_tokenizer(GgufWriter *w, const char *path, int64_t rows, const int64_t ends[3]) {
   if (gguf_is(path)) return copy_values(w, path, rows);
   Tokenizer *t;
   TRY(tokenizer_open(&t, path));
@@ -326,7 +330,7 @@ Err gguf_put_tokenizer(GgufWriter *w, const char *path, int64_t rows) {
   CHECK_OUT(tokenizer_vocab(t) <= rows, ERR_CONFIG, "%s: %lld tokens for an embedding of %lld rows", path,
             (long long)tokenizer_vocab(t), (long long)rows);
   TRY_OUT(put_open(&p));
-  TRY_OUT(put_file(&p));
+  TRY_OUT(put_file(&p, ends));
 out:
   put_free(&p);
   tokenizer_close(t);

@@ -24,8 +24,9 @@ Err gguf_tokenizer_config(const Gguf *g, json_t **config);
 Err gguf_tokenizer_write(const char *path, const char *folder);
 
 // Puts the key-values of a tokenizer: of whatever tokenizer_open takes, with the chat template beside it. rows: of the
-// embedding; those without a token are named [PADn]. ERR_CONFIG: more tokens than rows, or a tokenizer that has no form there.
-Err gguf_put_tokenizer(GgufWriter *w, const char *path, int64_t rows);
+// embedding; those without a token are named [PADn]. ends: bos, eos, pad of the model, for a tokenizer that names none; -1:
+// none. ERR_CONFIG: more tokens than rows, or a tokenizer that has no form there.
+Err gguf_put_tokenizer(GgufWriter *w, const char *path, int64_t rows, const int64_t ends[3]);
 
 // A pre-tokenizer (and normalizer) by its name in GGUF.
 typedef struct {
