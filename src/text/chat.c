@@ -196,3 +196,10 @@ Err chat_render(const Chat *c, const ChatRequest *q, JinjaOutput *out) {
   json_decref(variables);
   return err;
 }
+
+Err chat_has_generation(const Chat *c, const ChatRequest *q, bool *generation) {
+  const Jinja *t;
+  TRY(choose(c, q, &t));
+  *generation = jinja_has_generation(t);
+  return ERR_OK;
+}

@@ -39,5 +39,7 @@ typedef struct {
 // else `reasoning` is seen as `reasoning_content`, and as `thinking` unless the message has its own. ERR_ARG where messages,
 // tools or kwargs are not of that form, names what has no template, or where the template refuses; else as jinja_render.
 Err chat_render(const Chat *c, const ChatRequest *q, JinjaOutput *out);
+// Whether the template that this request is rendered by has {% generation %} blocks.
+Err chat_has_generation(const Chat *c, const ChatRequest *q, bool *generation);
 
 #endif

@@ -25,7 +25,6 @@ enum { N_READERS = sizeof readers / sizeof readers[0] };
 static const struct {
   const char *pattern, *needs;
 } later[] = {
-    {"text/parse_back.jsonl", "parsing what a chat model says"},
     {"data/sft", "packing of dialogs for fine-tuning"},
     {"data/dedup", "near-duplicate search"},
     {"data/decontam", "the search for benchmarks in training text"},
