@@ -13,6 +13,7 @@ static const char help[] =
     "usage: pleiad verify DIR...   against what others computed: golden cases\n"
     "       pleiad verify A B      two runs, checkpoints or models, to the bit: what differs first, where, by how much\n"
     "       pleiad verify --self MODEL|RUN.yaml   against itself: what must not depend on how it is computed\n"
+    "       pleiad verify --trace FILE MODEL      against another program's activations: the first layer that differs\n"
     "\n"
     "DIR is a case (config.json, model.safetensors, cases.safetensors, grads.safetensors, meta.json, train.json,\n"
     "generate.json) or a folder of cases: a small model whose logits, gradients, training steps and continuations were\n"
@@ -32,6 +33,9 @@ static const char help[] =
     "machine\n"
     "with the reference, and if one is wrong, which of its operations is to blame.\n"
     "\n"
+    "--trace compares MODEL with FILE, activations that tools/trace_torch.py wrote of the same model in PyTorch: the residual\n"
+    "stream after each attention and each layer, the final norm, the logits, in the order of computing.\n"
+    "\n"
     "  --dtype TYPE  of cases: fp32, or bf16, with tolerances that follow from the type and the experts that fp32 chooses\n"
     "                (fp32)\n"
     "  --isa LEVEL   highest instruction set to use: ref, avx2, avx512, avx512_bf16, amx (the best of this machine)\n"
@@ -39,6 +43,7 @@ static const char help[] =
     "  --json        one JSON object as the last line\n"
     "\n"
     "  pleiad verify tests/golden/cases/models\n"
+    "  pleiad verify --self runs/moe\n"
     "  pleiad verify runs/before runs/after\n"
     "  pleiad verify runs/a/checkpoints/step-100 runs/b/checkpoints/step-100\n"
     "\n"
@@ -49,22 +54,25 @@ static const char help[] =
 static bool is_pair(int argc, char **argv) { return argc == 3 && (side_is(argv[1]) || side_is(argv[2])); }
 
 Err cmd_verify(int argc, char **argv) {
-  static const char *const options[] = {"--self", "--dtype", "--isa", "--threads", "--json", "--help", NULL};
+  static const char *const options[] = {"--self", "--trace", "--dtype", "--isa", "--threads", "--json", "--help", NULL};
   if (cli_help(argc, argv, help)) return ERR_OK;
-  const char *isa = NULL, *dtype = NULL, *self = NULL;
+  const char *isa = NULL, *dtype = NULL, *self = NULL, *trace = NULL;
   int64_t threads = 0;
   bool json = cli_flag(&argc, argv, "--json");
   TRY(cli_value(&argc, argv, "--isa", &isa));
   TRY(cli_value(&argc, argv, "--self", &self));
+  TRY(cli_value(&argc, argv, "--trace", &trace));
   TRY(cli_value(&argc, argv, "--dtype", &dtype));
   CHECK(!dtype || strcmp(dtype, "fp32") == 0 || strcmp(dtype, "bf16") == 0, ERR_ARG, "--dtype %s: fp32 or bf16 is wanted",
         dtype);
   TRY(cli_int(&argc, argv, "--threads", 0, 4096, &threads));
   for (int i = 1; i < argc; i++)
     if (argv[i][0] == '-') return cli_no_more(argc - i + 1, argv + i - 1, options);
-  CHECK((argc > 1) != (self != NULL), ERR_ARG,
-        "verify needs a case folder, or two things to compare; see pleiad verify --help");
+  CHECK(!trace || (argc == 2 && !self), ERR_ARG, "verify --trace FILE needs one model; see pleiad verify --help");
+  CHECK(!self || argc == 1, ERR_ARG, "verify --self takes one model; \"%s\" is left over", argv[1]);
+  CHECK(self || argc > 1, ERR_ARG, "verify needs a case folder, or two things to compare; see pleiad verify --help");
   if (isa) setenv("PLEIAD_ISA", isa, 1);  // what opens a device reads it
+  if (trace) return verify_trace_command(trace, argv[1], (int)threads, json);
   if (self) return verify_self_command(self, (int)threads, json);
   if (is_pair(argc, argv)) return verify_pair_command(argv[1], argv[2], json);
   bool narrow = dtype && strcmp(dtype, "bf16") == 0;

@@ -15,7 +15,7 @@
 #include "base/safetensors.h"
 #include "ops/ops.h"
 
-enum { VERIFY_LINES_MAX = 64, VERIFY_NAME_BYTES = 64, VERIFY_PLACE_BYTES = 128 };
+enum { VERIFY_LINES_MAX = 256, VERIFY_NAME_BYTES = 64, VERIFY_PLACE_BYTES = 128 };
 
 // One kind of comparison: the greatest error and where it is. A NaN counts as an infinite error.
 typedef struct {

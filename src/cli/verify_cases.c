@@ -7,7 +7,6 @@
 #include "base/json.h"
 #include "cli/verify.h"
 #include "cli/verify_commands.h"
-#include "cli/verify_self.h"
 
 typedef struct {
   int threads;
@@ -121,31 +120,5 @@ Err verify_cases_command(int n, char **folders, int threads, Dtype type, bool js
   CHECK(t.broken == 0, ERR_FORMAT, "%lld of %lld cases could not be read", (long long)t.broken, (long long)t.cases);
   CHECK(t.failed == 0, ERR_NUMERIC, "%lld of %lld numbers are beyond their tolerance", (long long)t.failed,
         (long long)t.compared);
-  return ERR_OK;
-}
-
-// One report of lines, the worst first, as all of the output.
-static Err print_report(VerifyCase *v, bool json) {
-  verify_sort(v);
-  print_case(v);
-  if (!json) return ERR_OK;
-  json_t *report = case_json(v);
-  char *text = json_dumps(report, JSON_COMPACT);
-  CHECK(text, ERR_MEMORY, "no memory for the report");
-  puts(text);
-  free(text);
-  json_decref(report);
-  return ERR_OK;
-}
-
-Err verify_self_command(const char *path, int threads, bool json) {
-  VerifyCase *v = calloc(1, sizeof *v);
-  CHECK(v, ERR_MEMORY, "no memory to verify %s", path);
-  Err err = verify_self(v, path, threads);
-  if (!err) err = print_report(v, json);
-  int64_t failed = v->failed;
-  free(v);
-  TRY(err);
-  CHECK(failed == 0, ERR_NUMERIC, "%s: %lld comparisons with itself are beyond their tolerance", path, (long long)failed);
   return ERR_OK;
 }

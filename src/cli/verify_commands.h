@@ -15,6 +15,8 @@ Err verify_pair_command(const char *a, const char *b, bool json);
 
 // A model, or the model of a run file, against itself.
 Err verify_self_command(const char *path, int threads, bool json);
+// A model against a trace of another program's.
+Err verify_trace_command(const char *trace, const char *path, int threads, bool json);
 // Lines of a report as a table; as JSON.
 void verify_print_lines(const VerifyLine *line, int n);
 json_t *verify_lines_json(const VerifyLine *line, int n);

@@ -156,7 +156,10 @@ const Node node_loss = {"loss", loss_forward, NULL, NULL, false};
 void block_forward(const NodeCall *c) {
   const Run *run = c->run;
   size_t temp = arena_mark(run->temp), kept = arena_mark(run->kept);
-  for (int i = 0; i < c->block->n_nodes; i++) c->block->node[i]->forward(c);
+  for (int i = 0; i < c->block->n_nodes; i++) {
+    c->block->node[i]->forward(c);
+    if (i == 0 && c->block->kind == BLOCK_DECODER) run_probe(run, "attended", c->block->layer, c->stream->h, c->N, c->block->D);
+  }
   if (!run->training && c->block->kind == BLOCK_DECODER) arena_rewind(run->kept, kept);
   arena_rewind(run->temp, temp);
 }

@@ -3,64 +3,11 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/safetensors.h"
+#include "cli/case_copy.h"
 #include "cli/program.h"
 #include "test.h"
 
-static const char *const files[] = {"config.json", "model.safetensors", "cases.safetensors", "grads.safetensors",
-                                    "meta.json",   "train.json",        "generate.json"};
-enum { N_FILES = sizeof files / sizeof files[0] };
-
-// A copy of the case, to change.
-static const char *copy_case(void) {
-  static char folder[PATH_BYTES];
-  char from[PATH_BYTES + 64], to[PATH_BYTES], *bytes;
-  size_t size;
-  ASSERT_OK(path_join(folder, test_folder(), "copy"));
-  ASSERT_OK(folder_make(folder));
-  for (int i = 0; i < N_FILES; i++) {
-    snprintf(from, sizeof from, "%s/tests/golden/cases/models/moe_mla_mtp/%s", test_root(), files[i]);
-    ASSERT_OK(path_join(to, folder, files[i]));
-    ASSERT_OK(file_read(from, 1 << 26, &bytes, &size));
-    ASSERT_OK(file_replace(to, bytes, size));
-    free(bytes);
-  }
-  return folder;
-}
-
-// Puts `with` in the place of the first `text` after `mark` in a file, of the same length.
-static void put_text(const char *folder, const char *file, const char *mark, const char *text, const char *with) {
-  char path[PATH_BYTES], *bytes;
-  size_t size;
-  ASSERT_OK(path_join(path, folder, file));
-  ASSERT_OK(file_read(path, 1 << 26, &bytes, &size));
-  char *at = memmem(bytes, size, mark, strlen(mark));
-  if (at) at = memmem(at, size - (size_t)(at - bytes), text, strlen(text));
-  ASSERT_MSG(at && strlen(text) == strlen(with), "%s has no %s", path, text);
-  memcpy(at, with, strlen(with));
-  ASSERT_OK(file_replace(path, bytes, size));
-  free(bytes);
-}
-
-// Adds `by` to one element of a float tensor.
-static void add_to(const char *folder, const char *file, const char *tensor, int64_t element, float by) {
-  char path[PATH_BYTES], *bytes;
-  size_t size;
-  SafeTensors s;
-  ASSERT_OK(path_join(path, folder, file));
-  ASSERT_OK(safetensors_open(&s, path));
-  const StTensor *t = safetensors_find(&s, tensor);
-  ASSERT(t && t->type == ST_F32 && element < st_elements(t));
-  size_t at = (size_t)((const uint8_t *)t->data - s.map.data) + (size_t)element * sizeof(float);
-  safetensors_close(&s);
-  ASSERT_OK(file_read(path, 1 << 26, &bytes, &size));
-  float x;
-  memcpy(&x, bytes + at, sizeof x);
-  x += by;
-  memcpy(bytes + at, &x, sizeof x);
-  ASSERT_OK(file_replace(path, bytes, size));
-  free(bytes);
-}
+static const char *copy_case(void) { return case_copy("moe_mla_mtp"); }
 
 static void expect_case(const char *folder, int code, const char *part) {
   char args[PATH_BYTES + 32];
@@ -96,7 +43,7 @@ TEST(a_right_case_passes) {
 
 TEST(a_changed_weight_is_found) {
   const char *folder = copy_case();
-  add_to(folder, "model.safetensors", "model.layers.1.self_attn.o_proj.weight", 5, 0.01f);
+  case_add_to(folder, "model.safetensors", "model.layers.1.self_attn.o_proj.weight", 5, 0.01f);
   json_t *root = report(folder, 1), *one = json_array_get(json_object_get(root, "results"), 0), *line;
   ASSERT(json_is_false(json_object_get(root, "passed")));
   size_t i, before = 0, after = 0;
@@ -114,13 +61,13 @@ TEST(a_changed_weight_is_found) {
 
 TEST(a_changed_logit_is_named) {
   const char *folder = copy_case();
-  add_to(folder, "cases.safetensors", "logits", 777, 0.01f);
+  case_add_to(folder, "cases.safetensors", "logits", 777, 0.01f);
   expect_case(folder, 1, "FAILED logits element 777:");
 }
 
 TEST(a_changed_gradient_is_named) {
   const char *folder = copy_case();
-  add_to(folder, "grads.safetensors", "model.layers.2.mlp.gate.weight", 3, 0.01f);
+  case_add_to(folder, "grads.safetensors", "model.layers.2.mlp.gate.weight", 3, 0.01f);
   expect_case(folder, 1, "FAILED model.layers.2.mlp.gate.weight, relative to its norm");
 }
 
@@ -139,24 +86,24 @@ TEST(a_changed_loss_is_named) {
 
 TEST(a_wrong_shape_is_named) {
   const char *folder = copy_case();
-  put_text(folder, "model.safetensors", "\"model.layers.0.self_attn.q_a_proj.weight\"", "22,40", "40,22");
+  case_put_text(folder, "model.safetensors", "\"model.layers.0.self_attn.q_a_proj.weight\"", "22,40", "40,22");
   expect_case(folder, 1, "model.layers.0.self_attn.q_a_proj.weight");
   folder = copy_case();
-  put_text(folder, "grads.safetensors", "\"", "model.norm.weight", "model.norm.weighs");
+  case_put_text(folder, "grads.safetensors", "\"", "model.norm.weight", "model.norm.weighs");
   expect_case(folder, 1, "model.norm.weigh");
   folder = copy_case();
-  put_text(folder, "config.json", "", "\"num_attention_heads\"", "\"num_attention_head5\"");
+  case_put_text(folder, "config.json", "", "\"num_attention_heads\"", "\"num_attention_head5\"");
   expect_case(folder, 1, "num_attention_head");
 }
 
 TEST(a_missing_file_is_named) {
-  for (int i = 1; i < N_FILES; i++) {
-    if (strcmp(files[i], "cases.safetensors") == 0) continue;  // without it, it is no case
+  for (int i = 1; i < CASE_FILES; i++) {
+    if (strcmp(case_files[i], "cases.safetensors") == 0) continue;  // without it, it is no case
     char path[PATH_BYTES];
     const char *folder = copy_case();
-    ASSERT_OK(path_join(path, folder, files[i]));
+    ASSERT_OK(path_join(path, folder, case_files[i]));
     ASSERT(remove(path) == 0);
-    expect_case(folder, 1, files[i]);
+    expect_case(folder, 1, case_files[i]);
   }
 }
 
@@ -173,7 +120,7 @@ TEST(a_cut_file_is_named) {
 
 TEST(a_broken_case_does_not_hide_the_others) {
   const char *folder = copy_case();
-  put_text(folder, "meta.json", "", "{", "x");
+  case_put_text(folder, "meta.json", "", "{", "x");
   char args[2 * PATH_BYTES + 96];
   snprintf(args, sizeof args, "verify '%s' '%s/tests/golden/cases/models/dense_gqa' --threads 1", folder, test_root());
   program_expect(args, 1, "dense_gqa: passed");

@@ -100,7 +100,7 @@ TEST(an_operation_off_by_a_thousandth_is_named) {
 }
 
 // Those that do nothing. (What chooses experts and sorts them is not among them: nothing would be indices into nowhere.)
-TEST(an_operation_that_does_nothing_is_named) {
+SLOW_TEST(an_operation_that_does_nothing_is_named) {
   static const char *const names[] = {"rms_norm_forward",
                                       "rms_norm_backward_input",
                                       "rms_norm_backward_weight",
