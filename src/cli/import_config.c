@@ -45,6 +45,17 @@ const Field import_fact_fields[] = {ENUM(mode, mode_names),
                                     UNSAID(kv_heads),
                                     UNSAID(eod),
                                     UNSAID(qk_norm),
+                                    UNSAID(vocab),
+                                    COUNT(divide, 128),
+                                    COUNT(tp, 1),
+                                    UNSAID(decay_samples),
+                                    UNSAID(warmup_samples),
+                                    UNSAID(eval_iters),
+                                    UNSAID(layers_said),
+                                    UNSAID(pre_softmax),
+                                    UNSAID(norm_topk),
+                                    REAL(decay_from, 0),
+                                    REAL(decay_to, 0),
                                     FIELD_INT(ImportFacts, facts.dtype, 0, 0, 1, "dtype"),
                                     UNSAID(embedding),
                                     UNSAID(out_bias),
@@ -113,7 +124,8 @@ bool import_said(const Import *m, const char *key) {
 }
 
 // ---- rules
-static size_t part_bytes(const char *key) { return strcspn(key, "."); }
+// A pattern may have the values of an argument after a space.
+static size_t part_bytes(const char *key) { return strcspn(key, ". "); }
 
 static bool matches(const char *pattern, const char *key) {
   for (;;) {
@@ -122,7 +134,7 @@ static bool matches(const char *pattern, const char *key) {
     if (!(n == 1 && *pattern == '*') && (n != m || strncmp(pattern, key, n) != 0)) return false;
     pattern += n;
     key += m;
-    if (!*pattern || !*key) return *pattern == *key;
+    if (!*pattern || *pattern == ' ' || !*key) return !*key && (!*pattern || *pattern == ' ');
     pattern++;
     key++;
   }
@@ -135,11 +147,16 @@ static const ImportRule *find_rule(const ImportTable *t, const char *key) {
 }
 
 static Err refuse_unknown(Import *m, const ImportKey *k) {
-  const char *name[2048];
+  enum { KEYS_MAX = 1024, BYTES = 96 };
+  static char text[KEYS_MAX][BYTES];
+  const char *name[KEYS_MAX + 1], *near = NULL;
   size_t n = 0;
-  for (const ImportRule *r = m->table->rules; r->key && n + 1 < sizeof name / sizeof name[0]; r++) name[n++] = r->key;
+  for (const ImportRule *r = m->table->rules; r->key && n < KEYS_MAX; r++, n++) {
+    snprintf(text[n], BYTES, "%.*s", (int)strcspn(r->key, " "), r->key);
+    name[n] = text[n];
+  }
   name[n] = NULL;
-  const char *near = m->suggested++ < SUGGESTIONS_MAX ? name_nearest(k->key, name) : NULL;
+  if (m->suggested++ < SUGGESTIONS_MAX) near = name_nearest(k->key, name);
   if (near) return import_enter(m, IMPORT_REFUSED, k, NULL, "unknown; did you mean %s?", near);
   return import_enter(m, IMPORT_REFUSED, k, NULL, "unknown, and nothing like it is known");
 }

@@ -73,6 +73,9 @@ typedef struct {
     int aux_kind, rope;
     bool sample, mla;
     int64_t eod, qk_norm;
+    // of Megatron
+    int64_t vocab, divide, tp, decay_samples, warmup_samples, eval_iters, layers_said, pre_softmax, norm_topk;
+    double decay_from, decay_to;
   } facts;
 } ImportFacts;
 extern const Field import_fact_fields[];

@@ -213,3 +213,106 @@ TEST(import_config_predicts_by_generate) {
   program_expect(args, 1, "/nowhere");
   import_free(m);
 }
+
+static const char script[] =
+    "#!/bin/bash\n"
+    "# a script as people write them\n"
+    "export CUDA_DEVICE_MAX_CONNECTIONS=1\n"
+    "TP=2; LAYERS=${LAYERS:-3}\n"
+    "LAYERS=3\n"
+    "LR=2.0e-4\n"
+    "DISTRIBUTED_ARGS=\"\n"
+    "    --nproc_per_node 8 \\\n"
+    "    --nnodes 4\n"
+    "\"\n"
+    "MODEL_ARGS=(\n"
+    "    --num-layers $LAYERS   # of them one dense\n"
+    "    --hidden-size 64 --ffn-hidden-size 256\n"
+    "    --num-attention-heads 4\n"
+    "    --multi-latent-attention --q-lora-rank 48 --kv-lora-rank 32\n"
+    "    --qk-head-dim 16 --qk-pos-emb-head-dim 8 --v-head-dim 16 --qk-layernorm\n"
+    "    --rotary-scaling-factor 1 --mscale 1.0 --mscale-all-dim 1.0\n"
+    "    --normalization RMSNorm --norm-epsilon 1e-5 --swiglu --disable-bias-linear\n"
+    "    --position-embedding-type rope --rotary-base 10000\n"
+    "    --untie-embeddings-and-output-weights\n"
+    "    --vocab-size 1000 --make-vocab-size-divisible-by 8\n"
+    "    --num-experts 16 --moe-router-topk 4 --moe-ffn-hidden-size 32\n"
+    "    --moe-shared-expert-intermediate-size 32 --moe-layer-freq \"'([0]*1+[1]*2)'\"\n"
+    "    --moe-router-score-function sigmoid --moe-router-enable-expert-bias --moe-router-bias-update-rate 1e-4\n"
+    "    --moe-router-topk-scaling-factor 2.8 --moe-router-load-balancing-type seq_aux_loss --moe-aux-loss-coeff 0.001\n"
+    "    --attention-dropout 0.0 --hidden-dropout=0.0)\n"
+    "TRAINING_ARGS=\" \\\n"
+    "    --seq-length 4096 --max-position-embeddings 4096 \\\n"
+    "    --micro-batch-size 2 --global-batch-size 64 --train-iters 1000 \\\n"
+    "    --lr ${LR} --min-lr 1e-5 --lr-decay-style cosine --lr-warmup-iters 200 \\\n"
+    "    --adam-beta2 0.95 --weight-decay 0.1 --clip-grad 1.0 --bf16 --seed 42 \\\n"
+    "    --tensor-model-parallel-size $TP --pipeline-model-parallel-size 8 --sequence-parallel \\\n"
+    "    --eval-iters 0 --save /ckpt --load /ckpt --save-interval 500 \\\n"
+    "    --data-path 0.7 /data/a 0.3 /data/b --split 99,1,0\"\n"
+    "torchrun $DISTRIBUTED_ARGS pretrain_gpt.py ${MODEL_ARGS[@]} \\\n"
+    "    $TRAINING_ARGS --log-interval 1 2>&1 | tee log\n";
+
+TEST(import_config_reads_a_megatron_script) {
+  static Import m;
+  ASSERT_OK(import_init(&m, &import_megatron, "run.sh"));
+  ASSERT_OK(import_arguments(&m, script, sizeof script - 1, "run.sh"));
+  for (int64_t i = 0; i < m.count; i++)
+    ASSERT_MSG(m.entry[i].fate != IMPORT_REFUSED, "%s: %s", m.entry[i].key.key, m.entry[i].why);
+  const RunConfig *c = m.run;
+  ASSERT_OK(run_config_check(c, "run.sh"));
+  ASSERT_INT(c->model.model.family, FAMILY_DEEPSEEK_V3);
+  ASSERT_INT(c->model.model.layers, 3);
+  ASSERT_INT(c->model.model.vocab, 1008);
+  ASSERT_INT(c->model.model.tied, 0);
+  ASSERT_INT(c->model.mla.rope, 8);
+  ASSERT_INT(c->model.rope.scaling, ROPE_PLAIN);
+  ASSERT_INT(c->model.moe.first_dense, 1);
+  ASSERT_INT(c->model.moe.shared, 1);
+  ASSERT_INT(c->model.moe.normalise, 1);
+  ASSERT_NEAR(c->model.moe.scale, 2.8, 0);
+  ASSERT_NEAR(c->model.moe.bias_rate, 1e-4, 0);
+  ASSERT_NEAR(c->model.moe.aux_loss, 0.001, 0);
+  ASSERT_INT(c->train.batch, 64);
+  ASSERT_INT(c->train.micro_batch, 2);
+  ASSERT_INT(c->train.seed, 42);
+  ASSERT_INT(c->data.seed, 42);
+  ASSERT_INT(c->train.dtype, DT_BF16);
+  ASSERT_NEAR(c->lr.peak, 2e-4, 0);
+  ASSERT_INT(c->lr.warmup, 200);
+  ASSERT_INT(c->eval.every, 0);
+  ASSERT_TEXT(c->data.train, "0.7 /data/a 0.3 /data/b");
+  ASSERT_TEXT(c->train.init, "");
+  expect(&m, "--num-layers", IMPORT_MAPPED, 12, "");
+  expect(&m, "--nnodes", IMPORT_NOTHING, 9, "not split over devices");
+  expect(&m, "--log-interval", IMPORT_NOTHING, 36, "");
+  import_free(&m);
+}
+
+#define DENSE                                                                                                       \
+  "--num-layers 2 --hidden-size 64 --ffn-hidden-size 128 --num-attention-heads 4 --swiglu --normalization RMSNorm " \
+  "--disable-bias-linear --position-embedding-type rope --vocab-size 128 --train-iters 10 --data-path /a "
+
+static void refused_argument(const char *arguments, const char *key, const char *why) {
+  static Import m;
+  ASSERT_OK(import_init(&m, &import_megatron, "--megatron"));
+  ASSERT_OK(import_arguments(&m, arguments, strlen(arguments), "--megatron"));
+  expect(&m, key, IMPORT_REFUSED, 1, why);
+  import_free(&m);
+}
+
+TEST(import_config_refuses_megatron_arguments) {
+  refused_argument(DENSE "--train-itrs 5", "--train-itrs", "did you mean --train-iters?");
+  refused_argument(DENSE "--lr $LR", "--lr", "$LR is not set");
+  refused_argument(DENSE "--lr $((1+1))", "--lr", "computed by the shell");
+  refused_argument(DENSE "--lr", "--lr", "it has no value");
+  refused_argument(DENSE "--attention-dropout 0.1", "--attention-dropout", "not among 0");
+  refused_argument(DENSE "--moe-layer-freq [1,0]", "--moe-layer-freq", "dense layers after");
+  refused_argument(DENSE "--fp8-format hybrid", "--fp8-format", "fp8");
+  static Import m;
+  ASSERT_OK(import_init(&m, &import_megatron, "--megatron"));
+  const char *gelu = "--num-layers 2 --hidden-size 64 --normalization RMSNorm";
+  ASSERT_ERR(import_arguments(&m, gelu, strlen(gelu), "--megatron"), ERR_CONFIG, "--swiglu is not given");
+  import_free(&m);
+  program_expect("import-config --megatron '" DENSE "' --brief", 0, "0 refused");
+  program_expect("import-config --megatron '" DENSE "--frobnicate 3'", 1, "--frobnicate: unknown");
+}
