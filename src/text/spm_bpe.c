@@ -2,9 +2,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-
-#include "base/hash.h"
-
 // ---- characters
 
 static Err cell_of_code(Bpe *b, uint32_t code, uint32_t *blocks, uint32_t *capacity, uint32_t **cell) {
@@ -164,15 +161,16 @@ static Err take_together(Bpe *b) {
   return ERR_OK;
 }
 
-static Err index_pairs(Bpe *b, const Pairs *joins) {
-  b->pair_slots = joins->count + joins->count / 2 + 16;
+Err bpe_index_pairs(Bpe *b, const uint64_t *item, size_t count) {
+  arena_free(&b->pair_memory);
+  b->pair_slots = 2 * count + 16;
   TRY(arena_init(&b->pair_memory, "pairs of pieces", b->pair_slots * sizeof *b->pair));
   b->pair = arena_take(&b->pair_memory, b->pair_slots * sizeof *b->pair);
   memset(b->pair, 0xff, b->pair_slots * sizeof *b->pair);
-  for (size_t k = 0; k < joins->count; k++) {
-    uint64_t i = bpe_pair_slot(b, joins->item[k] >> 21);
+  for (size_t k = 0; k < count; k++) {
+    uint64_t i = bpe_pair_slot(b, item[k] >> 21);
     while (b->pair[i] != UINT64_MAX) i = i + 1 == b->pair_slots ? 0 : i + 1;
-    b->pair[i] = joins->item[k];
+    b->pair[i] = item[k];
   }
   return ERR_OK;
 }
@@ -187,51 +185,6 @@ static Err build_trie(Bpe *b) {
   Err err = trie_build(&b->trie, key, b->merged_count);
   free(key);
   return err;
-}
-
-// ---- whole pieces
-
-static uint64_t whole_key(const char *text, size_t size, uint64_t word[2]) {
-  uint64_t hash;
-  if (size <= 16) {
-    memcpy(word, text, 16);
-    if (size < 8) word[0] &= ((uint64_t)1 << 8 * size) - 1, word[1] = 0;
-    else if (size < 16) word[1] &= ((uint64_t)1 << 8 * (size - 8)) - 1;
-    hash = (word[0] ^ (word[1] * 0xbf58476d1ce4e5b9u)) * 0x9e3779b97f4a7c15u;
-  } else {
-    word[0] = hash = hash64(text, size, 0);
-    word[1] = 0;
-  }
-  return hash ^ hash >> 32;
-}
-
-BpeWhole *bpe_whole(const Bpe *b, const char *text, size_t size) {
-  uint64_t word[2], mask = b->whole_slots - 1;
-  for (uint64_t i = whole_key(text, size, word) & mask;; i = (i + 1) & mask) {
-    BpeWhole *w = &b->whole[i];
-    if (w->size == 0) return w;
-    if (w->size != size || w->word[0] != word[0] || w->word[1] != word[1]) continue;
-    if (size <= 16 || memcmp(b->text[w->symbol].data, text, size) == 0) return w;
-  }
-}
-
-static Err index_whole(Bpe *b) {
-  b->whole_slots = 16;
-  while (b->whole_slots < 2 * (uint64_t)b->merged_count) b->whole_slots *= 2;
-  TRY(arena_init(&b->whole_memory, "whole pieces", b->whole_slots * sizeof *b->whole));
-  b->whole = arena_take(&b->whole_memory, b->whole_slots * sizeof *b->whole);
-  for (uint32_t s = 0; s < b->merged_count && !b->unused; s++) {
-    SpmText t = b->text[s];
-    uint32_t symbol[BPE_SHORT];
-    int n = 0;
-    size_t i = 0, length;
-    for (; i < t.size && n < BPE_SHORT; i += length) symbol[n++] = bpe_cell(b, t.data + i, t.size - i, &length) & ~BPE_USER;
-    if (i < t.size || n < 3 || bpe_join_short(b, symbol, n) > 1) continue;
-    BpeWhole *w = bpe_whole(b, t.data, t.size);
-    *w = (BpeWhole){.symbol = s, .size = (uint32_t)t.size};
-    (void)whole_key(t.data, t.size, w->word);
-  }
-  return ERR_OK;
 }
 
 // ---- all of it
@@ -262,9 +215,9 @@ static Err build(Bpe *b, const Scored *order, uint32_t *of_id, Pairs *joins) {
   TRY(mark_unused(b, order));
   TRY(take_together(b));
   TRY(gather(b, of_id, joins));
-  TRY(index_pairs(b, joins));
+  TRY(bpe_index_pairs(b, joins->item, joins->count));
   TRY(build_trie(b));
-  return index_whole(b);
+  return bpe_find_tokens(b);
 }
 
 Err bpe_init(Bpe *b, const SpmPieces *pieces, bool merges) {
@@ -293,7 +246,7 @@ void bpe_free(Bpe *b) {
   free(b->cell);
   arena_free(&b->pair_memory);
   free(b->together);
-  arena_free(&b->whole_memory);
+  arena_free(&b->token_memory);
   trie_free(&b->trie);
   *b = (Bpe){0};
 }

@@ -3,8 +3,11 @@
 //
 // Exactly that result, in linear time, by locality:
 // - Between two characters that stand side by side in no piece nothing is ever joined: there the text falls into short
-// segments.
-// - A segment that is a piece which encodes to itself is one look-up; others are joined in a small array.
+//   segments. A segment that is a token (a piece that encodes to itself) is one look-up, one met lately another; the rest are
+//   joined in a small array.
+// - A piece is only ever joined of the one pair that encoding its own text ends with: as long as nothing is joined across its
+//   ends, what happens between them does not depend on what stands around. So one pair a token is all there is to know.
+// - Where these tables lie in memory decides the speed: what a segment needs is asked for some segments ahead.
 // - A long segment is joined in a window whose right end is open. What lies beyond may reach into it only where a piece of the
 //   vocabulary really begins in the text and only when its rank comes up; everything left of the furthest such reach is final,
 //   and the next window begins there. Memory is that of a window.
@@ -17,17 +20,21 @@
 
 enum {
   CODE_PAGES = 0x110000 / 64,
-  BPE_WINDOW = 2048,  // characters of a long segment taken at once
-  BPE_SHORT = 32,     // characters of a segment joined in a small array
-  BPE_RECENT_BITS = 15,
-  BPE_RECENT_IDS = 9,
+  BPE_WINDOW = 2048,   // characters of a long segment taken at once
+  BPE_SHORT = 32,      // characters of a segment joined in a small array
+  BPE_KEY_BYTES = 24,  // of a segment that is looked up; no more than SPM_PADDING
 };
 
-// A piece of three or more characters that encodes to itself. Up to 16 bytes it is here whole, else by hash.
+// A text of at most BPE_KEY_BYTES: its bytes, then zeros.
 typedef struct {
-  uint64_t word[2];
-  uint32_t symbol, size;  // size 0: free
-} BpeWhole;
+  uint64_t word[3];
+} BpeKey;
+
+// A token of three or more characters.
+typedef struct {
+  BpeKey key;
+  uint64_t symbol;  // 1 more; 0: free
+} BpeToken;
 
 typedef struct {
   const SpmPieces *pieces;  // borrowed
@@ -43,18 +50,18 @@ typedef struct {
   uint16_t *page;
   uint32_t *cell;
   uint32_t ascii[128];  // the cells of ASCII
-  // Pairs: left symbol, right symbol, joined symbol in 21 bits each.
+  // Pairs: left symbol, right symbol, joined symbol in 21 bits each. One of each token; with unused pieces all there are.
   uint64_t *pair;
   uint64_t pair_slots;
-  Arena pair_memory, whole_memory;  // on large pages: the tables are looked at in no order
+  BpeToken *token;
+  uint64_t token_slots;
+  Arena pair_memory, token_memory;  // on large pages: the tables are looked at in no order
   // Bits of characters that stand side by side in some piece. Several pairs may share a bit: then a cut is missed, which costs
   // time only.
   uint64_t *together;
   int together_shift;
-  BpeWhole *whole;
-  uint64_t whole_slots;  // a power of two
-  Trie trie;             // all pieces of two or more characters; value: rank
-  size_t longest;        // bytes of the longest of them
+  Trie trie;       // all pieces of two or more characters; value: rank
+  size_t longest;  // bytes of the longest of them
 } Bpe;
 
 #define BPE_USER 0x80000000u
@@ -97,6 +104,11 @@ static inline uint32_t bpe_join(const Bpe *b, uint32_t left, uint32_t right) {
   }
 }
 
+// Makes the table of pairs anew of items left << 42 | right << 21 | joined.
+Err bpe_index_pairs(Bpe *b, const uint64_t *item, size_t count);
+// Finds the tokens, and forgets the pairs that none is joined of.
+Err bpe_find_tokens(Bpe *b);
+
 static inline uint32_t bpe_together_at(const Bpe *b, uint32_t left, uint32_t right) {
   return (uint32_t)((left * 0x9e3779b97f4a7c15u + right) * 0xbf58476d1ce4e5b9u >> b->together_shift);
 }
@@ -120,37 +132,44 @@ static inline __attribute__((always_inline)) uint32_t bpe_cell(const Bpe *b, con
   return b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
 }
 
-// The slot of a text in the table of whole pieces, or the free one where it belongs. text: readable for 16 bytes.
-BpeWhole *bpe_whole(const Bpe *b, const char *text, size_t size);
+// The key of a text that is readable for BPE_KEY_BYTES, and its hash.
+static inline uint64_t bpe_key(BpeKey *key, const char *text, size_t size) {
+  static const uint8_t mask[2 * BPE_KEY_BYTES] = {
+      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+  };
+  BpeKey keep;
+  memcpy(key, text, sizeof *key);
+  memcpy(&keep, mask + BPE_KEY_BYTES - size, sizeof keep);
+  for (int i = 0; i < 3; i++) key->word[i] &= keep.word[i];
+  uint64_t hash = key->word[0] * 0x9e3779b97f4a7c15u ^ key->word[1] * 0xbf58476d1ce4e5b9u ^ key->word[2] * 0x94d049bb133111ebu;
+  return (hash ^ hash >> 29) * 0x9e3779b97f4a7c15u;
+}
 
-// Joins the symbols s[0, n) in place, n <= BPE_SHORT; returns how many are left.
-int bpe_join_short(const Bpe *b, uint32_t *s, int n);
+static inline bool bpe_key_equal(const BpeKey *a, const BpeKey *b) {
+  return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) | (a->word[2] ^ b->word[2])) == 0;
+}
 
-// A segment of at most 24 bytes met before, and its ids. Of those that share a place the latest is kept: 2 MiB, whatever the
-// text.
+static inline BpeToken *bpe_token_place(const Bpe *b, uint64_t hash) { return &b->token[(hash >> 32) * b->token_slots >> 32]; }
+
+// The symbol of a token with this key, BPE_NONE if there is none.
+static inline uint32_t bpe_token(const Bpe *b, uint64_t hash, const BpeKey *key) {
+  for (const BpeToken *t = bpe_token_place(b, hash); t->symbol; t = t + 1 < b->token + b->token_slots ? t + 1 : b->token)
+    if (bpe_key_equal(&t->key, key)) return (uint32_t)(t->symbol - 1);
+  return BPE_NONE;
+}
+
+// What real joining works in.
 typedef struct {
-  uint64_t word[3];  // its bytes, then zeros; all zero: free (no segment of more than a character is)
-  int32_t count, id[BPE_RECENT_IDS];
-} BpeRecent;
-
-// What a thread encodes with.
-typedef struct {
-  uint32_t *symbol, *at;  // of the characters gathered, and their places in the text; one more place: the end
+  uint32_t *symbol, *at;  // of the characters, and their places in the text; one more place: the end
   uint32_t *previous, *next, *join;
   uint64_t *heap;     // rank and place of pairs, the least first; some are stale
   uint64_t *made_of;  // with unused pieces: left and right of the latest pair seen for each symbol
   uint32_t heap_count, capacity;
-  uint64_t steps;  // pairs and bytes looked at in windows so far: what a test of linearity counts
-  BpeRecent *recent;
-  Arena recent_memory;
+  uint32_t left, right;  // joined last
+  uint64_t steps;        // pairs and characters looked at so far: what a test of linearity counts
 } BpeWindow;
 
-// Writes a segment of n >= 1 characters, which ends at text + end and is cut off on both sides.
-void bpe_emit_segment(const Bpe *b, BpeWindow *w, uint32_t n, const char *text, size_t end, SpmSink *sink);
-// Writes the list of joined symbols.
-void bpe_emit_list(const Bpe *b, const BpeWindow *w, SpmSink *sink);
-
-Err bpe_window_open(BpeWindow *w, uint32_t count);
 Err bpe_window_reserve(BpeWindow *w, uint32_t count);
 void bpe_window_free(BpeWindow *w);
 // Joins the characters [0, n) of the window; the joined symbols are then the list 0, next[0], ... up to UINT32_MAX. Returns how

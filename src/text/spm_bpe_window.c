@@ -6,13 +6,6 @@
 static const uint32_t END = UINT32_MAX;
 static const uint64_t NEVER = UINT64_MAX;
 
-Err bpe_window_open(BpeWindow *w, uint32_t count) {
-  size_t size = sizeof *w->recent << BPE_RECENT_BITS;
-  TRY(arena_init(&w->recent_memory, "recent segments", size));
-  w->recent = arena_take(&w->recent_memory, size);
-  return bpe_window_reserve(w, count);
-}
-
 Err bpe_window_reserve(BpeWindow *w, uint32_t count) {
   if (count <= w->capacity) return ERR_OK;
   uint32_t capacity = w->capacity > UINT32_MAX / 8 || 2 * w->capacity < count ? count : 2 * w->capacity;
@@ -37,7 +30,6 @@ void bpe_window_free(BpeWindow *w) {
   free(w->join);
   free(w->heap);
   free(w->made_of);
-  arena_free(&w->recent_memory);
   *w = (BpeWindow){0};
 }
 
@@ -121,6 +113,8 @@ uint32_t bpe_join_window(const Bpe *b, BpeWindow *w, uint32_t n, bool open, cons
     if (front.last == END) return 0;
     if (i >= front.last) continue;  // beyond the front nothing is known
     uint32_t right = w->next[i];
+    w->left = w->symbol[i];
+    w->right = w->symbol[right];
     w->symbol[i] = w->join[i];
     w->next[i] = w->next[right];
     w->join[right] = BPE_NONE;

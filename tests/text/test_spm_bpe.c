@@ -131,6 +131,37 @@ TEST(bpe_is_its_definition) {
   }
 }
 
+// Short texts by one work, so that segments come that it has met: some models cut, some do not, some have equal scores.
+TEST(bpe_of_many_short_texts_is_its_definition) {
+  Rng r = rng_named(3, "spm bpe test");
+  int64_t texts = 0;
+  for (uint64_t step = 0; step < 50; step++) {
+    Model m = {0};
+    Bytes text = {0};
+    Ids got = {0}, want = {0};
+    BpeWork *w;
+    unsigned letters = 2 + (unsigned)step % 12;
+    random_model(&m, r, 1000 + step, letters, 3 + 5 * ((int)step % 10), step % 4 == 0);
+    ASSERT_OK(bpe_work_open(&w, step % 5 ? BPE_WINDOW : 7));
+    for (uint64_t k = 0; k < 2100; k++, texts++) {
+      size_t size = 1 + (size_t)(rng_uniform(r, 3000 + step, k) * (k % 100 ? 40 : 400)), used;
+      random_text(r, 2000 + step * 4000 + k, size, letters, &text);
+      define(&m, &text, &want);
+      got.count = 0;
+      ASSERT_OK(ids_reserve(&got, (int64_t)size + SPM_PADDING));
+      ASSERT_OK(bpe_encode(&m.bpe, w, text.data, size, true, &used, &(SpmSink){.pieces = &m.pieces, .ids = &got}));
+      ASSERT_MSG(got.count == want.count && memcmp(got.id, want.id, (size_t)got.count * sizeof *got.id) == 0,
+                 "model %d, text %.*s", (int)step, (int)size, text.data);
+    }
+    bpe_work_close(w);
+    ids_free(&got);
+    ids_free(&want);
+    bytes_free(&text);
+    model_close(&m);
+  }
+  ASSERT(texts > 100000);
+}
+
 // Eight times the text is eight times the work: where nothing can be cut, in runs of one letter and of two, and in noise.
 TEST(bpe_work_is_linear) {
   Rng r = rng_named(2, "spm bpe test");
