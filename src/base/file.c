@@ -85,6 +85,23 @@ out:
   return err;
 }
 
+Err file_read_at(int fd, const char *path, size_t offset, size_t size, void *out) {
+  enum { WINDOW = 1 << 23 };
+  char *to = out;
+  size_t next = ((offset + size) / WINDOW + 1) * WINDOW;
+  if (offset % WINDOW == 0 || offset / WINDOW != (offset + size) / WINDOW)
+    (void)posix_fadvise(fd, (off_t)next, WINDOW, POSIX_FADV_WILLNEED);
+  while (size > 0) {
+    ssize_t n = pread(fd, to, size, (off_t)offset);
+    if (n < 0 && errno == EINTR) continue;
+    CHECK(n > 0, ERR_IO, "%s: %s at offset %zu", path, n < 0 ? strerror(errno) : "ends", offset);
+    to += n;
+    offset += (size_t)n;
+    size -= (size_t)n;
+  }
+  return ERR_OK;
+}
+
 bool file_exists(const char *path) { return access(path, F_OK) == 0; }
 
 bool file_is_folder(const char *path) {

@@ -24,6 +24,10 @@ void file_unmap(FileMap *f);
 // Reads a whole small file into a fresh NUL-terminated buffer (free() it). ERR_FORMAT if larger than limit_bytes.
 Err file_read(const char *path, size_t limit_bytes, char **text, size_t *size);
 
+// Reads [offset, offset + size) of an open file. Where reading comes into a new window of 8 MiB, the next is fetched meanwhile,
+// for those who go on. ERR_IO names `path`, also where the file ends before.
+Err file_read_at(int fd, const char *path, size_t offset, size_t size, void *out);
+
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 

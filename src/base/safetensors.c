@@ -228,19 +228,6 @@ Err safetensors_open(SafeTensors *s, const char *path) {
   return err;
 }
 
-static Err read_at(const SafeTensors *s, size_t offset, size_t size, void *out) {
-  char *to = out;
-  while (size > 0) {
-    ssize_t n = pread(s->fd, to, size, (off_t)offset);
-    if (n < 0 && errno == EINTR) continue;
-    CHECK(n > 0, ERR_IO, "%s: %s at offset %zu", s->map.path, n < 0 ? strerror(errno) : "ends", offset);
-    to += n;
-    offset += (size_t)n;
-    size -= (size_t)n;
-  }
-  return ERR_OK;
-}
-
 static Err open_header(SafeTensors *s, const char *path, char **text) {
   struct stat st;
   uint8_t begin[64] = {0};
@@ -252,13 +239,12 @@ static Err open_header(SafeTensors *s, const char *path, char **text) {
   CHECK(fstat(s->fd, &st) == 0, ERR_IO, "%s: %s", path, strerror(errno));
   CHECK(!S_ISDIR(st.st_mode), ERR_IO, "%s is a folder; a file is wanted", path);
   CHECK(S_ISREG(st.st_mode), ERR_IO, "%s is a pipe or device; this needs a plain file", path);
-  (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   s->map.size = (size_t)st.st_size;
-  TRY(read_at(s, 0, s->map.size < sizeof begin ? s->map.size : sizeof begin, begin));
+  TRY(file_read_at(s->fd, s->map.path, 0, s->map.size < sizeof begin ? s->map.size : sizeof begin, begin));
   TRY(check_length(path, begin, s->map.size, &header_size));
   *text = malloc(header_size + 1);
   CHECK(*text, ERR_MEMORY, "no memory for the header of %s, %zu bytes", path, header_size);
-  TRY(read_at(s, LENGTH_BYTES, header_size, *text));
+  TRY(file_read_at(s->fd, s->map.path, LENGTH_BYTES, header_size, *text));
   return parse_header(s, *text, header_size, NULL);
 }
 
@@ -273,7 +259,7 @@ Err safetensors_open_header(SafeTensors *s, const char *path) {
 
 Err safetensors_read(const SafeTensors *s, const StTensor *t, size_t first, size_t size, void *out) {
   assert(first <= t->size && size <= t->size - first);
-  if (!t->data) return read_at(s, t->offset + first, size, out);
+  if (!t->data) return file_read_at(s->fd, s->map.path, t->offset + first, size, out);
   if (size) memcpy(out, (const char *)t->data + first, size);
   return ERR_OK;
 }

@@ -57,7 +57,4 @@ Err hf_copy_tokenizer(const char *from, const char *folder);
 // Whether a folder has such files.
 bool hf_has_tokenizer(const char *folder);
 
-// ERR_NUMERIC: the first weight of the list that is NaN or infinite, by name and index.
-Err params_check_finite(const ParamList *list, const char *where);
-
 #endif

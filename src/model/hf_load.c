@@ -1,5 +1,4 @@
 // A Hugging Face folder as a source of weights.
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -407,25 +406,4 @@ Err hf_load(const char *folder, const ModelConfig *config, const ParamList *list
   Err err = weights_load(s, list, allow_nan);
   weights_close(s);
   return err;
-}
-
-// A sum of exponents' all-ones would do, but a plain scan is as fast as memory.
-static int64_t first_not_finite(const float *w, int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    if (!isfinite(w[i])) return i;
-  return -1;
-}
-
-Err params_check_finite(const ParamList *list, const char *where) {
-  for (int64_t i = 0; i < list->count; i++) {
-    const Param *p = &list->param[i];
-    int64_t at = first_not_finite(p->w, p->n);
-    if (at < 0) continue;
-    int64_t index[2] = {p->n_dims == 2 ? at / p->dim[1] : at, p->n_dims == 2 ? at % p->dim[1] : 0};
-    char place[96];
-    dims_text(p->n_dims, index, place);
-    FAIL(ERR_NUMERIC, "%s: weight %s%s is %g; allow it by option, or use a checkpoint from before", where, p->name, place,
-         (double)p->w[at]);
-  }
-  return ERR_OK;
 }

@@ -101,19 +101,6 @@ void shard_abandon(ShardWriter *w) {
 
 // ---- reading
 
-static Err read_at(const Shard *s, size_t offset, size_t size, void *out) {
-  char *to = out;
-  while (size > 0) {
-    ssize_t n = pread(s->fd, to, size, (off_t)offset);
-    if (n < 0 && errno == EINTR) continue;
-    CHECK(n > 0, ERR_IO, "%s: %s at offset %zu", s->path, n < 0 ? strerror(errno) : "ends", offset);
-    to += n;
-    offset += (size_t)n;
-    size -= (size_t)n;
-  }
-  return ERR_OK;
-}
-
 static Err check_file(Shard *s, int64_t index, uint64_t hash) {
   size_t n = block_count(s->bytes), want = SHARD_HEADER_BYTES + s->bytes + (n + 1) * sizeof(uint64_t);
   struct stat st;
@@ -121,13 +108,13 @@ static Err check_file(Shard *s, int64_t index, uint64_t hash) {
   CHECK((size_t)st.st_size == want, ERR_FORMAT, "%s: %zu bytes, the manifest wants %zu; the file is torn", s->path,
         (size_t)st.st_size, want);
   ShardHeader wanted = header_of(index, s->stamp, s->bytes), got;
-  TRY(read_at(s, 0, sizeof got, &got));
+  TRY(file_read_at(s->fd, s->path, 0, sizeof got, &got));
   CHECK(memcmp(got.magic, magic, sizeof magic) == 0, ERR_FORMAT, "%s: not a shard of a checkpoint (no magic number)", s->path);
   CHECK(memcmp(&got, &wanted, sizeof got) == 0, ERR_FORMAT,
         "%s: the header is damaged, or of another checkpoint, place or version", s->path);
   s->hashes = malloc((n + 1) * sizeof *s->hashes);
   CHECK(s->hashes, ERR_MEMORY, "%s: no memory to read it", s->path);
-  TRY(read_at(s, SHARD_HEADER_BYTES + s->bytes, (n + 1) * sizeof *s->hashes, s->hashes));
+  TRY(file_read_at(s->fd, s->path, SHARD_HEADER_BYTES + s->bytes, (n + 1) * sizeof *s->hashes, s->hashes));
   uint64_t table = hash64(s->hashes, n * sizeof *s->hashes, s->stamp);
   CHECK(s->hashes[n] == hash && table == hash, ERR_FORMAT, "%s: its checksums are damaged, or of another checkpoint", s->path);
   return ERR_OK;
@@ -137,7 +124,6 @@ Err shard_open(Shard *s, const char *path, int64_t index, uint64_t stamp, size_t
   *s = (Shard){.bytes = bytes, .stamp = stamp, .held = -1};
   s->fd = open(path, O_RDONLY | O_CLOEXEC);
   CHECK(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
-  (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   s->path = strdup(path);
   Err err = s->path ? check_file(s, index, hash) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory", path);
   if (err) {
@@ -158,7 +144,7 @@ void shard_close(Shard *s) {
 // Reads block i to `out` and verifies it.
 static Err read_block(const Shard *s, size_t i, void *out) {
   size_t offset = SHARD_HEADER_BYTES + i * SHARD_BLOCK_BYTES, size = block_size(s->bytes, i);
-  TRY(read_at(s, offset, size, out));
+  TRY(file_read_at(s->fd, s->path, offset, size, out));
   CHECK(hash64(out, size, s->stamp + i) == s->hashes[i], ERR_FORMAT, "%s: damaged between offsets %zu and %zu (checksum)",
         s->path, offset, offset + size);
   return ERR_OK;

@@ -92,6 +92,35 @@ TEST(foreign_files_are_named_for_what_they_are) {
   ASSERT_ERR(safetensors_open(&s, "/nowhere/at/all"), ERR_IO, "/nowhere/at/all: no such file");
 }
 
+TEST(a_header_alone_says_the_same) {
+  char path[PATH_BYTES];
+  SafeTensors whole, header;
+  ASSERT_OK(path_join(path, test_folder(), "a.safetensors"));
+  ASSERT_OK(write_sample(path));
+  ASSERT_OK(safetensors_open(&whole, path));
+  ASSERT_OK(safetensors_open_header(&header, path));
+  ASSERT_INT(header.count, whole.count);
+  for (int64_t i = 0; i < whole.count; i++) {
+    const StTensor *a = &whole.tensor[i], *b = safetensors_find(&header, a->name);
+    char bytes[64];
+    ASSERT(b && b->size == a->size && b->type == a->type && !b->data && a->size <= sizeof bytes);
+    ASSERT_OK(safetensors_read(&header, b, 0, b->size, bytes));
+    ASSERT(memcmp(bytes, a->data, a->size) == 0);
+    ASSERT_OK(safetensors_read(&whole, a, a->size, 0, bytes));
+    if (a->size < 2) continue;
+    ASSERT_OK(safetensors_read(&header, b, 1, b->size - 1, bytes));
+    ASSERT(memcmp(bytes, (const char *)a->data + 1, a->size - 1) == 0);
+  }
+  safetensors_close(&whole);
+  ASSERT(truncate(path, (off_t)header.map.size - 1) == 0);  // under its reader
+  char byte;
+  const StTensor *last = &header.tensor[header.count - 1];
+  ASSERT_ERR(safetensors_read(&header, last, last->size - 1, 1, &byte), ERR_IO, "ends at offset");
+  safetensors_close(&header);
+  ASSERT_ERR(safetensors_open_header(&header, test_folder()), ERR_IO, "is a folder");
+  ASSERT_ERR(safetensors_open_header(&header, "/nowhere/at/all"), ERR_IO, "no such file");
+}
+
 // Cut anywhere, a file is refused and never read past its end.
 TEST(truncated_files_are_refused) {
   char path[PATH_BYTES];
@@ -105,5 +134,6 @@ TEST(truncated_files_are_refused) {
     SafeTensors s;
     ASSERT(truncate(path, (off_t)size) == 0);
     ASSERT_ERR(safetensors_open(&s, path), ERR_FORMAT, "d.safetensors");
+    ASSERT_ERR(safetensors_open_header(&s, path), ERR_FORMAT, "d.safetensors");
   }
 }
