@@ -1,30 +1,37 @@
 // pleiad chat: a conversation in the terminal, with a history that can be edited.
-//
-// The form is that of the TeleChat family: "<_user>question<_bot>answer<_end>" and a newline. A tokenizer without these tokens
-// talks by continuing plain text.
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
+#include "cli/chat_of.h"
 #include "cli/cli.h"
-#include "cli/opened.h"
-#include "infer/generate.h"
+#include "cli/talk.h"
 
 static const char help[] =
-    "usage: pleiad chat --model PATH [--system TEXT] [--max-new N] [--context N] [--tokenizer F] [--dtype T] [--threads N] "
-    "[sampling options]\n"
+    "usage: pleiad chat --model PATH [--system TEXT] [--tools FILE] [--kwargs JSON] [--max-new N] [--context N] [--tokenizer "
+    "F]\n"
+    "                   [--dtype T] [--threads N] [sampling options]\n"
     "\n"
-    "Talks with a model. Ctrl-C stops an answer, Ctrl-D ends. A model that was only pretrained continues what you write "
-    "(--plain is then\n"
-    "chosen if the tokenizer has no <_user> and <_bot>).\n"
+    "Talks with a model, in the form of its own chat template. What it thinks is shown apart (dim on a terminal; on the "
+    "standard\n"
+    "error when the output goes elsewhere), and so are the tools that it calls. Ctrl-C stops an answer, Ctrl-D ends. A model\n"
+    "without a template talks in the form of the TeleChat family if its tokenizer has <_user> and <_bot>; else it continues "
+    "what\n"
+    "you write.\n"
     "\n"
-    "  --plain       continue the text as it is, without the tokens of a conversation\n"
+    "  --system TEXT   what the conversation begins with\n"
+    "  --tools FILE    a list of tools that the model may call (JSON)\n"
+    "  --kwargs JSON   more variables of the template, e.g. '{\"enable_thinking\": false}'\n"
+    "  --plain         continue the text as it is, without the form of a conversation\n"
     "\n"
     "In the conversation:\n"
     "  /undo         forget the last question and answer\n"
     "  /retry        another answer to the last question\n"
     "  /edit TEXT    change the last question and answer it\n"
+    "  /tool TEXT    what the tool gave that the model called\n"
     "  /clear        begin anew\n"
     "  /history      show the conversation\n"
     "  /set NAME VALUE   a sampling option, e.g. /set temperature 0.5\n"
@@ -32,24 +39,12 @@ static const char help[] =
     "\n"
     "How the next token is chosen:\n";
 
-enum { TURNS_MAX = 1024, LINE_BYTES_MAX = 1 << 20 };
-
 typedef struct {
   Opened m;
-  Engine engine;
-  Session session;
-  TokenizerWork *work;
-  Ids ids;
-  SamplerConfig sampler;
+  Talk talk;
   Options options;
-  int64_t max_new;
-  bool plain;
-  int32_t user, bot, eos;
-  char *question[TURNS_MAX], *answer[TURNS_MAX];
-  int64_t begin[TURNS_MAX];  // tokens before each turn
-  int n_turns;
-  const char *system;
-} Chat;
+  bool colour, thinking;  // whether the last piece was a thought
+} Room;
 
 static volatile sig_atomic_t interrupted;
 static void on_interrupt(int signal_number) {
@@ -57,134 +52,103 @@ static void on_interrupt(int signal_number) {
   interrupted = 1;
 }
 
-typedef struct {
-  char *text;
-  size_t size;
-} Answer;
+static void stop_thinking(Room *r) {
+  if (!r->thinking) return;
+  r->thinking = false;
+  if (r->colour) fputs("\033[0m\n", stdout);
+  else fputs("\n", stderr);
+}
 
-static bool print_answer(void *context, const char *text, size_t size, int32_t id, float logprob) {
-  (void)id, (void)logprob;
-  Answer *a = context;
-  char *grown = realloc(a->text, a->size + size + 1);
-  if (!grown) return false;
-  memcpy(grown + a->size, text, size);
-  a->text = grown;
-  a->size += size;
-  a->text[a->size] = '\0';
-  fwrite(text, 1, size, stdout);
+static void print_piece(void *context, TalkPiece kind, const char *text, size_t size) {
+  Room *r = context;
+  if (kind == TALK_REASONING && !r->thinking) {
+    r->thinking = true;
+    if (r->colour) fputs("\033[2m", stdout);
+  }
+  if (kind != TALK_REASONING) stop_thinking(r);
+  if (kind == TALK_WITHDRAWN) fputs("\n(it begins to think again)\n", stderr);
+  fwrite(text, 1, size, kind == TALK_REASONING && !r->colour ? stderr : stdout);
   fflush(stdout);
-  return !interrupted && !ferror(stdout);
 }
 
-static Err add_text(Chat *c, const char *text) {
-  return tokenizer_encode(c->m.tokenizer, c->work, text, strlen(text), SPECIAL_TEXT, &c->ids);
-}
-
-static Err add_id(Chat *c, int32_t id) {
-  // By its name, so that one function grows the array; only the model's own control tokens are parsed here.
-  const char *name = tokenizer_piece(c->m.tokenizer, id);
-  return tokenizer_encode(c->m.tokenizer, c->work, name, strlen(name), SPECIAL_PARSE, &c->ids);
-}
-
-// The tokens that lead to an answer: of the whole conversation so far only what the session does not hold yet.
-static Err encode_turn(Chat *c, const char *question) {
-  c->ids.count = 0;
-  if (c->plain) return add_text(c, question);
-  if (c->n_turns == 0 && c->system) {
-    int32_t id = tokenizer_id(c->m.tokenizer, "<_system>");
-    if (id >= 0) TRY(add_id(c, id));
-    TRY(add_text(c, c->system));
-    TRY(add_text(c, "\n"));
-  }
-  if (c->n_turns > 0) TRY(add_text(c, "\n"));
-  TRY(add_id(c, c->user));
-  TRY(add_text(c, question));
-  return add_id(c, c->bot);
-}
-
-// Forgets the turns from the n-th on.
-static void keep_turns(Chat *c, int n) {
-  if (n < 0 || n >= c->n_turns) return;
-  session_truncate(&c->session, c->begin[n]);
-  while (c->n_turns > n) {
-    free(c->question[--c->n_turns]);
-    free(c->answer[c->n_turns]);
-  }
-}
-
-static Err ask(Chat *c, const char *question) {
-  CHECK(c->n_turns < TURNS_MAX, ERR_STATE, "more than %d turns; /clear begins anew", TURNS_MAX);
-  TRY(encode_turn(c, question));
-  if (c->ids.count == 0) return ERR_OK;
-  int64_t left = c->session.kv.capacity - c->session.kv.length - c->ids.count;
-  CHECK(left > 0, ERR_STATE,
-        "the conversation no longer fits the context of %lld tokens; /undo or /clear, or start with a larger --context",
-        (long long)c->session.kv.capacity);
-  Answer answer = {0};
-  GenerateResult result;
-  GenerateOptions o = {.max_new = c->max_new < left ? c->max_new : left,
-                       .stop_ids = &c->eos,
-                       .n_stop_ids = c->eos >= 0,
-                       .sampler = c->sampler,
-                       .on_text = print_answer,
-                       .context = &answer};
-  c->begin[c->n_turns] = c->session.kv.length;
-  c->question[c->n_turns] = strdup(question);
+static Err say(Room *r, const char *role, const char *text) {
   interrupted = 0;
-  Err err = generate(&c->session, c->m.tokenizer, c->ids.id, c->ids.count, false, &o, &result);
-  c->answer[c->n_turns++] = answer.text;
+  Err err = talk_say(&r->talk, role, text);
+  stop_thinking(r);
   if (err) return err;
-  // An answer that was cut ends all the same for the next turn.
-  if (result.stop != STOP_TOKEN && !c->plain && c->session.kv.length < c->session.kv.capacity)
-    TRY(session_feed(&c->session, &c->eos, 1, false));
-  printf("\n");
+  const ParseBack *a = &r->talk.answer;
+  if (a->content.size || !a->n_calls) printf("\n");
+  for (int64_t i = 0; i < a->n_calls; i++) printf("calls %s(%s)\n", a->call[i].name, a->call[i].arguments);
   return ERR_OK;
 }
 
-static Err ask_again(Chat *c, const char *changed) {
-  CHECK(c->n_turns > 0, ERR_STATE, "nothing was asked yet");
-  char *question = strdup(changed ? changed : c->question[c->n_turns - 1]);
-  CHECK(question, ERR_MEMORY, "no memory for the question");
-  keep_turns(c, c->n_turns - 1);
-  c->sampler.seed += changed ? 0 : 1;  // the same seed would give the same answer
-  Err err = ask(c, question);
-  free(question);
+static Err say_again(Room *r, const char *changed) {
+  Talk *t = &r->talk;
+  char *role = NULL, *text = NULL;
+  CHECK(t->n_turns > 0, ERR_STATE, "nothing was asked yet");
+  Err err = talk_question(t, t->n_turns - 1, &role, &text);
+  if (!err) {
+    talk_keep(t, t->n_turns - 1);
+    t->sampler.seed += changed ? 0 : 1;  // the same seed would give the same answer
+    err = say(r, role, changed ? changed : text);
+  }
+  free(role);
+  free(text);
   return err;
 }
 
-static Err set_option(Chat *c, char *rest) {
+static Err set_option(Room *r, char *rest) {
   char *value = strchr(rest, ' ');
   CHECK(value, ERR_ARG, "/set wants a name and a value, e.g. /set temperature 0.5");
   *value++ = '\0';
-  return options_set(&c->options, rest, value, "/set");
+  return options_set(&r->options, rest, value, "/set");
+}
+
+static void print_history(const Talk *t) {
+  if (t->plain) printf("%.*s\n", (int)t->text.size, t->text.data ? t->text.data : "");
+  for (size_t i = 0; i < json_array_size(t->messages); i++) {
+    const json_t *m = json_array_get(t->messages, i), *calls = json_object_get(m, "tool_calls");
+    const char *role = json_string_value(json_object_get(m, "role"));
+    printf("%s%s\n",
+           strcmp(role, "user") == 0        ? "> "
+           : strcmp(role, "assistant") == 0 ? ""
+                                            : "# ",
+           json_string_value(json_object_get(m, "content")));
+    char *text = calls ? json_dumps(calls, 0) : NULL;
+    if (text) printf("calls %s\n", text);
+    free(text);
+  }
 }
 
 // One line of input. *quit is set at the end.
-static Err obey(Chat *c, char *line, bool *quit) {
-  if (line[0] != '/') return ask(c, line);
+static Err obey(Room *r, char *line, bool *quit) {
+  Talk *t = &r->talk;
+  if (line[0] != '/') return say(r, "user", line);
   char *rest = strchr(line, ' ');
   if (rest) *rest++ = '\0';
   if (strcmp(line, "/quit") == 0) {
     *quit = true;
   } else if (strcmp(line, "/undo") == 0) {
-    keep_turns(c, c->n_turns - 1);
+    talk_keep(t, t->n_turns - 1);
   } else if (strcmp(line, "/clear") == 0) {
-    keep_turns(c, 0);
+    talk_keep(t, 0);
   } else if (strcmp(line, "/retry") == 0) {
-    return ask_again(c, NULL);
+    return say_again(r, NULL);
   } else if (strcmp(line, "/edit") == 0 && rest) {
-    return ask_again(c, rest);
+    return say_again(r, rest);
+  } else if (strcmp(line, "/tool") == 0 && rest) {
+    return say(r, "tool", rest);
   } else if (strcmp(line, "/set") == 0 && rest) {
-    return set_option(c, rest);
+    return set_option(r, rest);
   } else if (strcmp(line, "/history") == 0) {
-    for (int i = 0; i < c->n_turns; i++) printf("> %s\n%s\n", c->question[i], c->answer[i] ? c->answer[i] : "");
+    print_history(t);
   } else {
-    FAIL(ERR_ARG, "%s is not a command; /undo /retry /edit TEXT /clear /history /set NAME VALUE /quit", line);
+    FAIL(ERR_ARG, "%s is not a command; /undo /retry /edit TEXT /tool TEXT /clear /history /set NAME VALUE /quit", line);
   }
   return ERR_OK;
 }
 
-static Err converse(Chat *c) {
+static Err converse(Room *r) {
   char *line = NULL;
   size_t room = 0;
   bool quit = false, terminal = isatty(0);
@@ -194,7 +158,7 @@ static Err converse(Chat *c) {
     if (n < 0) break;
     while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = '\0';
     if (n == 0) continue;
-    if (obey(c, line, &quit)) err_print(stderr, 0);  // a mistake in the conversation does not end it
+    if (obey(r, line, &quit)) err_print(stderr, 0);  // a mistake in the conversation does not end it
     if (ferror(stdout)) break;
   }
   free(line);
@@ -202,54 +166,52 @@ static Err converse(Chat *c) {
   return ERR_OK;
 }
 
-static Err open_chat(Chat *c, int argc, char **argv) {
+static Err open_room(Room *r, int argc, char **argv) {
   OpenOptions open = {0};
-  c->max_new = 200;
-  options_bind(&c->options, sampler_fields, &c->sampler);
-  options_defaults(&c->options);
+  Talk *t = &r->talk;
+  const char *system = NULL, *tools_path = NULL, *kwargs_text = NULL;
+  json_t *tools, *kwargs = NULL;
+  *t = (Talk){.max_new = 200, .interrupted = &interrupted, .on_piece = print_piece, .context = r};
+  options_bind(&r->options, sampler_fields, &t->sampler);
+  options_defaults(&r->options);
   TRY(open_options(&open, &argc, argv));
-  TRY(cli_value(&argc, argv, "--system", &c->system));
-  TRY(cli_int(&argc, argv, "--max-new", 1, 1 << 30, &c->max_new));
+  TRY(cli_value(&argc, argv, "--system", &system));
+  TRY(cli_value(&argc, argv, "--tools", &tools_path));
+  TRY(cli_value(&argc, argv, "--kwargs", &kwargs_text));
+  TRY(cli_int(&argc, argv, "--max-new", 1, 1 << 30, &t->max_new));
   TRY(cli_int(&argc, argv, "--context", 0, 1 << 30, &open.positions));
-  c->plain = cli_flag(&argc, argv, "--plain");
-  TRY(options_args(&c->options, &argc, argv, NULL));
+  bool plain = cli_flag(&argc, argv, "--plain");
+  TRY(options_args(&r->options, &argc, argv, NULL));
   TRY(cli_no_more(argc, argv, NULL));
-  TRY(opened_open(&c->m, &open));
-  CHECK(c->m.tokenizer, ERR_ARG, "%s names no tokenizer; give --tokenizer F", open.path);
-  TRY(tokenizer_work_open(&c->work, c->m.tokenizer));
-  TRY(engine_open(&c->engine, &c->m.model, &c->m.dev, c->m.type, (EngineOptions){.rows_max = 256}));
-  TRY(session_open(&c->session, &c->engine, c->m.model.rotary.positions));
-  c->user = tokenizer_id(c->m.tokenizer, "<_user>");
-  c->bot = tokenizer_id(c->m.tokenizer, "<_bot>");
-  c->eos = tokenizer_eos(c->m.tokenizer);
-  if (c->user < 0 || c->bot < 0 || c->eos < 0) c->plain = true;
-  return ERR_OK;
+  TRY(opened_open(&r->m, &open));
+  CHECK(r->m.tokenizer, ERR_ARG, "%s names no tokenizer; give --tokenizer F", open.path);
+  TRY(chat_read_json(tools_path, &tools));
+  Err err = kwargs_text ? json_parse(&kwargs, kwargs_text, strlen(kwargs_text), "--kwargs", true) : ERR_OK;
+  if (err) json_decref(tools);
+  return err ? err : talk_open(t, &r->m, open.path, open.tokenizer, plain, system, tools, kwargs);
 }
 
 Err cmd_chat(int argc, char **argv) {
-  Chat *c = calloc(1, sizeof *c);
-  CHECK(c, ERR_MEMORY, "no memory for a conversation");
+  Room *r = calloc(1, sizeof *r);
+  CHECK(r, ERR_MEMORY, "no memory for a conversation");
   if (cli_help(argc, argv, help)) {
-    options_bind(&c->options, sampler_fields, &c->sampler);
-    options_help(&c->options, stdout);
-    free(c);
+    options_bind(&r->options, sampler_fields, &r->talk.sampler);
+    options_help(&r->options, stdout);
+    free(r);
     return ERR_OK;
   }
   struct sigaction on = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
-  Err err = open_chat(c, argc, argv);
+  Err err = open_room(r, argc, argv);
   if (!err) {
     sigaction(SIGINT, &on, NULL);
+    r->colour = isatty(1);
     if (isatty(0))
-      fprintf(stderr, "%s%s; /quit or Ctrl-D ends, pleiad chat --help tells more\n", c->m.from,
-              c->plain ? " (continues plain text)" : "");
-    err = converse(c);
+      fprintf(stderr, "%s%s; /quit or Ctrl-D ends, pleiad chat --help tells more\n", r->m.from,
+              r->talk.plain ? " (continues plain text)" : "");
+    err = converse(r);
   }
-  keep_turns(c, 0);
-  session_close(&c->session);
-  engine_close(&c->engine);
-  tokenizer_work_close(c->work);
-  ids_free(&c->ids);
-  opened_close(&c->m);
-  free(c);
+  talk_close(&r->talk);
+  opened_close(&r->m);
+  free(r);
   return err;
 }

@@ -92,7 +92,7 @@ Err generate(Session *s, const Tokenizer *t, const int32_t *prompt, int64_t n_pr
   *r = (GenerateResult){.n_prompt = n_prompt};
   CHECK(n_prompt > 0 || s->kv.length > 0, ERR_ARG, "an empty prompt: give at least one token to begin from");
   TRY_OUT(sampler_open(&sampler, &o->sampler, s->engine->model->config.model.vocab));
-  TRY_OUT(text_stream_open(&stream, t, false));
+  TRY_OUT(text_stream_open(&stream, t, o->keep_special));
   double start_s = clock_s();
   TRY_OUT(session_feed(s, prompt, n_prompt, score_prompt));
   r->prompt_s = clock_s() - start_s;

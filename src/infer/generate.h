@@ -20,6 +20,7 @@ typedef struct {
   SamplerConfig sampler;
   GenerateFn *on_text;  // or NULL
   void *context;
+  bool keep_special;  // special tokens are given out by their names
 } GenerateOptions;
 
 typedef struct {

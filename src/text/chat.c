@@ -88,22 +88,38 @@ static Err read_gguf(Chat *c, const char *path) {
   return err;
 }
 
-static Err open_parts(Chat *c, const char *path) {
+static bool ends_with(const char *path, const char *end) {
+  size_t n = strlen(path), m = strlen(end);
+  return n >= m && strcmp(path + n - m, end) == 0;
+}
+
+static Err open_folder(Chat *c, const char *folder) {
   char file[PATH_BYTES];
+  TRY(path_join(file, folder, "chat_template.jinja"));
+  if (file_exists(file)) TRY(add_file(c, file));
+  return read_folder(c, folder);
+}
+
+static Err open_parts(Chat *c, const char *path) {
+  char folder[PATH_BYTES];
   c->path = strdup(path);
   c->specials = json_object();
   CHECK(c->path && c->specials, ERR_MEMORY, "%s: no memory", path);
-  if (file_is_folder(path)) {
-    TRY(path_join(file, path, "chat_template.jinja"));
-    if (file_exists(file)) TRY(add_file(c, file));
-    return read_folder(c, path);
-  }
+  if (file_is_folder(path)) return open_folder(c, path);
   if (gguf_is(path)) return read_gguf(c, path);
-  TRY(add_file(c, path));
   const char *slash = strrchr(path, '/');
-  CHECK((slash ? (size_t)(slash - path) : 1) < sizeof file, ERR_ARG, "%s: the path is too long", path);
-  snprintf(file, sizeof file, "%.*s", slash ? (int)(slash - path + (slash == path)) : 1, slash ? path : ".");
-  return read_folder(c, file);
+  CHECK((slash ? (size_t)(slash - path) : 1) < sizeof folder, ERR_ARG, "%s: the path is too long", path);
+  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + (slash == path)) : 1, slash ? path : ".");
+  if (ends_with(path, ".json") || ends_with(path, ".model")) return open_folder(c, folder);
+  TRY(add_file(c, path));
+  return read_folder(c, folder);
+}
+
+Err chat_open_text(Chat *c, const char *name, const char *text, size_t size) {
+  *c = (Chat){.path = strdup(name), .specials = json_object()};
+  Err err = add_template(c, name, "default", text, size);
+  if (err) chat_close(c);
+  return err;
 }
 
 Err chat_open(Chat *c, const char *path) {
@@ -195,6 +211,13 @@ Err chat_render(const Chat *c, const ChatRequest *q, JinjaOutput *out) {
   if (!err) err = jinja_render(t, variables, "messages", q->now, out);
   json_decref(variables);
   return err;
+}
+
+Err chat_source(const Chat *c, const ChatRequest *q, const char **text, size_t *size) {
+  const Jinja *t;
+  TRY(choose(c, q, &t));
+  *text = jinja_source(t, size);
+  return ERR_OK;
 }
 
 Err chat_has_generation(const Chat *c, const ChatRequest *q, bool *generation) {

@@ -21,9 +21,12 @@ typedef struct {
   json_t *specials;  // {"eos_token": "</s>", ...}
 } Chat;
 
-// Reads the template of a model's folder, or a template file (its special tokens from tokenizer_config.json beside it, if there
-// is one). No template is no error: n_named is 0. A template that is refused is an error only when it is asked for.
+// Reads the template of a model's folder, of the folder of a tokenizer's file (*.json, *.model), of a GGUF file, or a template
+// file of any other name (its special tokens from tokenizer_config.json beside it, if there is one). No template is no error:
+// n_named is 0. A template that is refused is an error only when it is asked for.
 Err chat_open(Chat *c, const char *path);
+// A template by its text; `name` is for messages.
+Err chat_open_text(Chat *c, const char *name, const char *text, size_t size);
 void chat_close(Chat *c);  // safe on a zeroed one
 
 typedef struct {
@@ -39,6 +42,8 @@ typedef struct {
 // else `reasoning` is seen as `reasoning_content`, and as `thinking` unless the message has its own. ERR_ARG where messages,
 // tools or kwargs are not of that form, names what has no template, or where the template refuses; else as jinja_render.
 Err chat_render(const Chat *c, const ChatRequest *q, JinjaOutput *out);
+// The source of the template that this request is rendered by, as Jinja takes it; borrowed.
+Err chat_source(const Chat *c, const ChatRequest *q, const char **text, size_t *size);
 // Whether the template that this request is rendered by has {% generation %} blocks.
 Err chat_has_generation(const Chat *c, const ChatRequest *q, bool *generation);
 

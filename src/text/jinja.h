@@ -30,6 +30,7 @@ Err jinja_open(Jinja **t, const char *name, const char *text, size_t size);
 void jinja_close(Jinja *t);
 // Whether it has {% generation %} blocks.
 bool jinja_has_generation(const Jinja *t);
+const char *jinja_source(const Jinja *t, size_t *size);
 
 typedef struct {
   int64_t begin, end;  // [begin, end), in characters (code points)

@@ -144,3 +144,8 @@ void jinja_close(Jinja *t) {
 }
 
 bool jinja_has_generation(const Jinja *t) { return t->generation; }
+
+const char *jinja_source(const Jinja *t, size_t *size) {
+  *size = t->size;
+  return t->source;
+}
