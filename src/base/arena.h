@@ -24,6 +24,9 @@ typedef struct {
 void arena_measure(Arena *a, const char *name);
 // Reserves `size` zeroed bytes (huge pages where the system has them). ERR_MEMORY with the size and the name.
 Err arena_init(Arena *a, const char *name, size_t size);
+// Has the system give all its pages now: no page fault later, and the process's memory is what was announced. Cost: as zeroing
+// it.
+void arena_touch(Arena *a);
 void arena_free(Arena *a);
 
 // Takes `size` bytes aligned to ARENA_ALIGN; NULL while measuring. The bytes hold what they held. More than was reserved is a

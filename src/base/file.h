@@ -33,6 +33,8 @@ bool file_is_folder(const char *path);
 
 // ---- writing: to "path.tmp.PID", synced and renamed by file_commit; file_abandon removes it. Errors name path and cause
 // (no space left: how much was wanted). The writer buffers; it owns one descriptor.
+enum { FILE_BUFFER_BYTES = 1 << 18 };  // of a writer, from the heap
+
 typedef struct {
   int fd;
   char path[PATH_BYTES], temp[PATH_BYTES];

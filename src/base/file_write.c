@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 
-enum { BUFFER_BYTES = 1 << 18, BEGIN_BYTES = 1 << 25 };
+enum { BEGIN_BYTES = 1 << 25 };
 
 Err file_create(FileWriter *w, const char *path) {
   *w = (FileWriter){.fd = -1};
@@ -19,7 +19,7 @@ Err file_create(FileWriter *w, const char *path) {
   int m = snprintf(w->temp, sizeof w->temp, "%s.tmp.%ld", path, (long)getpid());
   CHECK(n < (int)sizeof w->path && m < (int)sizeof w->temp, ERR_ARG, "%.100s...: a path longer than %d bytes", path,
         PATH_BYTES - 1);
-  w->buffer = malloc(BUFFER_BYTES);
+  w->buffer = malloc(FILE_BUFFER_BYTES);
   CHECK(w->buffer, ERR_MEMORY, "%s: no memory for a write buffer", path);
   w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (w->fd >= 0) return ERR_OK;
@@ -60,8 +60,8 @@ static void begin_sync(FileWriter *w) {
 
 Err file_write(FileWriter *w, const void *data, size_t size) {
   assert(w->buffer && "written before file_create or after its end");
-  if (size > BUFFER_BYTES - w->buffered) TRY(flush(w));
-  if (size >= BUFFER_BYTES) {
+  if (size > FILE_BUFFER_BYTES - w->buffered) TRY(flush(w));
+  if (size >= FILE_BUFFER_BYTES) {
     TRY(write_out(w, data, size));
   } else if (size > 0) {
     memcpy(w->buffer + w->buffered, data, size);

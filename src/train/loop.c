@@ -159,6 +159,7 @@ static Err stop_error(const TrainRun *r, const StepRecord *s) {
 static Err run_step(TrainRun *r, StepRecord *s) {
   Trainer *t = &r->trainer;
   s->begin_s = clock_s();
+  s->begin_processor_s = clock_processor_s();
   s->stage = plan_stage(&r->plan, s->step);
   s->lr = stage_lr(s->stage, s->step);
   TRY(feed_batch(&r->feed, s->step, &t->batch));

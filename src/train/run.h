@@ -31,7 +31,8 @@ typedef struct {
   int64_t step, batch, length;
   const Stage *stage;
   Losses losses;
-  double total, norm, lr, begin_s, seconds;
+  double total, norm, lr, begin_s, begin_processor_s, seconds;
+  double share;  // of the threads' time that the system gave them
   GuardVerdict verdict;
   bool evaluated;
   EvalResult eval;
@@ -57,6 +58,7 @@ typedef struct {
   Progress progress;
   Speed speed;
   double start_s, flushed_s, reported_s;
+  double watched_s, had_s;  // of the threads' time lately, and what they had of it; watched_s < 0: said already
   double recent[RECENT_STEPS], recent_mfu[RECENT_STEPS];  // tokens a second
   int64_t n_recent;
   size_t announced_bytes;

@@ -9,7 +9,7 @@
 #include "base/version.h"
 #include "train/run.h"
 
-static const double FLUSH_S = 1;
+static const double FLUSH_S = 1, WATCH_S = 20;
 
 double load_imbalance(const Trainer *t) {
   double worst = 0;
@@ -106,6 +106,7 @@ static Err line_step(TrainRun *r, const StepRecord *s, double imbalance, double 
   line_real(m, "step_s", s->seconds);
   line_real(m, "tokens_per_s", (double)(s->batch * s->length) / s->seconds);
   line_real(m, "mfu", mfu);
+  line_real(m, "core_share", s->share);
   for (int i = 0; i < PHASES; i++) {
     char key[32];
     snprintf(key, sizeof key, "%s_s", phase_names[i]);
@@ -153,6 +154,27 @@ static Err tensorboard_step(TrainRun *r, const StepRecord *s, double imbalance, 
   return tensorboard_flush(t);
 }
 
+// Threads wait for each other by spinning, so they are on their cores all the time, unless others are: then everything waits
+// for the slowest, and the user should know.
+static void watch_cores(TrainRun *r, StepRecord *s) {
+  double all = (clock_s() - s->begin_s) * pool_threads(r->trainer.dev.pool);
+  double had = fmin(clock_processor_s() - s->begin_processor_s, all);
+  s->share = had / all;
+  if (r->watched_s < 0) return;
+  r->watched_s += all;
+  r->had_s += had;
+  if (r->watched_s < WATCH_S * pool_threads(r->trainer.dev.pool)) return;
+  double share = r->had_s / r->watched_s;
+  r->watched_s = r->had_s = 0;
+  if (share > 0.8) return;
+  progress_clear(&r->progress);
+  log_warn(
+      "the run gets %.0f %% of its %d cores: others work on them (top shows who), or a limit is set; it waits for the slowest "
+      "core",
+      100 * share, pool_threads(r->trainer.dev.pool));
+  r->watched_s = -1;
+}
+
 static void say_step(TrainRun *r, const StepRecord *s) {
   progress_note(&r->progress, "loss %.3f, %.1fk tokens/s", s->total, (double)(s->batch * s->length) / s->seconds * 1e-3);
   if (s->verdict.finding != GUARD_OK) {
@@ -173,6 +195,7 @@ static void say_step(TrainRun *r, const StepRecord *s) {
 }
 
 Err logs_step(TrainRun *r, StepRecord *s) {
+  watch_cores(r, s);
   s->seconds = clock_s() - s->begin_s - (s->evaluated ? r->trainer.phase_s[PHASE_EVAL] : 0);
   double imbalance = load_imbalance(&r->trainer), rate = (double)(s->batch * s->length) / s->seconds;
   double mfu = trainer_flops(&r->trainer, s->batch * s->length, s->length) / s->seconds / r->speed.gemm;

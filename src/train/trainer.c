@@ -239,6 +239,8 @@ Err trainer_open(Trainer *t, const TrainerOptions *option) {
   TRY_OUT(dev_open(&t->dev, option->threads));
   for (int i = 0; i < MEMORY_SCRATCH; i++)
     if (bytes[i]) TRY_OUT(arena_init(&t->arena[i], memory_names[i], bytes[i]));
+  for (int i = 0; i < MEMORY_SCRATCH; i++) arena_touch(&t->arena[i]);
+  arena_touch(&t->dev.scratch);
   TRY_OUT(carve(t));
   return ERR_OK;
 out:

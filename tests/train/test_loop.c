@@ -86,7 +86,8 @@ TEST(a_run_leaves_what_it_promises_and_learns) {
   ASSERT(s.eval_loss < 4.1 && s.eval_loss > 0.5);
   ASSERT(s.best_loss <= s.eval_loss && s.best_step > 0);
   ASSERT(isfinite(s.averaged_loss) && s.averaged_loss < 4.2);
-  ASSERT((double)s.process_bytes < 1.05 * (double)s.announced_bytes);
+  ASSERT_MSG((double)s.process_bytes < 1.05 * (double)s.announced_bytes, "%zu bytes used, %zu announced",
+             (size_t)s.process_bytes, (size_t)s.announced_bytes);
   static const char *const left[] = {"config.yaml",
                                      "run.json",
                                      "metrics.jsonl",
