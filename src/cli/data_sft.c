@@ -7,7 +7,8 @@
 #include "cli/data.h"
 #include "data/sft_build.h"
 
-static const char *const known[] = {"--sft", "--tokenizer", "--output", "--length", "--original", "--skip-bad", "--json", NULL};
+static const char *const known[] = {"--sft",      "--tokenizer", "--output", "--length", "--original",
+                                    "--skip-bad", "--kwargs",    "--json",   NULL};
 
 static void print_report(const SftBuildOptions *o, const SftBuildReport *r) {
   const SftCounts *c = &r->counts;
@@ -40,17 +41,36 @@ static void print_json(const SftBuildOptions *o, const SftBuildReport *r) {
   json_decref(j);
 }
 
+static Err run(SftBuildOptions *o, const char *tokenizer, const char *kwargs_text, SftBuildReport *report) {
+  Chat chat = {0};
+  json_t *kwargs = NULL;
+  if (kwargs_text) TRY(json_parse(&kwargs, kwargs_text, strlen(kwargs_text), "--kwargs", true));
+  Err err = tokenizer_open(&o->tokenizer, tokenizer);
+  if (!err && o->recipe == SFT_TEMPLATE) err = chat_open(&chat, tokenizer);
+  if (!err && o->recipe == SFT_TEMPLATE && chat.n_named == 0)
+    err = err_set(ERR_ARG, __func__, __FILE__, __LINE__,
+                  "%s has no chat template; --sft template wants the folder of a model that has one", tokenizer);
+  o->chat = &chat;
+  o->kwargs = kwargs;
+  if (!err) err = sft_build(o, report);
+  chat_close(&chat);
+  tokenizer_close(o->tokenizer);
+  json_decref(kwargs);
+  return err;
+}
+
 Err data_sft_command(int argc, char **argv, const char *recipe) {
   SftBuildOptions o = {.recipe = SFT_RECIPES, .length = 8192, .progress = true};
-  const char *tokenizer = NULL;
+  const char *tokenizer = NULL, *kwargs = NULL;
   for (int i = 0; i < SFT_RECIPES; i++)
     if (strcmp(recipe, sft_recipe_names[i]) == 0) o.recipe = (SftRecipe)i;
-  CHECK(o.recipe < SFT_RECIPES, ERR_ARG, "--sft %s: telechat2 or mindformers is wanted", recipe);
+  CHECK(o.recipe < SFT_RECIPES, ERR_ARG, "--sft %s: telechat2, mindformers or template is wanted", recipe);
   o.original = cli_flag(&argc, argv, "--original");
   o.skip_bad = cli_flag(&argc, argv, "--skip-bad");
   bool json = cli_flag(&argc, argv, "--json");
   TRY(cli_value(&argc, argv, "--tokenizer", &tokenizer));
   TRY(cli_value(&argc, argv, "--output", &o.output));
+  TRY(cli_value(&argc, argv, "--kwargs", &kwargs));
   TRY(cli_int(&argc, argv, "--length", 2, 1 << 24, &o.length));
   for (int i = 1; i < argc; i++) {
     if (strncmp(argv[i], "--", 2) != 0) continue;
@@ -61,11 +81,10 @@ Err data_sft_command(int argc, char **argv, const char *recipe) {
   CHECK(tokenizer && o.output, ERR_ARG, "data build --sft: --tokenizer F and --output PREFIX are wanted");
   o.input = (const char *const *)argv + 1;
   o.inputs = argc - 1;
-  TRY(tokenizer_open(&o.tokenizer, tokenizer));
+  CHECK(o.recipe == SFT_TEMPLATE ? !o.original : !kwargs, ERR_ARG,
+        "--original is not for the recipe template, --kwargs only for it");
   SftBuildReport report;
-  Err err = sft_build(&o, &report);
-  tokenizer_close(o.tokenizer);
-  if (err) return err;
+  TRY(run(&o, tokenizer, kwargs, &report));
   if (json) print_json(&o, &report);
   else print_report(&o, &report);
   return ERR_OK;

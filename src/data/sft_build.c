@@ -15,6 +15,7 @@ typedef struct {
   ChunkReader reader;
   SftPacker *packer;
   SftDialog dialog;
+  SftTemplate template;
   IndexedWriter ids, mask;
   int32_t *wide;  // a mask as ids
   int64_t wide_room;
@@ -68,13 +69,17 @@ static Err take_lines(SftBuild *b, const Chunk *c) {
     next = newline ? newline + 1 : end;
     b->line++;
     if (is_blank(at, (size_t)(stop - at))) continue;
-    Err err = sft_dialog_read(&b->dialog, at, (size_t)(stop - at));
-    if (err == ERR_FORMAT) {
+    bool by_template = b->option->recipe == SFT_TEMPLATE;
+    Err err = by_template ? sft_template_read(&b->template, at, (size_t)(stop - at))
+                          : sft_dialog_read(&b->dialog, at, (size_t)(stop - at));
+    if (err && err != ERR_MEMORY) {
       TRY(bad_line(b, path));
       continue;
     }
     TRY(err);
-    TRY(sft_packer_add(b->packer, &b->dialog, b->report->counts.dialogs++));
+    int64_t number = b->report->counts.dialogs++;
+    if (by_template) TRY(sft_packer_add_tokens(b->packer, &b->template.tokens.ids, b->template.tokens.spoken, number));
+    else TRY(sft_packer_add(b->packer, &b->dialog, number));
   }
   b->report->text_bytes += (int64_t)c->size;
   if (b->option->progress) progress_update(&b->progress, (double)c->consumed * 1e-6);
@@ -125,6 +130,7 @@ static Err build(SftBuild *b) {
                         .take = write_sample,
                         .context = b};
   TRY(sft_packer_open(&b->packer, &packing));
+  if (o->recipe == SFT_TEMPLATE) TRY(sft_template_open(&b->template, o->chat, o->tokenizer, o->kwargs));
   chunk_reader_init(&b->reader, &reading, &b->inputs, &begin);
   if (o->progress) progress_start(&b->progress, "pack", "MB", b->inputs.stdin_used ? 0 : (double)b->inputs.bytes * 1e-6, 0);
   Err err = read_all(b);
@@ -153,6 +159,7 @@ Err sft_build(const SftBuildOptions *o, SftBuildReport *report) {
   indexed_abandon(&b->mask, false);
   sft_packer_close(b->packer);
   sft_dialog_free(&b->dialog);
+  sft_template_close(&b->template);
   inputs_free(&b->inputs);
   free(b->wide);
   free(b);

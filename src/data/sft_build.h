@@ -9,6 +9,7 @@
 
 #include "data/build.h"
 #include "data/sft_pack.h"
+#include "data/sft_template.h"
 
 typedef struct {
   const char *output;
@@ -18,6 +19,8 @@ typedef struct {
   int64_t length;
   bool original, skip_bad, progress;
   Tokenizer *tokenizer;
+  const Chat *chat;      // SFT_TEMPLATE: the template,
+  const json_t *kwargs;  // and more variables of it, or NULL
 } SftBuildOptions;
 
 typedef struct {

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "text/strmap.h"
 
-const char *const sft_recipe_names[SFT_RECIPES + 1] = {"telechat2", "mindformers", NULL};
+const char *const sft_recipe_names[SFT_RECIPES + 1] = {"telechat2", "mindformers", "template", NULL};
 
 enum { MASK_BIT = 1 << 30, SPECIALS = 10, SYSTEM = 0, USER = 1, BOT = 2, END = 3 };
 static const char *const specials[SPECIALS] = {"<_system>",       "<_user>",         "<_bot>",      "<_end>",
@@ -270,7 +270,7 @@ static Err take_specials(SftPacker *p) {
 static Err open_packer(SftPacker *p) {
   CHECK(p->option.length >= 2, ERR_ARG, "samples of %lld tokens; 2 at least are wanted", (long long)p->option.length);
   CHECK(tokenizer_vocab(p->option.tokenizer) < MASK_BIT, ERR_ARG, "a vocabulary of more than %d tokens", MASK_BIT);
-  TRY(take_specials(p));
+  if (p->option.recipe != SFT_TEMPLATE) TRY(take_specials(p));
   TRY(tokenizer_work_open(&p->work, p->option.tokenizer));
   TRY(tokenizer_encode(p->option.tokenizer, p->work, "\n", 1, SPECIAL_PARSE, &p->newline));
   return p->option.recipe == SFT_TELECHAT2 ? file_create(&p->spill, p->option.spill) : ERR_OK;
@@ -295,6 +295,14 @@ Err sft_packer_add(SftPacker *p, const SftDialog *d, int64_t number) {
   if (!telechat2 || d->alone) TRY(add_header(p, d->system, d->system_size, &p->dialog));
   TRY(add_turns(p, d, &p->dialog));
   return telechat2 ? telechat2_add(p, d, number) : mindformers_add(p, number);
+}
+
+Err sft_packer_add_tokens(SftPacker *p, const Ids *ids, const uint8_t *mask, int64_t number) {
+  p->dialog.count = 0;
+  p->counts.dialogs++;
+  TRY(add_ids(&p->dialog, ids->id, ids->count));
+  for (int64_t i = 0; i < ids->count; i++) p->dialog.id[i] |= mask[i] ? MASK_BIT : 0;
+  return mindformers_add(p, number);
 }
 
 Err sft_packer_finish(SftPacker *p, SftCounts *counts) {
