@@ -225,6 +225,7 @@ Err gguf_source_open(WeightSource **out, const char *path) {
   own->head_of = own->head_tensor = -1;
   TRY_OUT(gguf_config_read(&own->file, &c));
   arch = gguf_arch_of(c.model.family);
+  TRY_OUT(weights_want_room(&c, (double)own->file.map.size, path));
   TRY_OUT(weights_new(&s, "GGUF file", path, &c));
   s->own = own;
   s->read = read_part;

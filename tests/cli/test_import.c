@@ -307,6 +307,36 @@ TEST(a_tokenizer_larger_than_the_embedding_is_refused) {
   expect("import m --out in", 2, "in: there already and not empty");
 }
 
+static void write_ids(const int64_t ids[2][5]) {
+  SafeTensorsWriter w;
+  ASSERT_OK(safetensors_create(&w, in_folder("ids")));
+  ASSERT_OK(safetensors_declare(&w, "input_ids", ST_I64, 2, (int64_t[]){2, 5}));
+  ASSERT_OK(safetensors_begin(&w));
+  ASSERT_OK(safetensors_write(&w, ids, 10 * sizeof(int64_t)));
+  ASSERT_OK(safetensors_commit(&w));
+}
+
+TEST(logits_of_given_ids_are_a_file) {
+  enum { V = 50, T = 5 };
+  save_model(in_folder("m"), ST_F32, 0);
+  write_ids((const int64_t[2][5]){{3, 1, 4, 1, 5}, {3, 1, 4, 9, 2}});
+  expect("import m --out in", 0, "in: written");
+  expect("eval --model m --ids ids --logits a", 0, "a: logits of 2 sequences of 5 tokens");
+  expect("eval --model in --ids ids --logits b", 0, "b: logits of 2 sequences of 5 tokens");
+  ASSERT(same_file(in_folder("a"), in_folder("b")));
+  SafeTensors s;
+  const StTensor *t;
+  ASSERT_OK(safetensors_open(&s, in_folder("a")));
+  ASSERT_OK(safetensors_want(&s, "logits", ST_F32, 3, (int64_t[]){2, T, V}, &t));
+  const float *x = t->data;
+  for (int i = 0; i < T * V; i++) ASSERT(isfinite(x[i]) && (i < 3 * V) == (x[i] == x[T * V + i]));
+  safetensors_close(&s);
+  write_ids((const int64_t[2][5]){{3, 1, 4, 1, 5}, {3, 1, 50, 9, 2}});
+  expect("eval --model m --ids ids --logits c", 2, "input_ids[1, 2] is 50; the vocabulary has 50");
+  expect("eval --model m --ids ids", 2, "go together");
+  ASSERT(!file_exists(in_folder("c")));
+}
+
 // Killed at any moment, a conversion leaves nothing under its name, and the same command then does it.
 TEST(a_killed_import_begins_anew) {
   save_model(in_folder("m"), ST_F32, 9000);
