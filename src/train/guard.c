@@ -35,3 +35,8 @@ GuardVerdict guard_judge(GuardState *s, const GuardConfig *c, double loss, doubl
   if (v.policy == POLICY_SKIP) s->skipped++;
   return v;
 }
+
+void guard_forget(GuardState *s, GuardFinding finding) {
+  s->nans -= finding == GUARD_NAN;
+  s->spikes -= finding == GUARD_SPIKE;
+}

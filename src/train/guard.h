@@ -37,4 +37,7 @@ typedef struct {
 // Judges a step and takes its norm in.
 GuardVerdict guard_judge(GuardState *state, const GuardConfig *config, double loss, double norm);
 
+// Forgets a step that stopped the run, so that the state is that before it.
+void guard_forget(GuardState *state, GuardFinding finding);
+
 #endif

@@ -146,14 +146,23 @@ static Err evaluate(TrainRun *r, StepRecord *s, bool *best) {
   return ERR_OK;
 }
 
-static Err stop_error(const TrainRun *r, const StepRecord *s) {
-  FAIL(ERR_NUMERIC,
-       "step %lld: %s (loss %g, gradient norm %g); the run stops as guard.%s says. The weights are those of the checkpoint "
-       "before in %s; "
-       "a lower lr.peak, or guard.%s: skip, are ways on",
-       (long long)s->step,
-       s->verdict.finding == GUARD_NAN ? "the loss or the gradient norm is not a number" : "the gradient norm is a spike",
-       s->total, s->norm, guard_finding_names[s->verdict.finding], r->checkpoints, guard_finding_names[s->verdict.finding]);
+// The guard stops the run: as it stood before this step it goes into a checkpoint, from which it can go on.
+static Err stop_before(TrainRun *r, const StepRecord *s) {
+  GuardFinding finding = s->verdict.finding;
+  const char *name = guard_finding_names[finding];
+  guard_forget(&r->state.guard, finding);
+  r->state.step = s->step - 1;
+  r->state.tokens -= s->batch * s->length;
+  r->feed.cursor[s->stage->source] -= s->batch;
+  if (r->state.step > r->saved_step) TRY(checkpoints_save(r));
+  checkpoint_wait(r->checkpointer);
+  FAIL(
+      ERR_NUMERIC,
+      "step %lld: %s (loss %g, gradient norm %g); the run stops as guard.%s says. The %lld steps before it are kept in %s; the "
+      "same command goes on from there with --guard.%s skip (without this step) or with a lower --lr.peak",
+      (long long)s->step,
+      finding == GUARD_NAN ? "the loss or the gradient norm is not a number" : "the gradient norm is a spike", s->total,
+      s->norm, name, (long long)r->state.step, r->checkpoints, name);
 }
 
 static Err run_step(TrainRun *r, StepRecord *s) {
@@ -171,9 +180,10 @@ static Err run_step(TrainRun *r, StepRecord *s) {
   r->state.step = s->step;
   r->state.tokens += s->batch * s->length;
   bool best = false, last = s->step == r->plan.steps;
-  if (r->feed.valid && (is_due(s->step, r->config->eval.every) || last)) TRY(evaluate(r, s, &best));
+  bool stops = s->verdict.policy == POLICY_STOP;
+  if (!stops && r->feed.valid && (is_due(s->step, r->config->eval.every) || last)) TRY(evaluate(r, s, &best));
   TRY(logs_step(r, s));
-  if (s->verdict.policy == POLICY_STOP) return stop_error(r, s);
+  if (stops) return stop_before(r, s);
   if (best) checkpoint_protect(r->checkpointer, s->step);
   if (best || last || is_due(s->step, r->config->checkpoint.every)) TRY(checkpoints_save(r));
   checkpoints_report(r);
@@ -221,8 +231,9 @@ static void summarise(TrainRun *r, TrainSummary *s) {
   s->process_bytes = memory_process_bytes();
 }
 
-static Err finish(TrainRun *r, TrainSummary *summary) {
+static Err finish(TrainRun *r, TrainSummary *summary, bool was_finished) {
   if (summary->stopped || !r->config->checkpoint.average) return ERR_OK;
+  if (was_finished && checkpoints_averaged(r)) return ERR_OK;
   TRY(checkpoints_average(r, r->config->checkpoint.average));
   if (!r->feed.valid) return ERR_OK;
   EvalResult e;
@@ -247,11 +258,12 @@ Err train_run(RunConfig *c, const char *where, TrainSummary *summary) {
   struct sigaction old[N_STOP_SIGNALS];
   signals_take(old);
   Err err = open_run(r);
-  if (!err && r->state.step >= r->plan.steps)
-    log_info("%s is at step %lld of %lld already; nothing to do", r->folder, (long long)r->state.step,
+  bool was_finished = !err && r->state.step >= r->plan.steps;
+  if (was_finished)
+    log_info("%s is finished: step %lld of %lld; to train on, raise train.steps", r->folder, (long long)r->state.step,
              (long long)r->plan.steps);
   if (!err) err = run_steps(r, summary);
-  if (!err) err = finish(r, summary);
+  if (!err) err = finish(r, summary, was_finished);
   if (r->trainer.dev.pool) summarise(r, summary);
   ErrInfo kept;
   if (err) err_take(&kept);

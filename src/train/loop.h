@@ -25,7 +25,8 @@ typedef struct {
 } TrainSummary;
 
 // Runs to the end of the plan. *c is the resolved configuration; `where` names the run file. ERR_STATE: the folder is in use.
-// ERR_NUMERIC: the guard's policy stopped it.
+// ERR_NUMERIC: the guard's policy stopped it; a
+// checkpoint holds the run as it stood before that step. A finished run is left as it is.
 Err train_run(RunConfig *c, const char *where, TrainSummary *summary);
 
 #endif

@@ -81,6 +81,7 @@ void checkpoints_report(TrainRun *r);  // says what was written since
 Err checkpoints_close(TrainRun *r);
 // Writes the mean of the weights of the last `count` checkpoints to FOLDER/averaged/step-N; the trainer then holds that mean.
 Err checkpoints_average(TrainRun *r, int64_t count);
+bool checkpoints_averaged(const TrainRun *r);  // whether that of the present step is there
 
 // ---- run_eval.c
 // Held-out loss over eval.batches micro-batches.

@@ -276,3 +276,12 @@ out:
   free(array);
   return err;
 }
+
+bool checkpoints_averaged(const TrainRun *r) {
+  char folder[PATH_BYTES], path[PATH_BYTES];
+  CheckpointInfo info = {0};
+  bool is = !path_join(folder, r->folder, "averaged") && !checkpoint_path(path, folder, r->state.step) &&
+            !checkpoint_info(path, &info);
+  checkpoint_info_free(&info);
+  return is;
+}

@@ -3,9 +3,11 @@
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/rng.h"
 #include "test.h"
@@ -100,8 +102,13 @@ TEST(a_run_leaves_what_it_promises_and_learns) {
     ASSERT_OK(path_join(path, c->train.output, left[i]));
     ASSERT_MSG(file_exists(path), "%s is missing", path);
   }
-  ASSERT_OK(tiny_run(c, &s));  // nothing left to do
-  ASSERT(isnan(s.loss));
+  ASSERT_OK(tiny_run(c, &s));  // finished: nothing is done again
+  ASSERT(isnan(s.loss) && isnan(s.averaged_loss));
+  char path[PATH_BYTES];
+  ASSERT_OK(path_join(path, c->train.output, "averaged/step-30/manifest.json"));
+  ASSERT(remove(path) == 0);
+  ASSERT_OK(tiny_run(c, &s));  // but for what a kill prevented
+  ASSERT(isnan(s.loss) && isfinite(s.averaged_loss));
   free(c);
 }
 
@@ -183,6 +190,26 @@ TEST(a_diverging_run_stops_skips_or_goes_on_as_told) {
   ASSERT_OK(diverge(c, POLICY_GO_ON, &s));
   ASSERT_INT(s.step, 8);
   free(c);
+}
+
+// What the guard stopped goes on from the step before, to the same bits as a run that was not stopped.
+TEST(a_run_the_guard_stopped_goes_on_from_there) {
+  const char *folder = test_folder();
+  tiny_data(folder);
+  TrainSummary s;
+  RunConfig *whole = config_of(folder, "whole"), *stopped = config_of(folder, "stopped");
+  whole->checkpoint.every = stopped->checkpoint.every = 0;
+  ASSERT_OK(diverge(whole, POLICY_SKIP, &s));
+  ASSERT_ERR(diverge(stopped, POLICY_STOP, &s), ERR_NUMERIC, " skip (without this step)");
+  ASSERT(s.step > 0 && s.step < 8);
+  char name[64], path[PATH_BYTES];
+  snprintf(name, sizeof name, "checkpoints/step-%lld/manifest.json", (long long)s.step);
+  ASSERT_OK(path_join(path, stopped->train.output, name));
+  ASSERT_MSG(file_exists(path), "%s is missing", path);
+  ASSERT_OK(diverge(stopped, POLICY_SKIP, &s));
+  assert_same(whole->train.output, stopped->train.output, 8);
+  free(whole);
+  free(stopped);
 }
 
 // ---- what stands in the way
@@ -308,21 +335,41 @@ TEST(a_stop_signal_ends_after_the_step_with_a_checkpoint) {
   ASSERT_MSG(file_exists(path), "%s is missing", path);
 }
 
-// Fifty kills at any moment, the last start runs to the end: weights, moments, lines as of a run that nobody killed.
+static size_t lines_bytes(const char *folder, const char *name) {
+  char path[PATH_BYTES];
+  struct stat st;
+  out_of(path, folder, name);
+  return stat(path, &st) == 0 ? (size_t)st.st_size : 0;
+}
+
+// Fifty kills at any moment, the last start runs to the end: weights, moments, lines as of a run that nobody killed. The
+// moments are spread from half of what a start takes to a 20th of the run after it, so that most find it training.
 SLOW_TEST(fifty_kills_change_no_bit) {
   const char *folder = test_folder();
   char whole[PATH_BYTES], killed[PATH_BYTES];
   const int64_t steps = 1000;
+  enum { KILLS = 50 };
   tiny_data(folder);
   write_config(folder, steps);
-  ASSERT_INT(finish_program(start_program(folder, "whole")), 0);
+  double begin_s = clock_s(), start_s;
+  pid_t pid = start_program(folder, "whole");
+  while (lines_bytes(folder, "whole/metrics.jsonl") == 0 && clock_s() - begin_s < 60) usleep(1000);
+  start_s = clock_s() - begin_s;
+  ASSERT_INT(finish_program(pid), 0);
+  double run_s = clock_s() - begin_s - start_s;
   Rng rng = rng_named(11, "moments to kill at");
-  for (uint64_t k = 0; k < 50; k++) {
-    pid_t pid = start_program(folder, "killed");
-    usleep((useconds_t)(50000 + 250000 * rng_uniform(rng, 0, k)));
+  int in_midst = 0;
+  for (uint64_t k = 0; k < KILLS; k++) {
+    size_t before = lines_bytes(folder, "killed/metrics.jsonl");
+    pid = start_program(folder, "killed");
+    usleep((useconds_t)(1e6 * (start_s / 2 + (start_s / 2 + run_s / 20) * rng_uniform(rng, 0, k))));
     kill(pid, SIGKILL);
-    (void)finish_program(pid);
+    int status = finish_program(pid);
+    in_midst += WIFSIGNALED(status) && lines_bytes(folder, "killed/metrics.jsonl") != before;
   }
+  printf("     %d of %d kills came while it trained\n", in_midst, KILLS);
+  fflush(stdout);
+  ASSERT_MSG(in_midst >= KILLS / 2, "only %d of %d kills came while it trained: this shows too little", in_midst, KILLS);
   ASSERT_INT(finish_program(start_program(folder, "killed")), 0);
   out_of(whole, folder, "whole");
   out_of(killed, folder, "killed");
