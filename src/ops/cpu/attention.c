@@ -15,9 +15,8 @@ static const AttentionKernel *const kernels[ISA_LEVELS] = {
     [ISA_AVX2] = &attention_avx2,
 #endif
 #if HAVE_ISA_AVX512
-    [ISA_AVX512] = &attention_avx512,
-    [ISA_AVX512_BF16] = &attention_avx512,
-    [ISA_AMX] = &attention_avx512,
+    [ISA_AVX512] = &attention_avx512, [ISA_AVX512_BF16] = &attention_avx512,
+    [ISA_AMX] = &attention_avx512,    [ISA_AMX_EMULATED] = &attention_avx512,
 #endif
 };
 
@@ -264,7 +263,7 @@ AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool backward) {
               (!backward || (a->dout.type == DT_BF16 && a->out.type == DT_BF16));
   AttentionJob job = {.dev = dev,
                       .a = a,
-                      .g = gemm_kernel(dev, bf16 ? DT_BF16 : DT_F32),
+                      .g = gemm_kernel_even(dev, bf16 ? DT_BF16 : DT_F32),
                       .k = kernels[dev->isa],
                       .Dk = a->Dk_own + a->Dk_shared,
                       .group = a->H / a->K,

@@ -3,8 +3,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ops/cpu/kernels.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,11 +48,28 @@ static bool has_avx512(void) {
 
 static bool has_avx512_bf16(void) { return has(cpuid(7, 1).a, 5); }
 
-static bool has_amx(void) {
-  Cpuid seven = cpuid(7, 0);  // bf16, tile, int8
-  return has(seven.d, 22) && has(seven.d, 24) && has(seven.d, 25) && saves(XCR0_AMX) &&
-         syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+static const char *amx_fault;
+static bool amx_usable;
+
+static void try_amx(void) {
+  Cpuid seven = cpuid(7, 0);  // bf16, tile
+  if (!HAVE_ISA_AMX || !has(seven.d, 22) || !has(seven.d, 24)) return;
+  if (!saves(XCR0_AMX)) amx_fault = "the system does not save its registers";
+  else if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) != 0)
+    amx_fault = "the system refused its registers (arch_prctl)";
+#if HAVE_ISA_AMX
+  else if (!amx_product_is_right()) amx_fault = "a product of whole numbers came out wrong";
+#endif
+  else amx_usable = true;
 }
+
+static bool has_amx(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, try_amx);
+  return amx_usable;
+}
+
+const char *cpu_amx_fault(void) { return amx_fault; }
 
 Isa cpu_isa(void) {
   if (!HAVE_ISA_AVX2 || !has_avx2()) return ISA_REF;
@@ -58,8 +78,6 @@ Isa cpu_isa(void) {
   if (!HAVE_ISA_AMX || !has_amx()) return ISA_AVX512_BF16;
   return ISA_AMX;
 }
-
-bool cpu_bf16_dot_is_fast(void) { return !has(cpuid(7, 0).d, 22); }
 
 void cpu_name(char *text, size_t size) {
   unsigned name[12] = {0};
@@ -82,7 +100,7 @@ void cpu_name(char *text, size_t size) {
 #else
 
 Isa cpu_isa(void) { return ISA_REF; }
-bool cpu_bf16_dot_is_fast(void) { return false; }
+const char *cpu_amx_fault(void) { return NULL; }
 void cpu_name(char *text, size_t size) {
   static const char unknown[] = "unknown processor";
   if (size == 0) return;

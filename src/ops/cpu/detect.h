@@ -7,12 +7,11 @@
 
 #include "ops/ops.h"
 
-// The highest level that the processor has, the system saves the registers of, and this program was built with. Asks the
-// system's leave for AMX where there is AMX.
+// The highest level that the processor has, the system saves the registers of, and this program was built with. Where
+// there is AMX, asks the system's leave and tries a product, once.
 Isa cpu_isa(void);
-// Whether its 512-bit bf16 dot product is worth using: half the speed of fp32 on the Intel models with AMX that were measured,
-// twice on AMD's.
-bool cpu_bf16_dot_is_fast(void);
+// Why a processor that says it has AMX is not used as one; NULL where it is, or says nothing of the kind.
+const char *cpu_amx_fault(void);
 // The processor's name, as it gives it.
 void cpu_name(char *text, size_t size);
 

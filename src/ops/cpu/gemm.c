@@ -9,19 +9,27 @@ static const GemmKernel *const f32_kernels[ISA_LEVELS] = {
     [ISA_AVX2] = &gemm_f32_avx2,
 #endif
 #if HAVE_ISA_AVX512
-    [ISA_AVX512] = &gemm_f32_avx512,
-    [ISA_AVX512_BF16] = &gemm_f32_avx512,
-    [ISA_AMX] = &gemm_f32_avx512,
+    [ISA_AVX512] = &gemm_f32_avx512, [ISA_AVX512_BF16] = &gemm_f32_avx512,
+    [ISA_AMX] = &gemm_f32_avx512,    [ISA_AMX_EMULATED] = &gemm_f32_avx512,
 #endif
 };
 static const GemmKernel *const bf16_kernels[ISA_LEVELS] = {
 #if HAVE_ISA_AVX512_BF16
     [ISA_AVX512_BF16] = &gemm_bf16_avx512_bf16,
 #endif
+#if HAVE_ISA_AMX
+    [ISA_AMX] = &gemm_bf16_amx,
+    [ISA_AMX_EMULATED] = &gemm_bf16_amx_emulated,
+#endif
 };
 
 const GemmKernel *gemm_kernel(const Dev *d, Dtype type) {
   return type == DT_BF16 && bf16_kernels[d->bf16] ? bf16_kernels[d->bf16] : f32_kernels[d->isa];
+}
+
+const GemmKernel *gemm_kernel_even(const Dev *d, Dtype type) {
+  const GemmKernel *k = gemm_kernel(d, type);
+  return k->ku_a == k->ku ? k : gemm_kernel(d, DT_F32);
 }
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -83,7 +91,7 @@ static void pack_a(const Job *job, const Product *p, const Space *s, const Block
                    .src = p->a,
                    .row = p->a_row,
                    .width = job->kernel->mr,
-                   .ku = job->kernel->ku,
+                   .ku = job->kernel->ku_a,
                    .line = m,
                    .n_lines = rows,
                    .k = b->k0,

@@ -4,10 +4,10 @@
 // side by side, k going down), so that a tile reads two streams, whatever the forms (NN, NT, TN), types, gathers and strides of
 // the operands were.
 //
-// Numbers: an element of C is ONE chain of multiply-adds (or pair dots) in rising k, begun at 0, in fp32, in one lane; then
-// bias is added, then `add`; then it is rounded to the type of C. Tile and block sizes, the number of rows, threads, packing
-// beforehand, and gathers do not change the chain, hence not a bit. fp32 gives the same bits on every instruction set with
-// fused multiply-add.
+// Numbers: an element of C is ONE chain of multiply-adds (or of dots of 2 or 32 k's) in rising k, begun at 0, in fp32, in one
+// lane; then bias is added, then `add`; then it is rounded to the type of C. Tile and block sizes, the number of rows, threads,
+// packing beforehand, and gathers do not change the chain, hence not a bit. fp32 gives the same bits on every instruction set
+// with fused multiply-add.
 //
 // A new instruction set brings one GemmKernel (its tile and its packers), and a line in the tables of gemm.c.
 #ifndef OPS_CPU_GEMM_H
@@ -16,9 +16,10 @@
 #include "ops/ops.h"
 
 // Packs n_lines lines of src, from `line` on, k to k + n_k - 1, into panels of `width` lines, which begin panel_bytes apart.
-// Element (line l, k j) of a panel is at ((j / ku) * width + l) * ku + j % ku; ku 1: fp32 (bf16 is widened), ku 2: bf16 pairs.
-// Lines and k's past the end are zero. Element (line, k) of src is at row `line` column k for pack_across, at row k column
-// `line` for pack_along; `row`, when given, maps that row: row[line], row[k].
+// Element (line l, k j) of a panel is at ((j / ku) * width + l) * ku + j % ku; ku 1: fp32 (bf16 is widened), 2: bf16 pairs, 32:
+// rows of bf16 as matrix tiles load them (AVX-512's packers, from bf16). Lines and k's past the end are zero. Element (line, k)
+// of src is at row `line` column k for pack_across, at row k column `line` for pack_along; `row`, when given, maps that row:
+// row[line], row[k].
 typedef struct {
   char *to;
   size_t panel_bytes;
@@ -38,8 +39,9 @@ typedef struct {
 typedef struct {
   const char *name;
   int mr, nr;  // lines of a panel of A, of B; all kernels of a device have the same nr
-  int ku;      // neighbours in k packed together: 1 fp32, 2 bf16
-  int kc;      // k's of one visit, a multiple of ku
+  int ku;      // neighbours in k packed together in panels of B: 1 fp32, 2 bf16
+  int ku_a;    // in panels of A: as ku, or 32
+  int kc;      // k's of one visit, a multiple of both
   void (*pack_across)(const GemmPack *p);
   void (*pack_along)(const GemmPack *p);
   // A panel of B in pairs along k, as gemm_pack leaves bf16, to this kernel's fp32 panel; NULL in a bf16 kernel.
@@ -64,6 +66,8 @@ enum {
 
 // The kernel that computes with operands of `type` on this device.
 const GemmKernel *gemm_kernel(const Dev *d, Dtype type);
+// The same, for who packs panels of A in parts (attention): one whose panels have one form, fp32 where there is none for bf16.
+const GemmKernel *gemm_kernel_even(const Dev *d, Dtype type);
 
 // Sets the four matrix products to those of this file, with the kernels of `isa`.
 void gemm_ops_set(Ops *o, Isa isa);

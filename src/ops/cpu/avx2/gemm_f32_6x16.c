@@ -45,6 +45,7 @@ const GemmKernel gemm_f32_avx2 = {
     .mr = MR,
     .nr = NR,
     .ku = 1,
+    .ku_a = 1,
     .kc = 256,
     .pack_across = gemm_pack_across_avx2,
     .pack_along = gemm_pack_along_avx2,

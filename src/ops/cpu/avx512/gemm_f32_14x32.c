@@ -47,6 +47,7 @@ const GemmKernel gemm_f32_avx512 = {
     .mr = MR,
     .nr = NR,
     .ku = 1,
+    .ku_a = 1,
     .kc = 512,
     .pack_across = gemm_pack_across_avx512,
     .pack_along = gemm_pack_along_avx512,

@@ -1,5 +1,7 @@
 #include "ops/cpu/avx512/gemm_pack.h"
 
+#include <assert.h>
+
 #include "ops/cpu/avx512/simd.h"
 
 // A unit is 32 bits of a panel: one fp32, or a pair of bf16. What is read to make one:
@@ -96,7 +98,23 @@ static inline __attribute__((always_inline)) void across(Unit unit, const GemmPa
     }
 }
 
+// Rows of 32 k's of bf16, one a line, as matrix tiles load them (ku 32).
+static void across_rows(const GemmPack *p) {
+  assert(p->src.type == DT_BF16);
+  for (int64_t l = 0; l < (p->n_lines + p->width - 1) / p->width * p->width; l++) {
+    char *to = p->to + (size_t)(l / p->width) * p->panel_bytes + l % p->width * 64;
+    const int64_t row = l >= p->n_lines ? 0 : p->row ? p->row[p->line + l] : p->line + l;
+    const Bf16 *from = (const Bf16 *)p->src.data + row * p->src.ld + p->k;
+    for (int64_t k = 0; k < p->n_k; k += 32, to += p->width * 64)
+      _mm512_storeu_si512(to, l < p->n_lines ? load_units(UNIT_PAIR, from + k, p->n_k - k) : _mm512_setzero_si512());
+  }
+}
+
 void gemm_pack_across_avx512(const GemmPack *p) {
+  if (p->ku == 32) {
+    across_rows(p);
+    return;
+  }
   switch (unit_of(p)) {
     case UNIT_F32: across(UNIT_F32, p); break;
     case UNIT_WIDENED: across(UNIT_WIDENED, p); break;
@@ -142,7 +160,30 @@ static inline __attribute__((always_inline)) void along(Unit unit, const GemmPac
   }
 }
 
+// As across_rows, from rows of k: pairs of k's of 16 lines are turned.
+static void along_rows(const GemmPack *p) {
+  assert(p->src.type == DT_BF16 && p->width % 16 == 0);
+  for (int64_t k0 = 0; k0 < p->n_k; k0 += 32)
+    for (int64_t l = 0; l < (p->n_lines + p->width - 1) / p->width * p->width; l += 16) {
+      __m512i r[16];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < 16; i++) {
+        const int64_t k = k0 + 2 * i;
+        const char *next = k + 1 < p->n_k ? along_row(p, k + 1, 2) : NULL;
+        r[i] = k < p->n_k ? along_units(UNIT_PAIR, along_row(p, k, 2), next, l, p->n_lines - l) : _mm512_setzero_si512();
+      }
+      transpose16(r);
+      char *to = p->to + (size_t)(l / p->width) * p->panel_bytes + (k0 * p->width + l % p->width * 32) * 2;
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; i++) _mm512_storeu_si512(to + i * 64, r[i]);
+    }
+}
+
 void gemm_pack_along_avx512(const GemmPack *p) {
+  if (p->ku == 32) {
+    along_rows(p);
+    return;
+  }
   switch (unit_of(p)) {
     case UNIT_F32: along(UNIT_F32, p); break;
     case UNIT_WIDENED: along(UNIT_WIDENED, p); break;

@@ -50,6 +50,7 @@ const GemmKernel gemm_bf16_avx512_bf16 = {
     .mr = MR,
     .nr = NR,
     .ku = 2,
+    .ku_a = 2,
     .kc = 512,
     .pack_across = gemm_pack_across_avx512,
     .pack_along = gemm_pack_along_avx512,

@@ -1,0 +1,12 @@
+#include "ops/cpu/attention.h"
+#include "ops/cpu/gemm.h"
+
+void ops_init_amx(Ops *o) {
+  gemm_ops_set(o, ISA_AMX);
+  attention_ops_set(o, ISA_AMX);
+}
+
+void ops_init_amx_emulated(Ops *o) {
+  gemm_ops_set(o, ISA_AMX_EMULATED);
+  attention_ops_set(o, ISA_AMX_EMULATED);
+}
