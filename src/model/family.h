@@ -68,14 +68,13 @@ typedef struct Family {
   const char *architecture;   // the class in config.json
   const struct Family *like;  // its keys and sets come before these; NULL: none
   const HfKey *keys;
-  const FamilySet *set;   // or NULL
-  const NameRule *names;  // of tensors, or NULL: as Llama and DeepSeek-V3 name them
-  const NameRule *older;  // how some files name them instead; tried for a tensor that is not found; or NULL
-  unsigned rope;          // the scalings it has, 1 << RopeScaling
-  bool key_value;         // keys and values alternate by head in one tensor
-  double gate_eps;        // added to the sum of the chosen experts' scores
-  // What a walk over keys cannot say, after reading; or NULL. Must leave alone what it has already set.
-  Err (*finish)(ModelConfig *c, const char *where);
+  const FamilySet *set;            // or NULL
+  const NameRule *names;           // of tensors, or NULL: as Llama and DeepSeek-V3 name them
+  const NameRule *older;           // how some files name them instead; tried for a tensor that is not found; or NULL
+  unsigned rope;                   // the scalings it has, 1 << RopeScaling
+  bool key_value;                  // keys and values alternate by head in one tensor
+  double gate_eps;                 // added to the sum of the chosen experts' scores
+  void (*finish)(ModelConfig *c);  // after reading, what a walk over keys cannot say; or NULL
 } Family;
 
 #define FAMILY(NAME, name) extern const Family family_##name;

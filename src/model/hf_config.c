@@ -154,7 +154,7 @@ Err hf_config_read(const json_t *hf, const char *where, ModelConfig *c) {
         "%s: \"num_key_value_heads\" is %lld and \"num_attention_heads\" %lld; with latent attention they must be equal", where,
         (long long)c->attention.kv_heads, (long long)c->attention.heads);
   TRY(json_number_or(hf, "aux_loss_alpha", where, c->moe.aux_loss, &c->moe.aux_loss));
-  if (family->finish) TRY(family->finish(c, where));
+  if (family->finish) family->finish(c);
   TRY(check_layers(hf, where, c));
   TRY(hf_rope_read(hf, where, c));
   return model_config_check(c, where);

@@ -90,3 +90,52 @@ TEST(gradient_is_the_slope_of_the_loss) {
     small_close(&s);
   }
 }
+
+// ---- the choice of experts
+
+typedef struct {
+  int32_t ids[16][SMALL_ROWS_MAX];
+  int calls, at;
+} Choices;
+
+static void record(void *context, int64_t layer, int32_t *ids, int64_t n) {
+  Choices *c = context;
+  (void)layer;
+  ASSERT(c->calls < 16 && n <= SMALL_ROWS_MAX);
+  memcpy(c->ids[c->calls++], ids, (size_t)n * sizeof *ids);
+}
+
+static void replay(void *context, int64_t layer, int32_t *ids, int64_t n) {
+  Choices *c = context;
+  (void)layer;
+  memcpy(ids, c->ids[c->at++], (size_t)n * sizeof *ids);
+}
+
+static double loss_with(SmallModel *s, RouteHook *hook) {
+  SmallRun r;
+  for (int64_t i = 0; i < s->model->n_blocks; i++) s->model->block[i].moe.hook = hook;
+  small_run_open(&r, s, true, MOVE_BACKWARD);
+  small_step(&r, s, MOVE_BACKWARD);
+  double loss = r.losses.lm;
+  small_run_close(&r);
+  return loss;
+}
+
+TEST(a_router_can_be_given_its_choice) {
+  SmallModel s;
+  Choices *c = calloc(1, sizeof *c);
+  small_open(&s, SMALL_TELECHAT_MOE, DT_F32, 2, 2, 19);
+  RouteHook hook = {c, false, record};
+  double free_choice = loss_with(&s, NULL), recorded = loss_with(&s, &hook);
+  ASSERT(c->calls == s.model->config.model.layers && free_choice == recorded);
+  hook = (RouteHook){c, true, replay};
+  ASSERT(loss_with(&s, &hook) == free_choice);
+  ASSERT_INT(c->at, c->calls);
+  for (int i = 0; i < 2 * 19; i++) c->ids[0][2 * i] = (c->ids[0][2 * i] + 1) % 6;  // another expert for every token
+  for (int i = 0; i < 2 * 19; i++)
+    if (c->ids[0][2 * i] == c->ids[0][2 * i + 1]) c->ids[0][2 * i] = (c->ids[0][2 * i] + 1) % 6;
+  c->at = 0;
+  ASSERT(fabs(loss_with(&s, &hook) - free_choice) > 1e-3);
+  free(c);
+  small_close(&s);
+}

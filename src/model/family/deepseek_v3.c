@@ -34,11 +34,9 @@ static const HfKey keys[] = {
 
 static const FamilySet set[] = {FAMILY_SET(moe.scoring, SCORE_SIGMOID), FAMILY_SET_END};
 
-static Err finish(ModelConfig *c, const char *where) {
-  (void)where;
+static void finish(ModelConfig *c) {
   if (c->moe.groups == 0) c->moe.groups = 1;
   if (c->moe.top_groups == 0) c->moe.top_groups = 1;
-  return ERR_OK;
 }
 
 const Family family_deepseek_v3 = {.architecture = "DeepseekV3ForCausalLM",

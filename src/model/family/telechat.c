@@ -68,11 +68,9 @@ static const NameRule names[] = {{"model.embed_tokens", "transformer.word_embedd
 
 static const NameRule older[] = {{"transformer.", ""}, {NULL, NULL}};  // TeleChat-7B
 
-static Err finish(ModelConfig *c, const char *where) {
-  (void)where;
+static void finish(ModelConfig *c) {
   if (c->model.max_length == 0) c->model.max_length = c->rope.original_length;
   if (c->moe.experts > 0) c->moe.ffn = c->model.ffn;
-  return ERR_OK;
 }
 
 const Family family_telechat = {.architecture = "TelechatForCausalLM",

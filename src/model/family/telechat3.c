@@ -12,10 +12,8 @@ static const NameRule older[] = {{"model.embed_tokens", "transformer.word_embedd
                                  {"model.", "transformer."},
                                  {NULL, NULL}};
 
-static Err finish(ModelConfig *c, const char *where) {
-  (void)where;
+static void finish(ModelConfig *c) {
   if (c->attention.layers_group == 0) c->attention.layers_group = 1;
-  return ERR_OK;
 }
 
 const Family family_telechat3 = {.architecture = "Telechat3ForCausalLM",
