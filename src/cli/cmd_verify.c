@@ -24,6 +24,8 @@ static const char help[] =
     "Of two runs: the keys of the run files that differ, the first logged step that differs, the first checkpoint that\n"
     "differs, its arrays with the worst first (the first element that differs; by how many units in the last place, how much\n"
     "of the array's greatest number), and what that means. Times are not compared. A model's folder has weights only.\n"
+    "With --activations instead: both run the same random tokens, and the first activation that differs is named, then the\n"
+    "gradients that differ most.\n"
     "\n"
     "--self runs random tokens through MODEL (" FORMATS_TEXT
     ", or a run\n"
@@ -54,11 +56,12 @@ static const char help[] =
 static bool is_pair(int argc, char **argv) { return argc == 3 && (side_is(argv[1]) || side_is(argv[2])); }
 
 Err cmd_verify(int argc, char **argv) {
-  static const char *const options[] = {"--self", "--trace", "--dtype", "--isa", "--threads", "--json", "--help", NULL};
+  static const char *const options[] = {"--self",    "--trace", "--activations", "--dtype", "--isa",
+                                        "--threads", "--json",  "--help",        NULL};
   if (cli_help(argc, argv, help)) return ERR_OK;
   const char *isa = NULL, *dtype = NULL, *self = NULL, *trace = NULL;
   int64_t threads = 0;
-  bool json = cli_flag(&argc, argv, "--json");
+  bool json = cli_flag(&argc, argv, "--json"), activations = cli_flag(&argc, argv, "--activations");
   TRY(cli_value(&argc, argv, "--isa", &isa));
   TRY(cli_value(&argc, argv, "--self", &self));
   TRY(cli_value(&argc, argv, "--trace", &trace));
@@ -69,10 +72,13 @@ Err cmd_verify(int argc, char **argv) {
   for (int i = 1; i < argc; i++)
     if (argv[i][0] == '-') return cli_no_more(argc - i + 1, argv + i - 1, options);
   CHECK(!trace || (argc == 2 && !self), ERR_ARG, "verify --trace FILE needs one model; see pleiad verify --help");
+  CHECK(!activations || (argc == 3 && !self && !trace), ERR_ARG,
+        "verify --activations needs two models; see pleiad verify --help");
   CHECK(!self || argc == 1, ERR_ARG, "verify --self takes one model; \"%s\" is left over", argv[1]);
   CHECK(self || argc > 1, ERR_ARG, "verify needs a case folder, or two things to compare; see pleiad verify --help");
   if (isa) setenv("PLEIAD_ISA", isa, 1);  // what opens a device reads it
   if (trace) return verify_trace_command(trace, argv[1], (int)threads, json);
+  if (activations) return verify_activations_command(argv[1], argv[2], (int)threads, json);
   if (self) return verify_self_command(self, (int)threads, json);
   if (is_pair(argc, argv)) return verify_pair_command(argv[1], argv[2], json);
   bool narrow = dtype && strcmp(dtype, "bf16") == 0;

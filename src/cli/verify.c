@@ -11,7 +11,20 @@
 #include "model/hf_config.h"
 #include "model/hf_files.h"
 
-// ---- lines
+// ---- reports
+
+void verify_begin(VerifyCase *r, const char *path) {
+  *r = (VerifyCase){0};
+  size_t n = strlen(path), shown = n < sizeof r->name ? n : sizeof r->name - 1;
+  snprintf(r->name, sizeof r->name, "%s", path + n - shown);
+}
+
+void verify_end(VerifyCase *r) {
+  for (int i = 0; i < r->n_lines; i++) {
+    r->compared += r->line[i].compared;
+    r->failed += r->line[i].failed;
+  }
+}
 
 VerifyLine *verify_case_line(VerifyCase *r, const char *what, double tolerance) {
   for (int i = 0; i < r->n_lines; i++)
@@ -256,10 +269,7 @@ static Err run(VerifyCase *report, const char *folder, int threads, Dtype type, 
   json_decref(v->generate);
   free(v);
   drop_empty(report);
-  for (int i = 0; i < report->n_lines; i++) {
-    report->compared += report->line[i].compared;
-    report->failed += report->line[i].failed;
-  }
+  verify_end(report);
   return err ? err : tape ? tape->err : ERR_OK;
 }
 

@@ -13,6 +13,8 @@ Err verify_cases_command(int n, char **folders, int threads, Dtype type, bool js
 // Two runs, checkpoints or models, to the bit.
 Err verify_pair_command(const char *a, const char *b, bool json);
 
+// Two models on the same tokens.
+Err verify_activations_command(const char *a, const char *b, int threads, bool json);
 // A model, or the model of a run file, against itself.
 Err verify_self_command(const char *path, int threads, bool json);
 // A model against a trace of another program's.

@@ -27,6 +27,9 @@ typedef struct {
   RouteHook hook;   // of the tape
 } Verify;
 
+// A report begins with the end of a path as its name, and ends with its sums.
+void verify_begin(VerifyCase *r, const char *path);
+void verify_end(VerifyCase *r);
 // The line of that name, made if new. Never NULL.
 VerifyLine *verify_case_line(VerifyCase *r, const char *what, double tolerance);
 VerifyLine *verify_line(Verify *v, const char *what, double tolerance);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/verify_activations.h"
 #include "cli/verify_commands.h"
 #include "cli/verify_self.h"
 #include "cli/verify_trace.h"
@@ -41,22 +42,39 @@ Err verify_self_command(const char *path, int threads, bool json) {
   return ERR_OK;
 }
 
+// The table in the order of computing, and what the first line beyond its tolerance means. *parted: whether there is one.
+static Err print_way(const VerifyCase *v, bool json, bool *parted) {
+  int first = verify_first(v);
+  const char *what = first >= 0 ? v->line[first].what : NULL;
+  *parted = what != NULL;
+  print_table(v);
+  if (what) printf("  the first that differs is %s: what comes before it agrees, so look at %s\n", what, trace_meaning(what));
+  return json ? print_json(v, what) : ERR_OK;
+}
+
 Err verify_trace_command(const char *trace, const char *path, int threads, bool json) {
   VerifyCase *v = calloc(1, sizeof *v);
   CHECK(v, ERR_MEMORY, "no memory to verify %s", path);
-  int first;
-  char where[VERIFY_NAME_BYTES] = "";
-  Err err = verify_trace(v, &first, trace, path, threads);
+  bool parted = false;
+  Err err = verify_trace(v, trace, path, threads);
+  if (!err) err = print_way(v, json, &parted);
+  free(v);
+  TRY(err);
+  CHECK(!parted, ERR_NUMERIC, "%s and %s part", trace, path);
+  return ERR_OK;
+}
+
+Err verify_activations_command(const char *a, const char *b, int threads, bool json) {
+  VerifyCase *v = calloc(1, sizeof *v);
+  CHECK(v, ERR_MEMORY, "no memory to compare %s", a);
+  bool parted = false;
+  Err err = verify_activations(v, a, b, threads);
   if (!err) {
-    print_table(v);
-    if (first >= 0) {
-      snprintf(where, sizeof where, "%s", v->line[first].what);
-      printf("  the first that differs is %s: what comes before it agrees, so look at %s\n", where, trace_meaning(where));
-    }
-    if (json) err = print_json(v, *where ? where : NULL);
+    printf("A: %s\nB: %s\n", a, b);
+    err = print_way(v, json, &parted);
   }
   free(v);
   TRY(err);
-  CHECK(!*where, ERR_NUMERIC, "%s and %s part at %s", trace, path, where);
+  CHECK(!parted, ERR_NUMERIC, "%s and %s differ", a, b);
   return ERR_OK;
 }

@@ -121,7 +121,13 @@ static void poison(Trainer *t) {
 
 static void forward(const Self *s, Trainer *t, float *logits) {
   const Batch *b = &t->batch;
-  Run run = {.dev = &t->dev, .type = DT_F32, .kept = &t->arena[MEMORY_KEPT], .temp = &t->arena[MEMORY_TEMP], .training = true};
+  Run run = {.dev = &t->dev,
+             .type = DT_F32,
+             .kept = &t->arena[MEMORY_KEPT],
+             .temp = &t->arena[MEMORY_TEMP],
+             .training = true,
+             .probe = s->probe,
+             .probe_context = s->probe_context};
   MicroBatch mb = {
       .B = b->B, .T = b->T, .ids = b->ids, .position = b->position, .doc_start = b->doc_start, .sequence_scale = 1};
   Losses losses = {0};
@@ -290,11 +296,19 @@ void self_compare(const Self *s, VerifyLine *l, const char *prefix, const Outcom
 
 // ---- all
 
-static Err run(Self *s, const char *path) {
+Err self_open(Self *s, const char *path, int threads) {
+  s->where = path, s->threads = threads;
   TRY(is_run_file(path) ? open_run_file(s, path) : open_model(s, path));
   Rng rng = rng_named(1, "verify");
   for (int64_t i = 0; i < SELF_B * (s->T + SELF_PAD); i++)
     s->id[i] = (int32_t)(rng_uniform(rng, 0, (uint64_t)i) * (double)s->config.model.vocab);
+  return ERR_OK;
+}
+
+void self_close(Self *s) { trainer_close(&s->trainer); }
+
+static Err run(Self *s, const char *path, int threads) {
+  TRY(self_open(s, path, threads));
   TRY(self_levels(s));
   TRY(self_alike(s));
   return self_slopes(s);
@@ -303,16 +317,11 @@ static Err run(Self *s, const char *path) {
 Err verify_self(VerifyCase *report, const char *path, int threads) {
   Self *s = calloc(1, sizeof *s);
   CHECK(s, ERR_MEMORY, "no memory to verify %s", path);
-  *report = (VerifyCase){0};
-  size_t n = strlen(path), shown = n < sizeof report->name ? n : sizeof report->name - 1;
-  snprintf(report->name, sizeof report->name, "%s", path + n - shown);
-  *s = (Self){.report = report, .where = path, .threads = threads};
-  Err err = run(s, path);
-  trainer_close(&s->trainer);
+  verify_begin(report, path);
+  s->report = report;
+  Err err = run(s, path, threads);
+  self_close(s);
   free(s);
-  for (int i = 0; i < report->n_lines; i++) {
-    report->compared += report->line[i].compared;
-    report->failed += report->line[i].failed;
-  }
+  verify_end(report);
   return err;
 }

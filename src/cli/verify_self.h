@@ -25,7 +25,13 @@ typedef struct {
   Trainer trainer;                           // at the best level; holds the weights
   int64_t T;                                 // SELF_T, or what the model allows
   int32_t id[SELF_B * (SELF_T + SELF_PAD)];  // sequence after sequence of T + SELF_PAD
+  ProbeFn *probe;                            // of the forward that gives the logits, or NULL
+  void *probe_context;
 } Self;
+
+// Opens the model, as verify_self does, and draws the tokens, which depend on vocabulary and length alone.
+Err self_open(Self *s, const char *path, int threads);
+void self_close(Self *s);
 
 // A batch to compute.
 typedef struct {

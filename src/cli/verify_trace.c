@@ -179,24 +179,23 @@ static Err run(Trace *t, const char *trace, const char *path, int threads) {
   return ERR_OK;
 }
 
-Err verify_trace(VerifyCase *report, int *first, const char *trace, const char *path, int threads) {
+Err verify_trace(VerifyCase *report, const char *trace, const char *path, int threads) {
   Trace *t = calloc(1, sizeof *t);
   CHECK(t, ERR_MEMORY, "no memory to compare %s", trace);
-  *report = (VerifyCase){0};
-  *first = -1;
-  size_t n = strlen(trace), shown = n < sizeof report->name ? n : sizeof report->name - 1;
-  snprintf(report->name, sizeof report->name, "%s", trace + n - shown);
+  verify_begin(report, trace);
   t->report = report;
   Err err = run(t, trace, path, threads);
   trainer_close(&t->trainer);
   if (t->file.map.path) safetensors_close(&t->file);
   free(t);
-  for (int i = 0; i < report->n_lines; i++) {
-    if (report->line[i].failed && *first < 0) *first = i;
-    report->compared += report->line[i].compared;
-    report->failed += report->line[i].failed;
-  }
+  verify_end(report);
   return err;
+}
+
+int verify_first(const VerifyCase *r) {
+  for (int i = 0; i < r->n_lines; i++)
+    if (r->line[i].failed) return i;
+  return -1;
 }
 
 const char *trace_meaning(const char *what) {
@@ -205,6 +204,9 @@ const char *trace_meaning(const char *what) {
   if (strncmp(what, "hidden.", 7) == 0)
     return "the layer before this number: its MLP (norm, gate, activation), or its router and experts; where the trace has no "
            "attended.N, its attention as well";
+  if (strncmp(what, "router", 6) == 0) return "this layer's router: its norm, matrix, bias, groups, scale";
+  if (strcmp(what, "loss") == 0) return "the loss: multi-token prediction, balance, z";
+  if (strncmp(what, "gradient", 8) == 0) return "the backward of what this parameter feeds; the forward is equal";
   if (strcmp(what, "final_norm") == 0) return "the final norm: its weight or epsilon";
   return "the head: its matrix, or whether it is tied to the embedding";
 }

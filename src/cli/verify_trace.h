@@ -12,8 +12,10 @@
 //   logits       F32 [B, T, V]
 // with metadata "dtype": what it was computed in (float32 without). Any of these but input_ids may be missing; any other name
 // is refused. path: whatever names a model. Lines come in the order of computing, errors over the tensor's greatest number;
-// tolerance 2^12 roundings of the fp32 type, 2^4 of a narrower one. *first: the first line beyond it, -1: none.
-Err verify_trace(VerifyCase *report, int *first, const char *trace, const char *path, int threads);
+// tolerance 2^12 roundings of the fp32 type, 2^4 of a narrower one.
+Err verify_trace(VerifyCase *report, const char *trace, const char *path, int threads);
+// The first line beyond its tolerance, -1: none.
+int verify_first(const VerifyCase *r);
 // What a line beyond its tolerance means, the one before it being right.
 const char *trace_meaning(const char *what);
 

@@ -65,6 +65,16 @@ const char *golden_tokenizer(const GoldenCount *n, char out[PATH_BYTES], const c
   return file_exists(out) ? out : NULL;
 }
 
+void golden_sha256(const char *path, char out[GOLDEN_HASH_BYTES]) {
+  char command[PATH_BYTES + 32];
+  out[0] = '\0';
+  snprintf(command, sizeof command, "sha256sum < '%s'", path);
+  FILE *pipe = popen(command, "r");
+  if (!pipe) return;
+  out[fread(out, 1, GOLDEN_HASH_BYTES - 1, pipe)] = '\0';
+  pclose(pipe);
+}
+
 void golden_each_line(GoldenCount *n, const char *file, GoldenLineFn *fn, void *context) {
   char path[PATH_BYTES], *text = NULL;
   size_t size = 0;

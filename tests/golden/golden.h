@@ -43,6 +43,10 @@ const char *golden_scratch(const GoldenCount *n);
 // shared folder beside the checkout. NULL if there is none.
 const char *golden_tokenizer(const GoldenCount *n, char out[PATH_BYTES], const char *name);
 
+// The SHA-256 of a file in hexadecimal, by coreutils; "" where it cannot be had.
+enum { GOLDEN_HASH_BYTES = 65 };
+void golden_sha256(const char *path, char out[GOLDEN_HASH_BYTES]);
+
 // Runs fn on every line of FILE (of the tree), each a case; context is passed on.
 typedef void GoldenLineFn(GoldenCount *n, const json_t *line, void *context);
 void golden_each_line(GoldenCount *n, const char *file, GoldenLineFn *fn, void *context);

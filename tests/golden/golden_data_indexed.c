@@ -91,6 +91,14 @@ static void compare_build(GoldenCount *n, const char *name, const json_t *m) {
   tokenizer_close(t);
 }
 
+// The file is the one that the manifest speaks of.
+static void compare_hash(GoldenCount *n, const char *name, const char *ending, const json_t *m, const char *key) {
+  char path[PATH_BYTES], hash[GOLDEN_HASH_BYTES];
+  if (!json_object_get(m, key)) return;
+  golden_sha256(golden_path(n, path, "data/indexed/%s%s", name, ending), hash);
+  golden_compare(n, strcmp(hash, golden_text(m, key)) == 0, "%s: hashes to %s, not to \"%s\"", path, hash, key);
+}
+
 static void compare_file(GoldenCount *n, const char *name, const json_t *m) {
   char path[PATH_BYTES], copy[PATH_BYTES];
   Indexed x;
@@ -102,6 +110,8 @@ static void compare_file(GoldenCount *n, const char *name, const json_t *m) {
                  (long long)x.documents, (long long)x.tokens);
   golden_compare(n, strcmp(token_type_name(x.type), golden_text(m, "dtype")) == 0, "%s: type %s", name,
                  token_type_name(x.type));
+  compare_hash(n, name, ".bin", m, "sha256_bin");
+  compare_hash(n, name, ".idx", m, "sha256_idx");
   snprintf(copy, sizeof copy, "%.3000s/copy", golden_scratch(n));
   if (golden_ok(n, copy_pair(&x, copy))) compare_pair(n, name, copy, "written again");
   indexed_close(&x);
