@@ -102,14 +102,15 @@ static Err finish_positions(Import *m) {
   bool yarn = m->facts.facts.rope == IMPORT_ROPE_YARN;
   if (yarn) {
     c->rope.scaling = ROPE_YARN;
-    if (!import_said(m, MODEL "scaling_factor.original_max_position_embeddings"))
+    if (!import_said(m, MODEL "scaling_factor.original_max_position_embeddings") &&
+        !import_said(m, MODEL "rope_scaling.original_max_position_embeddings"))
       c->rope.original_length = m->facts.facts.positions > 0 ? m->facts.facts.positions : c->model.max_length;
     return ERR_OK;
   }
   CHECK(legacy(m) || c->rope.factor <= 1, ERR_CONFIG,
         "%s: rotary_scaling_factor %g without position_embedding_type yarn; set it 1, or say yarn", m->path, c->rope.factor);
-  static const char *const keys[] = {"scaling_factor.", "rotary_scaling_factor", "beta_fast", "beta_slow",
-                                     "mscale",          "mscale_all_dim"};
+  static const char *const keys[] = {"scaling_factor.", "rope_scaling.", "rotary_scaling_factor", "beta_fast",
+                                     "beta_slow",       "mscale",        "mscale_all_dim"};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     char key[64];
     snprintf(key, sizeof key, MODEL "%s", keys[i]);
@@ -258,7 +259,7 @@ static Err finish_generation(Import *m) {
 Err import_mindformers_finish(Import *m) {
   static const char *const needed[][2] = {{MODEL "hidden_size", MODEL "hidden_size"},
                                           {MODEL "vocab_size", MODEL "vocab_size"},
-                                          {MODEL "intermediate_size", MODEL "intermediate_size"},
+                                          {MODEL "intermediate_size", MODEL "ffn_hidden_size"},
                                           {MODEL "num_hidden_layers", MODEL "num_layers"},
                                           {MODEL "num_attention_heads", MODEL "num_heads"}};
   for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
