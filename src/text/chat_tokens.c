@@ -19,7 +19,7 @@ typedef struct {
   ChatTokens *out;
   Ids part;
   Bytes bytes;
-  Cut safe;  // the last cut after a special token, from where on text is encoded as if it were alone
+  Cut safe;  // the last cut at a special token, from where on text is encoded as if it were alone
 } Masking;
 
 void chat_tokens_free(ChatTokens *c) {
@@ -60,7 +60,9 @@ static Err find_cut(Masking *m, size_t byte, const char *what, int64_t *token) {
         "token or another kind of character there",
         what, byte, (int)(byte < 24 ? byte : 24), c->text.text.data + (byte < 24 ? 0 : byte - 24));
   *token = from.token + m->part.count;
-  if (*token > 0 && tokenizer_is_special(m->t, c->ids.id[*token - 1])) m->safe = (Cut){.byte = byte, .token = *token};
+  bool after = *token > 0 && tokenizer_is_special(m->t, c->ids.id[*token - 1]);
+  bool before = *token < c->ids.count && tokenizer_is_special(m->t, c->ids.id[*token]);
+  if (after || before) m->safe = (Cut){.byte = byte, .token = *token};
   return ERR_OK;
 }
 

@@ -26,7 +26,8 @@ void chat_tokens_free(ChatTokens *c);
 // ERR_STATE, with the reason and the way out, where that cannot be exact: a span or turn begins or ends within a token; a turn
 // does not begin as the prompt does; a message is written by two loops, or none is written by a loop over `messages`.
 //
-// Cost: the text is encoded twice, once more in parts; with `mask` the conversation's beginning is rendered twice more.
+// Cost: the text is encoded; with `mask` a second time in parts, from one special token to the next (a text without special
+// tokens costs its length for each turn), and the conversation's beginning is rendered twice more.
 Err chat_encode(const Chat *c, const Tokenizer *t, TokenizerWork *w, const ChatRequest *q, bool mask, ChatTokens *out);
 
 #endif

@@ -295,12 +295,11 @@ static Err parse_arguments(Parser *p, JinjaNode *n) {
   TRY(parser_enter(p));
   while (!parser_take(p, TOKEN_OPERATOR, ")")) {
     JinjaNode *arg;
-    const Token *t = p->token;
     if (list.count) TRY(parser_expect(p, TOKEN_OPERATOR, ","));
     if (parser_take(p, TOKEN_OPERATOR, ")")) break;
     if (parser_is(p, TOKEN_OPERATOR, "*") || parser_is(p, TOKEN_OPERATOR, "**"))
       JINJA_FAIL(p->t, p->token->at, "%s in a call is not supported", p->token->size == 1 ? "*arguments" : "**arguments");
-    t = p->token;
+    const Token *t = p->token;
     if (t->kind == TOKEN_NAME && t[1].kind == TOKEN_OPERATOR && t[1].size == 1 && t[1].text[0] == '=') {
       TRY(parser_node(p, NODE_NAMED, t->at, &arg));
       arg->value = value_text(t->text, t->size);

@@ -23,14 +23,14 @@ void jinja_place(const Jinja *t, size_t at, char out[256]) {
   (void)snprintf(out, 256, "%.200s:%d:%d", t->name, line, column);
 }
 
-Err jinja_fail(const Jinja *t, size_t at, const char *function, const char *file, int line, const char *format, ...) {
+void jinja_fail(const Jinja *t, size_t at, const char *function, const char *file, int line, const char *format, ...) {
   char place[256], words[1024];
   va_list args;
   va_start(args, format);
   (void)vsnprintf(words, sizeof words, format, args);
   va_end(args);
   jinja_place(t, at, place);
-  return err_set(ERR_FORMAT, function, file, line, "%s: %s", place, words);
+  (void)err_set(ERR_FORMAT, function, file, line, "%s: %s", place, words);
 }
 
 static Err push(Lexer *x, TokenKind kind, size_t at, const char *text, size_t size, Token **out) {

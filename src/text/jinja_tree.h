@@ -97,10 +97,14 @@ struct Jinja {
 
 // Formats NAME:LINE:COLUMN of a byte of the source.
 void jinja_place(const Jinja *t, size_t at, char out[256]);
-// Sets the error with the place in front; returns ERR_FORMAT.
-Err jinja_fail(const Jinja *t, size_t at, const char *function, const char *file, int line, const char *format, ...)
+// Sets the error with the place in front.
+void jinja_fail(const Jinja *t, size_t at, const char *function, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
-#define JINJA_FAIL(t, at, ...) return jinja_fail((t), (at), __func__, __FILE__, __LINE__, __VA_ARGS__)
+#define JINJA_FAIL(t, at, ...)                                        \
+  do {                                                                \
+    jinja_fail((t), (at), __func__, __FILE__, __LINE__, __VA_ARGS__); \
+    return ERR_FORMAT;                                                \
+  } while (0)
 
 // ---- tokens
 typedef enum {

@@ -17,8 +17,8 @@ size_t value_real_text(char out[32], double x) {
   do snprintf(s, sizeof s, "%.*e", digits - 1, x);  // the nearest decimal of so many digits
   while (digits++ < 17 && strtod(s, NULL) != x);
   char *e = strchr(s, 'e');
-  int exponent = atoi(e + 1), n = 0;
-  char digit[20];
+  int exponent = (int)strtol(e + 1, NULL, 10), n = 0;
+  char digit[20] = {'0'};
   for (char *c = s; c < e; c++)
     if (*c >= '0' && *c <= '9') digit[n++] = *c;
   char *at = out;
