@@ -24,8 +24,7 @@ static const char *full_key(Writer *o, const char *key) {
 static Err put_int(Writer *o, const char *key, int64_t v) { return gguf_put_u32(o->w, full_key(o, key), (uint32_t)v); }
 static Err put_real(Writer *o, const char *key, double v) { return gguf_put_f32(o->w, full_key(o, key), (float)v); }
 
-// What no key or tensor of the format says.
-static Err check(const ModelConfig *c) {
+Err gguf_config_check(const ModelConfig *c) {
   const char *what = c->model.embedding_size                       ? "a factorised embedding (model.embedding_size)"
                      : c->attention.layers_group > 1               ? "attention shared by layers (attention.layers_group)"
                      : c->model.down_bias || c->attention.out_bias ? "biases of projections"
@@ -85,7 +84,7 @@ static Err put_rope(Writer *o) {
 }
 
 Err gguf_config_put(GgufWriter *w, const ModelConfig *c, const char *name) {
-  TRY(check(c));
+  TRY(gguf_config_check(c));
   Writer o = {.w = w, .c = c, .arch = gguf_arch_of(c->model.family)};
   json_t *hf;
   TRY(hf_config_make(c, DT_F32, &hf));

@@ -35,6 +35,8 @@ typedef struct {
 // first weight that is not finite. Blocks are encoded on all cores, with the same bytes for any number. Memory: one parameter
 // of the source, in fp32 and encoded.
 Err gguf_save(const char *path, WeightSource *source, const GgufSave *o);
+// ERR_CONFIG names what no key or tensor of the format says.
+Err gguf_config_check(const ModelConfig *c);
 // The key-values of a configuration. name: general.name.
 Err gguf_config_put(GgufWriter *w, const ModelConfig *c, const char *name);
 

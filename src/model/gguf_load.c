@@ -200,6 +200,15 @@ static void describe_part(const WeightSource *s, int64_t i, char *out, size_t si
            p->value ? p->value->name : "", p->tensor ? p->tensor->type->name : "");
 }
 
+static Err find_tokenizer(WeightSource *s) {
+  const Source *own = s->own;
+  GgufText model = {"none", 4};
+  TRY(gguf_text(&own->file, "tokenizer.ggml.model", false, &model));
+  bool none = model.size == 4 && memcmp(model.data, "none", 4) == 0;
+  if (!none) snprintf(s->tokenizer, sizeof s->tokenizer, "%s", s->path);
+  return ERR_OK;
+}
+
 static void close_source(WeightSource *s) {
   Source *own = s->own;
   if (!own) return;
@@ -232,7 +241,7 @@ Err gguf_source_open(WeightSource **out, const char *path) {
   s->describe = describe_part;
   s->close = close_source;
   own = NULL;
-  if (gguf_value(&((Source *)s->own)->file, "tokenizer.ggml.model")) snprintf(s->tokenizer, sizeof s->tokenizer, "%s", path);
+  TRY_OUT(find_tokenizer(s));
   TRY_OUT(find_parts(s, arch));
   s->type = weights_mostly_bf16(s) ? DT_BF16 : DT_F32;
   *out = s;

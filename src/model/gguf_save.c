@@ -176,9 +176,10 @@ static Err put_file_type(Saver *s) {
   return gguf_put_u32(&s->w, "general.quantization_version", 2);
 }
 
-// Without a tokenizer its ends are the configuration's.
+// Without a tokenizer its ends are the configuration's, and the file says that there is none.
 static Err put_ends(Saver *s) {
   const ModelConfig *c = &s->source->config;
+  TRY(gguf_put_text(&s->w, "tokenizer.ggml.model", "none", 4));
   if (c->model.bos >= 0) TRY(gguf_put_u32(&s->w, "tokenizer.ggml.bos_token_id", (uint32_t)c->model.bos));
   if (c->model.eos >= 0) TRY(gguf_put_u32(&s->w, "tokenizer.ggml.eos_token_id", (uint32_t)c->model.eos));
   return c->model.pad >= 0 ? gguf_put_u32(&s->w, "tokenizer.ggml.padding_token_id", (uint32_t)c->model.pad) : ERR_OK;
@@ -212,6 +213,7 @@ static Err take_memory(Saver *s) {
 }
 
 static Err write_all(Saver *s, const char *path) {
+  TRY(gguf_config_check(&s->source->config));
   s->arch = gguf_arch_of(s->source->config.model.family);
   TRY(weights_check(s->source));
   TRY(list_tensors(s));
