@@ -65,6 +65,7 @@ static Err write_out(Import *m, const char *path) {
 }
 
 static Err read_megatron(Import *m, const char *argument) {
+  CHECK(file_exists(argument) || strstr(argument, "--"), ERR_IO, "%s: no such file, and no arguments (--name value)", argument);
   if (!file_exists(argument)) return import_arguments(m, argument, strlen(argument), "--megatron");
   char *text = NULL;
   size_t size = 0;

@@ -55,7 +55,9 @@ static void print_entry(const ImportEntry *e, FILE *to) {
 void import_print_report(const Import *m, const char *output, FILE *to) {
   static const char *const titles[] = {"mapped", "no meaning here", "refused"};
   for (int fate = 0; fate < IMPORT_FATES; fate++) {
-    if (m->of[fate] == 0) continue;
+    int64_t shown = 0;
+    for (int64_t i = 0; i < m->count; i++) shown += (int)m->entry[i].fate == fate;
+    if (shown == 0) continue;
     fprintf(to, "%s (%lld):\n", titles[fate], (long long)m->of[fate]);
     for (int64_t i = 0; i < m->count; i++)
       if ((int)m->entry[i].fate == fate) print_entry(&m->entry[i], to);

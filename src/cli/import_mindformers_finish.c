@@ -102,6 +102,7 @@ static Err finish_positions(Import *m) {
   bool yarn = m->facts.facts.rope == IMPORT_ROPE_YARN;
   if (yarn) {
     c->rope.scaling = ROPE_YARN;
+    if (c->rope.mscale <= 0) import_note(m, "rope.mscale: not said; attention is scaled by 0.1 ln(rope.factor) + 1");
     if (!import_said(m, MODEL "scaling_factor.original_max_position_embeddings") &&
         !import_said(m, MODEL "rope_scaling.original_max_position_embeddings"))
       c->rope.original_length = m->facts.facts.positions > 0 ? m->facts.facts.positions : c->model.max_length;

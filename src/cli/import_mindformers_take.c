@@ -17,18 +17,22 @@ Err import_total_steps(Import *m, const ImportKey *k) {
   return strcmp(k->value, "-1") == 0 ? ERR_OK : import_set(m, "facts.total_steps", k->value);
 }
 
-Err import_mindrecord(Import *m, const ImportKey *k) {
+// A path, or a list of one, without .mindrecord.
+static Err mindrecord(Import *m, const ImportKey *k, const char *field) {
   const char *word[1] = {k->value};
   int64_t count = 1;
   if (k->node) TRY(import_list(k, word, 1, &count));
   CHECK(count == 1, ERR_ARG, "one path is wanted");
-  CHECK(!strpbrk(word[0], " \t\n,"), ERR_ARG, "data.train separates by spaces and commas, and the path has one");
+  CHECK(!strpbrk(word[0], " \t\n,"), ERR_ARG, "a blend separates by spaces and commas, and the path has one");
   char path[OPTION_TEXT_BYTES];
   snprintf(path, sizeof path, "%s", word[0]);
   char *end = strstr(path, ".mindrecord");
   if (end) *end = '\0';
-  return import_set(m, "data.train", path);
+  return import_set(m, field, path);
 }
+
+Err import_mindrecord(Import *m, const ImportKey *k) { return mindrecord(m, k, "data.train"); }
+Err import_valid_mindrecord(Import *m, const ImportKey *k) { return mindrecord(m, k, "facts.valid"); }
 
 Err import_sizes(Import *m, const ImportKey *k) {
   const char *word[3];
