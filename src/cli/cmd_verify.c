@@ -10,10 +10,11 @@
 #include "cli/verify_pair.h"
 
 static const char help[] =
-    "usage: pleiad verify DIR...   against what others computed: golden cases\n"
-    "       pleiad verify A B      two runs, checkpoints or models, to the bit: what differs first, where, by how much\n"
-    "       pleiad verify --self MODEL|RUN.yaml   against itself: what must not depend on how it is computed\n"
-    "       pleiad verify --trace FILE MODEL      against another program's activations: the first layer that differs\n"
+    "usage: pleiad verify DIR...                   against what others computed: golden cases\n"
+    "       pleiad verify A B                      two runs, checkpoints or models, to the bit: what differs first\n"
+    "       pleiad verify A B --activations        two models on the same tokens: the first activation that differs\n"
+    "       pleiad verify --self MODEL|RUN.yaml    against itself: what must not depend on how it is computed\n"
+    "       pleiad verify --trace FILE MODEL       against another program's activations: the first layer that differs\n"
     "\n"
     "DIR is a case (config.json, model.safetensors, cases.safetensors, grads.safetensors, meta.json, train.json,\n"
     "generate.json) or a folder of cases: a small model whose logits, gradients, training steps and continuations were\n"

@@ -90,7 +90,10 @@ static Err run_folder(Totals *t, const char *folder) {
   }
   names_free(names, n);
   TRY(err);
-  CHECK(t->cases > before, ERR_ARG, "%s: neither a case nor a folder of cases (config.json and cases.safetensors are wanted)",
+  CHECK(t->cases > before, ERR_ARG,
+        "%s: neither a case nor a folder of cases (config.json and cases.safetensors are wanted); two runs, checkpoints or "
+        "models "
+        "are compared with each other",
         folder);
   return ERR_OK;
 }

@@ -42,7 +42,8 @@ static void mean_runs(Meaning *m, const Pair *p) {
         "They did not run alike (%s; %s). Threads change no bit; another instruction set, type or version may round otherwise.",
         p->a.machine, p->b.machine);
   int64_t step = p->n_logs ? p->log[0].step : -1;
-  if (step >= 0)
+  if (step == 1) mean(m, "The runs are apart from the first step on.");
+  else if (step > 1)
     mean(m, "The runs are one to the bit up to step %lld and apart from step %lld on.", (long long)(step - 1), (long long)step);
   for (int i = 0; i < p->n_logs; i++)
     if (p->log[i].step < 0 && p->log[i].last_a != p->log[i].last_b) {
@@ -133,12 +134,12 @@ static void print_array(const PairArray *a) {
   char place[64], ulp[24];
   const Difference *d = &a->difference;
   if (a->problem) {
-    printf("  %-52s %s\n", a->array.name, a->problem);
+    printf("  %-60s %s\n", a->array.name, a->problem);
     return;
   }
   element_place(&a->array, d->first, place);
   ulp_text(d->ulp, ulp);
-  printf("  %-52s %9lld of %-9lld %9.1e %9.1e %10s  first %s: %.9g, %.9g\n", a->array.name, (long long)d->differing,
+  printf("  %-60s %9lld of %-9lld %9.1e %9.1e %10s  first %s: %.9g, %.9g\n", a->array.name, (long long)d->differing,
          (long long)d->elements, d->relative, d->greatest, ulp, place, d->a, d->b);
 }
 
@@ -156,7 +157,7 @@ static void print_checkpoints(const Pair *p) {
   printf(" %lld of %lld arrays, %lld of %lld numbers\n", (long long)p->n_arrays, (long long)p->arrays_compared,
          (long long)p->numbers_differing, (long long)p->numbers_compared);
   if (p->n_arrays)
-    printf("  %-52s %-22s %9s %9s %10s\n", "array, the worst first", "numbers that differ", "relative", "absolute", "ulp");
+    printf("  %-60s %-22s %9s %9s %10s\n", "array, the worst first", "numbers that differ", "relative", "absolute", "ulp");
   for (int64_t i = 0; i < p->n_arrays && i < ROWS_MAX; i++) print_array(&p->array[i]);
   if (p->n_arrays > ROWS_MAX) printf("  ... and %lld more (--json has all)\n", (long long)(p->n_arrays - ROWS_MAX));
   print_texts("counters of that checkpoint that differ", p->state, p->n_state);
