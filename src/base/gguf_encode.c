@@ -24,9 +24,14 @@ static inline float limit(float x, float low, float high) {
 void encode_f32(const float *in, int64_t n, uint8_t *out) { memcpy(out, in, (size_t)n * sizeof *in); }
 
 void encode_f16(const float *in, int64_t n, uint8_t *out) {
-  for (int64_t i = 0; i < n; i++) {
-    uint16_t h = fp16_from_f32(in[i], false);
-    memcpy(out + 2 * i, &h, 2);
+  uint16_t h[16];
+  for (int64_t part; n > 0; n -= part, in += part, out += 2 * part) {
+    part = n < 16 ? n : 16;
+    if (part == 16)
+      for (int i = 0; i < 16; i++) h[i] = fp16_from_f32(in[i], false);
+    else
+      for (int i = 0; i < part; i++) h[i] = fp16_from_f32(in[i], false);
+    memcpy(out, h, 2 * (size_t)part);
   }
 }
 

@@ -29,20 +29,21 @@ static inline Bf16 bf16_from_f32(float x) {
 }
 
 Bf16 bf16_from_f32_saturate(float x);
+// Those of fp16 are without branches (masks, which compilers make vectors of) and without denormal arithmetic.
+static inline uint32_t mask_if(bool yes) { return 0u - (uint32_t)yes; }
 static inline uint16_t fp16_from_f32(float x, bool saturate) {
   uint32_t u = f32_bits(x), sign = u >> 16 & 0x8000u, a = u & 0x7fffffffu;
-  uint32_t overflow = a > 0x7f800000u ? 0x7e00u : saturate ? 0x7bffu : 0x7c00u;  // from halfway to 2^16 on
-  uint32_t denormal = f32_bits(f32_from_bits(a) + 0.5f) - 0x3f000000u;           // the sum is rounded where fp16 ends
+  uint32_t over = mask_if(a >= 0x477ff000u), small = mask_if(a < 0x38800000u);  // from halfway to 2^16 on; below 2^-14
+  uint32_t nan = mask_if(a > 0x7f800000u), overflow = (nan & 0x7e00u) | (~nan & (saturate ? 0x7bffu : 0x7c00u));
+  uint32_t denormal = f32_bits(f32_from_bits(a) + 0.5f) - 0x3f000000u;  // the sum is rounded where fp16 ends
   uint32_t normal = (a - 0x38000000u + 0xfffu + (a >> 13 & 1u)) >> 13;
-  return (uint16_t)(sign | (a >= 0x477ff000u ? overflow : a < 0x38800000u ? denormal : normal));
+  return (uint16_t)(sign | (over & overflow) | (~over & ((small & denormal) | (~small & normal))));
 }
-// Without branches and without denormal arithmetic, so that loops of it become vectors.
 static inline float fp16_to_f32(uint16_t h) {
   uint32_t a = (uint32_t)(h & 0x7fffu) << 13, sign = (uint32_t)(h & 0x8000u) << 16;
+  uint32_t small = mask_if(a < 0x00800000u), special = mask_if(a >= 0x0f800000u), nan = mask_if(a > 0x0f800000u);
   uint32_t denormal = f32_bits(f32_from_bits(a + 0x38800000u) - 0x1p-14f), normal = a + 0x38000000u;
-  uint32_t special = a | 0x7f800000u | (a > 0x0f800000u ? 0x00400000u : 0u);  // a NaN is made quiet
-  uint32_t finite = a < 0x00800000u ? denormal : normal;
-  return f32_from_bits(sign | (a < 0x0f800000u ? finite : special));
+  return f32_from_bits(sign | (small & denormal) | (~small & normal) | (special & 0x7f800000u) | (nan & 0x00400000u));
 }
 uint8_t e4m3_from_f32(float x, bool saturate);
 float e4m3_to_f32(uint8_t b);

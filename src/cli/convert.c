@@ -42,7 +42,7 @@ static Err choose_tokenizer(const Conversion *c, WeightSource *s) {
     CHECK(none || file_exists(c->tokenizer), ERR_IO, "--tokenizer %s: no such file or folder", c->tokenizer);
     CHECK(strlen(c->tokenizer) < sizeof s->tokenizer, ERR_ARG, "--tokenizer %.100s...: a path too long", c->tokenizer);
     snprintf(s->tokenizer, sizeof s->tokenizer, "%s", none ? "" : c->tokenizer);
-    s->write_tokenizer = NULL;
+    s->write_tokenizer = format_tokenizer_writer(s->tokenizer);
   }
   TRY(check_tokenizer(s));
   tokenizer_config_add(s);

@@ -41,9 +41,13 @@ static Err write_gguf_tokenizer(WeightSource *source, const char *folder) {
   return gguf_tokenizer_write(source->tokenizer, folder);
 }
 
+TokenizerWriter *format_tokenizer_writer(const char *tokenizer) {
+  return *tokenizer && gguf_is(tokenizer) ? write_gguf_tokenizer : NULL;
+}
+
 static Err open_gguf(WeightSource **source, const char *path) {
   TRY(gguf_source_open(source, path));
-  if (*(*source)->tokenizer) (*source)->write_tokenizer = write_gguf_tokenizer;
+  (*source)->write_tokenizer = format_tokenizer_writer((*source)->tokenizer);
   return ERR_OK;
 }
 

@@ -23,6 +23,9 @@ typedef struct {
 } Format;
 
 extern const Format formats[];  // name NULL at the end
+// What writes a tokenizer's files where they are not to be copied (a GGUF file); else NULL.
+typedef Err TokenizerWriter(WeightSource *source, const char *folder);
+TokenizerWriter *format_tokenizer_writer(const char *tokenizer);
 // By looking at what lies at the path. ERR_IO says what is wanted.
 Err format_of(const Format **format, const char *path);
 // By its name; ERR_ARG lists the names.
