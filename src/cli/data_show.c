@@ -112,6 +112,7 @@ static Err print_json(Show *s) {
 
 static Err show(Show *s, const char *document, const char *tokenizer, bool json) {
   char *end;
+  CHECK(s->file->documents > 0, ERR_ARG, "%s holds no documents", s->file->prefix);
   s->document = strtoll(document, &end, 10);
   if (s->document < 0) s->document += s->file->documents;
   CHECK(*document && !*end && s->document >= 0 && s->document < s->file->documents, ERR_ARG,
