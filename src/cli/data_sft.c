@@ -53,6 +53,7 @@ static Err run(SftBuildOptions *o, const char *tokenizer, const char *kwargs_tex
   o->chat = &chat;
   o->kwargs = kwargs;
   if (!err) err = sft_build(o, report);
+  o->chat = NULL;
   chat_close(&chat);
   tokenizer_close(o->tokenizer);
   json_decref(kwargs);
