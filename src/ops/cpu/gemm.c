@@ -152,12 +152,17 @@ static void tiles_run(const Job *job, const Product *p, const Space *s, const Bl
       tile_run(job, p, s, b, m + i, n, s->a + (size_t)(i / k->mr) * s->a_panel_bytes, panel);
 }
 
+// Whether B lies packed as the kernel reads it.
+static bool is_direct(const Job *job, const Product *p) {
+  return p->b_packed && (job->packed_type == DT_F32 || job->kernel->ku == 2);
+}
+
 // All of one visit in k. Panels of B are kept for the next rows if there will be some, else made a few at a time, where the
 // last ones are still warm.
 static void block_run(const Job *job, const Product *p, const Space *s, const Block *b) {
   const GemmKernel *k = job->kernel;
   int64_t step = GEMM_ROWS_L2 / k->mr * k->mr, few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)s->b_panel_bytes) * k->nr;
-  bool direct = p->b_packed && (job->packed_type == DT_F32 || k->ku == 2), keep = b->m1 - b->m0 > step;
+  bool direct = is_direct(job, p), keep = b->m1 - b->m0 > step;
   if (keep && !direct) pack_b(job, p, s, b, s->b, b->n0, b->n1);
   for (int64_t m = b->m0; m < b->m1; m += step) {
     int64_t rows = min64(step, b->m1 - m);
@@ -179,10 +184,13 @@ static void block_run(const Job *job, const Product *p, const Space *s, const Bl
 }
 
 static void rectangle_run(const Job *job, const Product *p, const Space *s, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+  const GemmKernel *k = job->kernel;
+  // A few rows stream B from memory: one panel of A is given the room of many, and panels of B are read in one go.
+  const int64_t kc = is_direct(job, p) && m1 - m0 <= k->mr ? GEMM_ROWS_L2 / k->mr * k->kc : k->kc;
   for (int64_t n = n0; n < n1; n += GEMM_COLS) {
     Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + GEMM_COLS, n1), .first = true};
     do {
-      b.n_k = min64(job->kernel->kc, p->K - b.k0);
+      b.n_k = min64(kc, p->K - b.k0);
       b.last = b.k0 + b.n_k == p->K;
       block_run(job, p, s, &b);
       b.k0 += b.n_k;
