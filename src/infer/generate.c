@@ -47,7 +47,7 @@ static void give_out(Output *out, int32_t id, float logprob, bool last) {
   size_t safe = safe_bytes(out, &found);
   if (last && !found) safe = out->pending.size;
   if (out->o->on_text && !out->o->on_text(out->o->context, out->pending.data, safe, id, logprob)) out->cancelled = true;
-  memmove(out->pending.data, out->pending.data + safe, out->pending.size - safe);
+  if (safe > 0) memmove(out->pending.data, out->pending.data + safe, out->pending.size - safe);
   out->pending.size -= safe;
   out->stopped = found;
 }

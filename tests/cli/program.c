@@ -6,10 +6,12 @@
 #include "base/file.h"
 #include "test.h"
 
+// A sanitized program is asked for leaks, though its tests are not (tests/main.c).
 int program_run(const char *args, char **output) {
   char out[PATH_BYTES], command[3 * PATH_BYTES];
   ASSERT_OK(path_join(out, test_folder(), "output"));
-  snprintf(command, sizeof command, "(exec 2>&1; '%s' %s) >'%s'", test_program(), args, out);
+  snprintf(command, sizeof command, "(exec 2>&1; export ASAN_OPTIONS=detect_leaks=1; '%s' %s) >'%s'", test_program(), args,
+           out);
   int status = system(command);
   size_t size = 0;
   ASSERT_OK(file_read(out, 1 << 20, output, &size));
