@@ -76,6 +76,12 @@ TEST(wrong_renderings_say_what_is_wanted) {
   write_file("stop.jinja", "{{ raise_exception('no tools') }}");
   write_file("loop.jinja", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}");
   write_file("deep.json", "{\"messages\": 5}");
+  char *nested = malloc(20001);
+  memset(nested, '[', 20000);
+  nested[20000] = '\0';
+  write_file("nested.json", nested);
+  free(nested);
+  expect("chat-template render --model %s --messages %s/nested.json", 1, "nested.json:1:513");
   program_expect("chat-template", 2, "pleiad chat-template does one thing: render");
   program_expect("chat-template render", 2, "needs --model PATH or --template FILE");
   expect("chat-template render --template %s/bad.jinja", 2, "needs --messages FILE");
