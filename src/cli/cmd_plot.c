@@ -5,14 +5,21 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
+#include "schedule/schedule.h"
 #include "train/plot.h"
 
 static const char help_text[] =
     "pleiad plot RUN [--out FILE.svg]\n"
+    "pleiad plot --schedule [--chunks C] [--micro-batches M] [--late-weights] [--out FILE.svg]\n"
     "\n"
     "Draws a run: loss, learning rate, gradient norm, throughput, expert load. RUN is the folder of a run, also of one that is "
     "still going.\n"
-    "The picture goes to RUN/plot.svg or --out; a sketch of the loss goes to the terminal.\n";
+    "The picture goes to RUN/plot.svg or --out; a sketch of the loss goes to the terminal.\n"
+    "\n"
+    "--schedule draws one training step instead: which move (F forward, B backward, I backward to the input, W to the weights) "
+    "of\n"
+    "which chunk of blocks and which micro-batch comes when, and what is kept at the worst. Chunks: 4, micro-batches: 2,\n"
+    "--late-weights as train.late_weights has it; the picture goes to --out.\n";
 
 enum { SKETCH_COLUMNS = 64, SKETCH_ROWS = 10 };
 
@@ -39,11 +46,45 @@ static Err draw(const History *h, const char *folder, const char *out) {
   return ERR_OK;
 }
 
+// A step of training, without a run.
+static Err plot_schedule(int argc, char **argv, const char *out) {
+  static const char *const known[] = {"--chunks", "--micro-batches", "--late-weights", "--out", NULL};
+  enum { CHUNKS_MAX = 1000, TURNS_SHOWN = 64 };
+  int64_t chunks = 4, micro_batches = 2;
+  bool late = cli_flag(&argc, argv, "--late-weights");
+  TRY(cli_int(&argc, argv, "--chunks", 1, CHUNKS_MAX, &chunks));
+  TRY(cli_int(&argc, argv, "--micro-batches", 1, CHUNKS_MAX, &micro_batches));
+  TRY(cli_no_more(argc, argv, known));
+  Schedule s = {0};
+  ScheduleLoad load;
+  char *text = NULL;
+  size_t size;
+  Err err = ERR_OK;
+  TRY(schedule_build(&s, (ScheduleShape){chunks, micro_batches, late}));
+  TRY_OUT(schedule_check(&s, &load));
+  if (out) {
+    FILE *f = open_memstream(&text, &size);
+    CHECK_OUT(f, ERR_MEMORY, "no memory for the picture");
+    schedule_draw_svg(&s, NULL, f);
+    CHECK_OUT(fclose(f) == 0, ERR_MEMORY, "no memory for the picture");
+    TRY_OUT(file_replace(out, text, size));
+  }
+  schedule_draw_text(&s, TURNS_SHOWN, stdout);
+  printf("%lld turns; at the worst %lld chunks of %lld micro-batch%s are kept\n", (long long)s.count, (long long)load.in_flight,
+         (long long)load.micro_batches, load.micro_batches == 1 ? "" : "es");
+  if (out) printf("%s\n", out);
+out:
+  free(text);
+  schedule_free(&s);
+  return err;
+}
+
 Err cmd_plot(int argc, char **argv) {
-  static const char *const known[] = {"--out", NULL};
+  static const char *const known[] = {"--out", "--schedule", NULL};
   if (cli_help(argc, argv, help_text)) return ERR_OK;
   const char *out = NULL;
   TRY(cli_value(&argc, argv, "--out", &out));
+  if (cli_flag(&argc, argv, "--schedule")) return plot_schedule(argc, argv, out);
   CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG, "plot needs a run's folder: pleiad plot RUN [--out FILE.svg]");
   const char *folder = argv[1];
   argv[1] = argv[0];

@@ -74,3 +74,16 @@ TEST(numbers_on_the_command_line_are_checked) {
   program_expect("generate --model x --threads -1", 2, "--threads -1");
   program_expect("generate --model x --threads", 2, "--threads needs a value");
 }
+
+TEST(a_schedule_is_drawn) {
+  char path[PATH_BYTES], args[2 * PATH_BYTES], *text;
+  size_t size;
+  ASSERT_OK(path_join(path, test_folder(), "step.svg"));
+  snprintf(args, sizeof args, "plot --schedule --chunks 3 --micro-batches 2 --out '%s'", path);
+  program_expect(args, 0, "F0.0 F1.0 F2.0 B2.0 B1.0 B0.0 F0.1");
+  ASSERT_OK(file_read(path, 1 << 20, &text, &size));
+  ASSERT(strncmp(text, "<svg", 4) == 0 && strstr(text, "B chunk 2 micro-batch 1") && strstr(text, "</svg>"));
+  free(text);
+  program_expect("plot --schedule --late-weights", 0, "at the worst");
+  program_expect("plot --schedule --chunks 0", 2, "--chunks 0");
+}

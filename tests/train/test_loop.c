@@ -75,6 +75,15 @@ static void run_until(RunConfig *c, int64_t steps, TrainSummary *s) {
   c->train.steps = all;
 }
 
+static bool under_sanitizer(void) {
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  return true;
+#endif
+#endif
+  return false;
+}
+
 TEST(a_run_leaves_what_it_promises_and_learns) {
   const char *folder = test_folder();
   tiny_data(folder);
@@ -88,8 +97,10 @@ TEST(a_run_leaves_what_it_promises_and_learns) {
   ASSERT(s.eval_loss < 4.1 && s.eval_loss > 0.5);
   ASSERT(s.best_loss <= s.eval_loss && s.best_step > 0);
   ASSERT(isfinite(s.averaged_loss) && s.averaged_loss < 4.2);
-  ASSERT_MSG((double)s.process_bytes < 1.05 * (double)s.announced_bytes, "%zu bytes used, %zu announced",
-             (size_t)s.process_bytes, (size_t)s.announced_bytes);
+  if (under_sanitizer()) printf("     not looked at: the process's memory, of which the sanitizer takes a part\n");
+  else
+    ASSERT_MSG((double)s.process_bytes < 1.05 * (double)s.announced_bytes, "%zu bytes used, %zu announced",
+               (size_t)s.process_bytes, (size_t)s.announced_bytes);
   static const char *const left[] = {"config.yaml",
                                      "run.json",
                                      "metrics.jsonl",
