@@ -117,3 +117,28 @@ TEST(a_line_without_an_exact_mask_is_bad) {
   ASSERT_TEXT(shown(&f, 0), TURN("q", "yes"));
   fixture_close(&f);
 }
+
+// TeleChat2's own template learns the very tokens that the recipe of its trainer learns: answers and <_end>.
+TEST(the_template_of_telechat_learns_what_its_recipe_learns) {
+  char tokenizer[PATH_BYTES], jinja[PATH_BYTES], lines[PATH_BYTES];
+  SftBuildReport report[2];
+  snprintf(tokenizer, sizeof tokenizer, "%s/data/tokenizers/telechat3/tokenizer.model", test_shared());
+  snprintf(jinja, sizeof jinja, "%s/golden/text/templates/telechat2.jinja", test_shared());
+  snprintf(lines, sizeof lines, "%s/golden/data/sft/messages.jsonl", test_shared());
+  for (int i = 0; i < 2; i++) {
+    Chat chat;
+    char output[PATH_BYTES];
+    const char *inputs[] = {lines};
+    ASSERT_OK(path_join(output, test_folder(), i ? "template" : "recipe"));
+    ASSERT_OK(chat_open(&chat, jinja));
+    SftBuildOptions o = {.output = output, .input = inputs, .inputs = 1, .length = 1024, .chat = &chat};
+    o.recipe = i ? SFT_TEMPLATE : SFT_MINDFORMERS;
+    ASSERT_OK(tokenizer_open(&o.tokenizer, tokenizer));
+    ASSERT_OK(sft_build(&o, &report[i]));
+    tokenizer_close(o.tokenizer);
+    chat_close(&chat);
+  }
+  ASSERT(report[0].counts.learnt > 2000);
+  ASSERT_INT(report[1].counts.learnt, report[0].counts.learnt);
+  ASSERT_INT(report[1].counts.dropped, report[0].counts.dropped);
+}
