@@ -48,8 +48,9 @@ static int64_t ordered(int64_t bits, size_t bytes) {
 
 static int64_t ulp_between(const Number *x, const Number *y, size_t bytes) {
   if (isnan(x->value) || isnan(y->value)) return -1;
-  double d = fabs((double)ordered(x->bits, bytes) - (double)ordered(y->bits, bytes));
-  return d < 0x1p62 ? (int64_t)d : INT64_MAX;
+  int64_t a = ordered(x->bits, bytes), b = ordered(y->bits, bytes);
+  uint64_t d = a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
+  return d < INT64_MAX ? (int64_t)d : INT64_MAX;
 }
 
 static void note(Difference *d, const Number *x, const Number *y, int64_t i, bool same_type, size_t bytes) {
