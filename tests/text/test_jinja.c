@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "test.h"
 #include "text/jinja.h"
@@ -82,15 +83,18 @@ static char *nested(const char *open, const char *middle, const char *close, int
   return s;
 }
 
-TEST(nothing_runs_or_grows_for_ever) {
+SLOW_TEST(steps_and_memory_have_an_end) {
   fails("{% for a in range(100000) %}{% for b in range(100000) %}{{ b }}{% endfor %}{% endfor %}", ERR_MEMORY, "t:1:");
   char *busy = nested("{% if a %}{% endif %}", "", "", 200), all[8192];
   snprintf(all, sizeof all, "{%% for a in range(100000) %%}{%% for b in range(100) %%}%s{%% endfor %%}{%% endfor %%}", busy);
   fails(all, ERR_STATE, "more than the limit of 20000000 steps");
   free(busy);
-  fails("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", ERR_STATE, "does a macro call itself for ever?");
   fails("{% set ns = namespace(s='x') %}{% for i in range(40) %}{% set ns.s = ns.s + ns.s %}{% endfor %}", ERR_MEMORY,
         "limit of");
+}
+
+TEST(what_would_grow_for_ever_is_refused) {
+  fails("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", ERR_STATE, "does a macro call itself for ever?");
   fails("{{ 'x' * 1000000000 }}", ERR_MEMORY, "repeating gives");
   fails("{{ range(100001) }}", ERR_STATE, "a range of more than");
   fails("{% set ns = namespace(l=[]) %}{% for i in range(1000) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}", ERR_FORMAT,
@@ -173,4 +177,35 @@ TEST(key_order_and_the_last_of_repeated_keys) {
   jinja_close(t);
   json_decref(v);
   jinja_output_free(&out);
+}
+
+// Every name in a row of the table in docs/chat-templates.md, put into `form`, is taken by the parser.
+static int64_t documented(const char *row, const char *form) {
+  char path[PATH_BYTES], *text = NULL, source[256], name[64];
+  size_t size = 0;
+  int64_t count = 0;
+  ASSERT_OK(path_join(path, test_root(), "docs/chat-templates.md"));
+  ASSERT_OK(file_read(path, 1 << 20, &text, &size));
+  char *at = strstr(text, row);
+  ASSERT(at);
+  at += strlen(row);
+  for (char *end = strchr(at, '\n'); (at = strchr(at, '`')) != NULL && at < end; at = strchr(at + 1, '`') + 1) {
+    Jinja *t = NULL;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 1, "`"), at + 1);
+    int n = snprintf(source, sizeof source, form, name);
+    Err err = strcmp(name, "==") == 0 ? ERR_OK : jinja_open(&t, "t", source, (size_t)n);
+    ASSERT_MSG(!err || strstr(err_text(), "wants"), "%s: %s", source, err_text());  // too few arguments is no matter here
+    jinja_close(t);
+    count++;
+  }
+  free(text);
+  return count;
+}
+
+TEST(the_page_says_what_is_supported) {
+  ASSERT_INT(documented("\n| filters |", "{{ x|%s }}"), 36);
+  ASSERT_INT(documented("\n| tests |", "{{ x is %s }}"), 29);
+  ASSERT_INT(documented("\n| methods of text |", "{{ x.%s() }}"), 19);
+  ASSERT_INT(documented("\n| of mappings, lists |", "{{ x.%s() }}"), 6);
+  ASSERT_INT(documented("\n| functions |", "{{ %s(1) }}"), 5);
 }
