@@ -89,18 +89,18 @@ static Err refused(const Import *m) {
 static Err import_all(Import *m, const Words *w) {
   Err err = w->megatron ? read_megatron(m, w->megatron) : import_yaml(m, w->path);
   ErrInfo info = {0};
-  if (err) err_take(&info);
   bool whole = m->of[IMPORT_REFUSED] == 0 || w->partial;
+  if (!err && whole) err = check(m);
+  if (err) err_take(&info);
   const char *out = !err && whole ? w->out : NULL;
-  if (!err && whole) TRY(check(m));
   if (out) TRY(write_out(m, out));
   if (err && m->count == 0) return err_give(&info);
+  if (err && !whole) import_note(m, "%.500s", info.text);  // the first refusal is the error
   if (w->brief)
     for (int64_t i = 0; i < m->count; i++)
       if (m->entry[i].fate != IMPORT_REFUSED) m->entry[i].fate = IMPORT_FATES;
   if (w->json) TRY(import_print_json(m, out, stdout));
   else import_print_report(m, out, stdout);
-  if (err && first_refused(m)) import_note(m, "%s", err_text());
   if (!whole) return refused(m);
   return err ? err_give(&info) : ERR_OK;
 }
