@@ -67,7 +67,8 @@ bool other_name(const ModelConfig *c, const char *name, int64_t *row, OtherName 
   while (*row < N_LINES) {
     const Line *l = &lines[(*row)++];
     int64_t number[NUMBERS] = {-1, -1};
-    if (!matches(l->ours, declared, number)) continue;
+    bool grouped = l->join == JOIN_Q || l->join == JOIN_K || l->join == JOIN_V;
+    if ((grouped && config_is_mla(c)) || !matches(l->ours, declared, number)) continue;
     *out = (OtherName){.join = l->join, .expert = number[1]};
     fill_in(c, l->theirs, number, out->name);
     return true;
