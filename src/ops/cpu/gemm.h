@@ -28,6 +28,9 @@ typedef struct {
   int64_t width, ku, line, n_lines, k, n_k;
 } GemmPack;
 
+// A unit is 32 bits of a panel: one fp32, or a pair of bf16. What is read to make one:
+typedef enum { UNIT_F32, UNIT_WIDENED, UNIT_PAIR } Unit;
+
 // A finished tile [rows,cols] (rows of `ld` floats) on its way to C: c = (tile + bias) + add.
 typedef struct {
   const float *tile;
