@@ -316,3 +316,22 @@ TEST(import_config_refuses_megatron_arguments) {
   program_expect("import-config --megatron '" DENSE "' --brief", 0, "0 refused");
   program_expect("import-config --megatron '" DENSE "--frobnicate 3'", 1, "--frobnicate: unknown");
 }
+
+// The run files describe the released models: to the parameter.
+TEST(import_config_gives_the_released_sizes) {
+  static const char *const files[][2] = {
+      {"telechat3/pretrain_telechat3_105b_a4b_4k", "102,256,309,760 (102.26 B) + 2,319,858,176"},
+      {"telechat3/finetune_telechat3_36b", "36,239,579,136"},
+      {"telechat3/pretrain_telechat3_36b", "36,239,579,136"},
+      {"telechat3/finetune_telechat3_1_8b", "1,799,455,744"},
+      {"telechat2/finetune_telechat_115b", "113,282,916,352"},
+      {"telechat2/finetune_telechat_39b_a12b", "39,330,099,200"}};
+  char args[3 * PATH_BYTES], out[PATH_BYTES];
+  ASSERT_OK(path_join(out, test_folder(), "run.yaml"));
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    snprintf(args, sizeof args, "import-config '%s/data/mindformers/%s.yaml' --out '%s'", test_shared(), files[i][0], out);
+    program_expect(args, 0, " 0 refused");
+    snprintf(args, sizeof args, "info '%s'", out);
+    program_expect(args, 0, files[i][1]);
+  }
+}
