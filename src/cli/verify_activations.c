@@ -1,5 +1,6 @@
 #include "cli/verify_activations.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ typedef struct {
 
 static double number(Mat m, int64_t i, int64_t j) {
   const void *at = mat_at(m, i, j).data;
+  assert(at);
   return m.type == DT_I32 ? (double)*(const int32_t *)at : (double)*(const float *)at;
 }
 

@@ -53,19 +53,23 @@ static int64_t ulp_between(const Number *x, const Number *y, size_t bytes) {
   return d < INT64_MAX ? (int64_t)d : INT64_MAX;
 }
 
-static void note(Difference *d, const Number *x, const Number *y, int64_t i, bool same_type, size_t bytes) {
+static void note(Difference *d, const Number *x, const Number *y, int64_t i, bool steps, size_t bytes) {
   if (d->differing++ == 0) d->first = i, d->a = x->value, d->b = y->value;
   double gap = fabs(x->value - y->value);
   if (isnan(gap)) gap = isnan(x->value) && isnan(y->value) ? 0 : INFINITY;
   d->greatest = fmax(d->greatest, gap);
-  int64_t ulp = same_type ? ulp_between(x, y, bytes) : -1;
+  int64_t ulp = steps ? ulp_between(x, y, bytes) : -1;
   if (ulp < 0 || d->ulp < 0) d->ulp = -1;
   else if (ulp > d->ulp) d->ulp = ulp;
 }
 
+static bool is_floating(StType t) {
+  return t == ST_F64 || t == ST_F32 || t == ST_F16 || t == ST_BF16 || t == ST_F8_E4M3 || t == ST_F8_E5M2;
+}
+
 Difference arrays_differ(const CheckpointArray *a, const CheckpointArray *b, int64_t n) {
   Difference d = {.elements = n, .first = -1};
-  bool same_type = a->type == b->type;
+  bool same_type = a->type == b->type, steps = same_type && is_floating(a->type);
   size_t bytes = st_type_bytes(a->type);
   double most = 0;
   if (same_type && memcmp(a->data, b->data, (size_t)n * bytes) == 0) return d;
@@ -74,7 +78,7 @@ Difference arrays_differ(const CheckpointArray *a, const CheckpointArray *b, int
     d.not_finite += !isfinite(x.value) || !isfinite(y.value);
     if (isfinite(x.value)) most = fmax(most, fabs(x.value));
     if (isfinite(y.value)) most = fmax(most, fabs(y.value));
-    if (same_type ? x.bits != y.bits : x.value != y.value) note(&d, &x, &y, i, same_type, bytes);
+    if (same_type ? x.bits != y.bits : x.value != y.value) note(&d, &x, &y, i, steps, bytes);
   }
   d.relative = d.greatest == 0 ? 0 : most > 0 ? d.greatest / most : INFINITY;
   return d;

@@ -6,11 +6,12 @@
 
 typedef struct {
   int64_t elements, differing;
-  int64_t first;    // the first element that differs, -1: none
-  double a, b;      // its two values
-  int64_t ulp;      // greatest distance in steps between neighbouring numbers of the type; -1: types differ or one is no number
-  double greatest;  // greatest |a - b|; infinite where one is no number and the other is
-  double relative;  // greatest |a - b| over the greatest |a| or |b| of the array
+  int64_t first;  // the first element that differs, -1: none
+  double a, b;    // its two values
+  int64_t ulp;    // greatest distance in steps between neighbouring numbers of the type; -1: types differ, are whole, or one is
+                  // no number
+  double greatest;     // greatest |a - b|; infinite where one is no number and the other is
+  double relative;     // greatest |a - b| over the greatest |a| or |b| of the array
   int64_t not_finite;  // numbers of A or B that are NaN or infinite
 } Difference;
 

@@ -146,10 +146,11 @@ static Err lines_of(Lines *l, const char *text) {
 static void compare_lines(const Lines *a, const Lines *b, PairText *text, int *n) {
   for (int64_t i = 0; i < a->count || i < b->count; i++) {
     const Line *x = i < a->count ? &a->line[i] : NULL, *y = i < b->count ? &b->line[i] : NULL;
+    const Line *named = x ? x : y;
     bool aligned = x && y && strcmp(x->key, y->key) == 0;
     if ((aligned && strcmp(x->value, y->value) == 0) || *n == PAIR_TEXTS_MAX) continue;
     PairText *t = &text[(*n)++];
-    snprintf(t->key, sizeof t->key, "%s", x ? x->key : y->key);
+    snprintf(t->key, sizeof t->key, "%s", named ? named->key : "");
     snprintf(t->a, sizeof t->a, "%s", x ? x->value : "(missing)");
     snprintf(t->b, sizeof t->b, "%s", aligned ? y->value : "(not at this place)");
     if (!aligned) return;  // from here on, lines are not about the same
