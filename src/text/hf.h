@@ -12,6 +12,7 @@
 #include "text/hf_regex.h"
 #include "text/strmap.h"
 #include "text/tokenizer_backend.h"
+#include "text/trie.h"
 
 enum { HF_STEPS_MAX = 16 };  // of a chain of normalizers, pre-tokenizers or decoders, sequences within sequences included
 
@@ -63,12 +64,10 @@ typedef struct {
   bool special, single_word, lstrip, rstrip, normalized;
 } HfAdded;
 
-typedef struct HfTrieNode HfTrieNode;
 typedef struct {
-  HfTrieNode *node;  // node[0]: the root
-  int32_t count, capacity;
-  int32_t first[256];  // the root's children, 0 if none
-  int only;            // the only first byte, -1 if several, -2 if none
+  Trie trie;
+  bool first[256];  // bytes that one begins with
+  int only;         // the only such byte, -1 if several, -2 if none
 } HfTrie;
 
 // ---- model
@@ -106,7 +105,7 @@ typedef struct {
   HfAdded *added;
   int64_t n_added;
   int32_t *added_of;       // [ids]: index of the added token, -1 if none
-  HfTrie raw, normalized;  // of added tokens: values are indices
+  HfTrie raw, normalized;  // of added tokens: values are n_added - 1 - index
   int64_t ids;             // 1 + the greatest id
 } Hf;
 

@@ -4,67 +4,31 @@
 #include "text/hf.h"
 #include "text/unicode.h"
 
-struct HfTrieNode {
-  int32_t child, sibling;  // 0: none
-  int32_t added;           // index of the added token that ends here, -1 if none
-  uint8_t byte;
-};
-
-static void trie_free(HfTrie *t) {
-  free(t->node);
+static void added_trie_free(HfTrie *t) {
+  trie_free(&t->trie);
   *t = (HfTrie){0};
 }
 
-static Err trie_node(HfTrie *t, uint8_t byte, int32_t *at) {
-  if (t->count == t->capacity) {
-    int32_t capacity = t->capacity * 2 + 64;
-    HfTrieNode *node = realloc(t->node, (size_t)capacity * sizeof *node);
-    CHECK(node, ERR_MEMORY, "no memory for %d nodes of added tokens", capacity);
-    t->node = node;
-    t->capacity = capacity;
-  }
-  t->node[t->count] = (HfTrieNode){.added = -1, .byte = byte};
-  *at = t->count++;
-  return ERR_OK;
-}
+// Of tokens with the same text the last counts; a trie keeps the smallest value.
+static int32_t trie_value(const Hf *hf, int64_t index) { return (int32_t)(hf->n_added - 1 - index); }
 
-static int32_t trie_child(const HfTrie *t, int32_t at, uint8_t byte) {
-  if (at == 0) return t->first[byte];
-  int32_t c = t->node[at].child;
-  while (c && t->node[c].byte != byte) c = t->node[c].sibling;
-  return c;
-}
-
-static Err trie_add(HfTrie *t, const char *text, size_t size, int32_t added) {
-  int32_t at = 0;
-  for (size_t i = 0; i < size; i++) {
-    uint8_t byte = (uint8_t)text[i];
-    int32_t next = trie_child(t, at, byte);
-    if (!next) {
-      TRY(trie_node(t, byte, &next));
-      t->node[next].sibling = t->node[at].child;
-      t->node[at].child = next;
-      if (at == 0) t->first[byte] = next;
-    }
-    at = next;
-  }
-  t->node[at].added = added;
-  return ERR_OK;
-}
-
-static Err trie_make(const Hf *hf, HfTrie *t, bool normalized) {
-  trie_free(t);
-  int32_t root;
-  TRY(trie_node(t, 0, &root));
+static Err added_trie_make(const Hf *hf, HfTrie *t, bool normalized) {
+  added_trie_free(t);
+  TrieKey *key = malloc(((size_t)hf->n_added + 1) * sizeof *key);
+  CHECK(key, ERR_MEMORY, "no memory for %lld added tokens", (long long)hf->n_added);
+  size_t count = 0;
+  t->only = -2;
   for (int64_t i = 0; i < hf->n_added; i++) {
     const HfAdded *a = &hf->added[i];
-    if (a->normalized != normalized) continue;
-    if (a->decoded_size) TRY(trie_add(t, a->decoded, a->decoded_size, (int32_t)i));
+    if (a->normalized != normalized || !a->decoded_size) continue;
+    uint8_t first = (uint8_t)a->decoded[0];
+    t->first[first] = true;
+    t->only = t->only == -2 || t->only == first ? first : -1;
+    key[count++] = (TrieKey){a->decoded, a->decoded_size, trie_value(hf, i)};
   }
-  t->only = -2;
-  for (int b = 0; b < 256; b++)
-    if (t->first[b]) t->only = t->only == -2 ? b : -1;
-  return ERR_OK;
+  Err err = trie_build(&t->trie, key, count);
+  free(key);
+  return err;
 }
 
 Err hf_added_prepare(Hf *hf, HfWork *w) {
@@ -92,8 +56,8 @@ Err hf_added_prepare(Hf *hf, HfWork *w) {
     a->decoded = copy;
     a->decoded_size = size;
   }
-  TRY(trie_make(hf, &hf->raw, false));
-  return trie_make(hf, &hf->normalized, true);
+  TRY(added_trie_make(hf, &hf->raw, false));
+  return added_trie_make(hf, &hf->normalized, true);
 }
 
 void hf_added_free(Hf *hf) {
@@ -103,20 +67,8 @@ void hf_added_free(Hf *hf) {
   }
   free(hf->added);
   free(hf->added_of);
-  trie_free(&hf->raw);
-  trie_free(&hf->normalized);
-}
-
-// The longest token that begins at text[at]: its index, -1 if none.
-static int32_t trie_match(const HfTrie *t, const char *text, size_t size, size_t at, size_t *end) {
-  int32_t node = 0, added = -1;
-  while (at < size && (node = trie_child(t, node, (uint8_t)text[at])) != 0) {
-    at++;
-    if (t->node[node].added < 0) continue;
-    added = t->node[node].added;
-    *end = at;
-  }
-  return added;
+  added_trie_free(&hf->raw);
+  added_trie_free(&hf->normalized);
 }
 
 static bool word_before(const char *text, size_t at) {
@@ -136,14 +88,15 @@ void hf_added_next(const Hf *hf, const HfTrie *trie, bool skip_special, const ch
       if (!next) break;
       at = (size_t)(next - text);
     }
-    size_t stop = at;
-    int32_t found = trie->first[(uint8_t)text[at]] ? trie_match(trie, text, size, at, &stop) : -1;
-    if (found < 0) {
+    size_t length = 0;
+    int32_t value = trie->first[(uint8_t)text[at]] ? trie_longest(&trie->trie, text + at, size - at, &length) : -1;
+    if (value < 0) {
       at++;
       continue;
     }
+    int64_t found = hf->n_added - 1 - value;
     const HfAdded *a = &hf->added[found];
-    size_t start = at;
+    size_t start = at, stop = at + length;
     at = stop;  // a match that does not count is passed over whole, as in the reference
     if (skip_special && a->special) continue;
     if (a->single_word && (word_before(text, start) || word_after(text, size, stop))) continue;
