@@ -27,9 +27,9 @@ static Err append(char *out, size_t room, const char *text, const char *path) {
 
 static Err scalar_text(const YamlNode *n, char *out, size_t room, const char *path) {
   if (yaml_is_null(n)) return append(out, room, "null", path);
-  static const char *const words[] = {"true", "false", NULL};
+  static const char *const words[] = {"true", "false", "yes", "no", "on", "off", NULL};  // YAML 1.1, as Python reads it
   for (int i = 0; words[i] && !n->quoted; i++)
-    if (strcasecmp(n->text, words[i]) == 0) return append(out, room, words[i], path);
+    if (strcasecmp(n->text, words[i]) == 0) return append(out, room, words[i % 2], path);
   return append(out, room, n->text, path);
 }
 

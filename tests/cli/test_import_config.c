@@ -41,7 +41,7 @@ TEST(import_config_maps_the_current_layout) {
       "  pipeline_stage: 2\n  micro_batch_num: 8\nlr_schedule: {type: CosineWithWarmUpLR, learning_rate: 2.e-4, lr_end: "
       "2.e-5,\n"
       "  warmup_ratio: 0.1, total_steps: 1000}\noptimizer: {type: AdamW, betas: [0.8, 0.9], eps: 1.e-7, weight_decay: 0.2}\n"
-      "runner_wrapper: {use_clip_grad: True, max_grad_norm: 0.5}\ntrain_dataset:\n  data_loader:\n    sizes: [640, 0, 0]\n"
+      "runner_wrapper: {use_clip_grad: Yes, max_grad_norm: 0.5}\ntrain_dataset:\n  data_loader:\n    sizes: [640, 0, 0]\n"
       "    config:\n      data_path: ['0.7', /a, '0.3', /b]\n      seq_length: 32\n" SHAPES
       "    seq_length: 32\n    num_key_value_heads: 2\n    rope_theta: 5.e5\n    batch_size: *bs\n");
   ASSERT_OK(import_yaml(m, m->path));
