@@ -154,8 +154,8 @@ static float error_q4(const float *x, float scale, float least) {
 
 // The scales as they will be stored: the nearest numbers and their neighbours, whichever loses least.
 static void round_q4(const float *x, Fit fit, float d, float dmin, uint8_t *scale, uint8_t *least) {
-  int s = d > 0 ? clamp((int)(fit.scale / d + 0.5f), 0, SCALE_MOST) : 0;
-  int m = dmin > 0 ? clamp((int)(fit.least / dmin + 0.5f), 0, SCALE_MOST) : 0;
+  int s = d > 0 ? (int)limit(fit.scale / d + 0.5f, 0, SCALE_MOST) : 0;
+  int m = dmin > 0 ? (int)limit(fit.least / dmin + 0.5f, 0, SCALE_MOST) : 0;
   float least_error = INFINITY;
   for (int ds = -1; ds <= 1; ds++)
     for (int dm = -1; dm <= 1; dm++) {
@@ -250,7 +250,7 @@ static float error_q6(const float *x, float scale) {
 }
 
 static int round_q6(const float *x, float scale, float d) {
-  int s = d != 0 ? clamp((int)roundf(scale / d), -128, 127) : 0, best = s;
+  int s = d != 0 ? (int)roundf(limit(scale / d, -128, 127)) : 0, best = s;
   float least_error = INFINITY;
   for (int ds = -1; ds <= 1; ds++) {
     int a = clamp(s + ds, -128, 127);
