@@ -72,6 +72,13 @@ const char *test_shared(void) {
   return shared;
 }
 
+const char *test_golden(void) {
+  static char golden[2 * PATH_BYTES];
+  if (test_has_shared()) snprintf(golden, sizeof golden, "%s/golden", shared);
+  else snprintf(golden, sizeof golden, "%s/tests/golden/cases", root);
+  return golden;
+}
+
 const char *test_folder(void) {
   if (!folder[0]) {
     const char *temp = getenv("TMPDIR");

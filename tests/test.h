@@ -29,6 +29,8 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 const char *test_shared(void);
 // Whether it is there.
 bool test_has_shared(void);
+// The fullest tree of golden cases at hand: golden/ of that folder, else the project's own copy, which lacks a model.
+const char *test_golden(void);
 // A fresh empty folder of this test's own, removed at its end.
 const char *test_folder(void);
 // The pleiad program under test (build/pleiad beside the test program).

@@ -170,7 +170,7 @@ TEST(encoding_is_ggmls_or_better) {
   Gguf g;
   float x[3 * 512];
   uint8_t blocks[sizeof x];
-  ASSERT_OK(path_join(path, test_shared(), "golden/data/gguf/quants.gguf"));
+  ASSERT_OK(path_join(path, test_golden(), "data/gguf/quants.gguf"));
   ASSERT_OK(gguf_open(&g, path));
   ASSERT_OK(gguf_read_f32(&g, gguf_tensor(&g, "f32"), 0, 3 * 512, x));
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -16,9 +16,8 @@ static int shell(char **output, const char *line) {
   static char command[8 * PATH_BYTES];
   char out[PATH_BYTES];
   ASSERT_OK(path_join(out, test_folder(), "output"));
-  const char *shared = test_has_shared() ? test_shared() : "/nowhere";
-  int n = snprintf(command, sizeof command, "cd '%s' && P='%s' && B='%s/golden/data/bad' && { %s\n} >'%s' 2>&1", test_folder(),
-                   test_program(), shared, line, out);
+  int n = snprintf(command, sizeof command, "cd '%s' && P='%s' && B='%s/data/bad' && { %s\n} >'%s' 2>&1", test_folder(),
+                   test_program(), test_golden(), line, out);
   ASSERT(n < (int)sizeof command);
   int status = system(command);
   size_t size = 0;
@@ -154,7 +153,7 @@ static void bad_file(const json_t *row) {
 static void bad_files(const char *reader) {
   char path[PATH_BYTES], *text;
   size_t size;
-  ASSERT_OK(path_join(path, test_shared(), "golden/data/bad/expect.jsonl"));
+  ASSERT_OK(path_join(path, test_golden(), "data/bad/expect.jsonl"));
   ASSERT_OK(file_read(path, 1 << 20, &text, &size));
   make_things();
   int rows = 0;
