@@ -15,7 +15,7 @@
 static const char help[] =
     "pleiad bench tokenize: text to token ids, MB/s on one thread and on all\n\n"
     "usage: pleiad bench tokenize --tokenizer FILE [--text FILE] [--threads N] [--json]\n\n"
-    "  --tokenizer FILE  a SentencePiece .model, a Hugging Face tokenizer.json, or the folder of one\n"
+    "  --tokenizer FILE  a SentencePiece .model, a Hugging Face tokenizer.json, the folder of one, or a GGUF file\n"
     "  --text FILE       UTF-8; each line is encoded alone. Default: 16 MB of the tokenizer's own pieces in random order,\n"
     "                    the first ones most often\n"
     "  --threads N       how many \"all\" are; default: one a core\n"

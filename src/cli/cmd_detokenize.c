@@ -9,7 +9,7 @@
 static const char help[] =
     "pleiad detokenize: token ids to text, a line at a time, from standard input to standard output\n\n"
     "usage: pleiad detokenize --tokenizer FILE [--jsonl] [--special text|parse] [--threads N]\n\n"
-    "  --tokenizer FILE  a SentencePiece .model, a Hugging Face tokenizer.json, or the folder of one\n"
+    "  --tokenizer FILE  a SentencePiece .model, a Hugging Face tokenizer.json, the folder of one, or a GGUF file\n"
     "  --jsonl           a line is {\"ids\": [...]}; the answer is {\"text\": \"...\"}, or {\"bytes\": \"hex\"} where it is "
     "not UTF-8\n"
     "                    (without: a line is ids with spaces between, the answer is the text and a newline)\n"

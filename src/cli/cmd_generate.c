@@ -15,7 +15,7 @@
 static const char help[] =
     "usage: pleiad generate --model PATH --prompt TEXT [options]\n"
     "\n"
-    "Continues a text, token by token. PATH is a run's folder, a checkpoint in it, or a Hugging Face folder.\n"
+    "Continues a text, token by token. PATH is a run's folder, a checkpoint in it, a Hugging Face folder, or a GGUF file.\n"
     "\n"
     "  --config FILE          a file that says all this, as pleiad import-config makes of a predict configuration; options "
     "come\n"

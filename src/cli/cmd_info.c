@@ -23,7 +23,7 @@ static const char help[] =
     "PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx|amx_emulated caps the choice.\n"
     "\n"
     "With a MODEL (a Hugging Face folder or its config.json, a file of configs/model/, a run file, a run's folder, a "
-    "checkpoint): how\n"
+    "checkpoint, a GGUF file): how\n"
     "many parameters it has and where, how many work for a token, bytes of its weights in each type and of its cache a token,\n"
     "operations a token, and what memory it takes to train and to serve. No weights are read.\n"
     "\n"

@@ -8,7 +8,7 @@
 static const char help[] =
     "pleiad tokenize: text to token ids, a line at a time, from standard input to standard output\n\n"
     "usage: pleiad tokenize --tokenizer FILE [--jsonl] [--special text|parse] [--threads N]\n\n"
-    "  --tokenizer FILE  a SentencePiece .model, a Hugging Face tokenizer.json, or the folder of one\n"
+    "  --tokenizer FILE  a SentencePiece .model, a Hugging Face tokenizer.json, the folder of one, or a GGUF file\n"
     "  --jsonl           a line is {\"text\": \"...\"}, or {\"bytes\": \"hex\"} for any bytes; the answer is {\"ids\": [...]}\n"
     "                    (without: a line is a text, without its newline; the answer is ids with spaces between)\n"
     "  --special text    the names of special tokens in a text are letters as any others (default)\n"

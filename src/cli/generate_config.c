@@ -3,7 +3,7 @@
 const char *const generate_dtype_names[4] = {"stored", "fp32", "bf16", NULL};
 
 const Field generate_fields[] = {
-    FIELD_TEXT(GenerateConfig, generate.model, "", "a run's folder, a checkpoint in it, or a Hugging Face folder"),
+    FIELD_TEXT(GenerateConfig, generate.model, "", "a run's folder, a checkpoint in it, a Hugging Face folder, or a GGUF file"),
     FIELD_TEXT(GenerateConfig, generate.tokenizer, "", "its tokenizer; empty: the one beside the model"),
     FIELD_INT(GenerateConfig, generate.max_new, 200, 0, 1 << 30, "tokens to make"),
     FIELD_INT(GenerateConfig, generate.context, 0, 0, 1 << 30, "room for prompt and answer; 0: what they need"),

@@ -33,7 +33,7 @@ Err tokenize_open(Tokenize *t, int argc, char **argv) {
   TRY(cli_value(&argc, argv, "--special", &special));
   t->jsonl = cli_flag(&argc, argv, "--jsonl");
   TRY(cli_no_more(argc, argv, options));
-  CHECK(path, ERR_ARG, "%s needs --tokenizer FILE (a .model, a tokenizer.json, or the folder of one)", argv[0]);
+  CHECK(path, ERR_ARG, "%s needs --tokenizer FILE (a .model, a tokenizer.json, the folder of one, or a GGUF)", argv[0]);
   TRY(tokenize_threads(threads_text, &threads));
   bool parse = strcmp(special, "parse") == 0;
   CHECK(parse || strcmp(special, "text") == 0, ERR_ARG, "--special %s: wanted \"parse\" or \"text\"", special);
