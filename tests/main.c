@@ -115,6 +115,29 @@ static bool wanted(const Test *t, int argc, char **argv, bool fast) {
   return !any;
 }
 
+typedef struct Memory {
+  struct Memory *next;
+  char room[64 - sizeof(struct Memory *)];
+} Memory;
+static Memory *memory;
+
+void *test_memory(size_t size) {
+  size_t bytes = sizeof(Memory) + (size + 63) / 64 * 64;
+  Memory *m = aligned_alloc(64, bytes);
+  ASSERT_MSG(m, "no memory for %zu bytes", size);
+  memset(m, 0, bytes);
+  m->next = memory;
+  memory = m;
+  return m + 1;
+}
+
+static void memory_free(void) {
+  for (Memory *next; memory; memory = next) {
+    next = memory->next;
+    free(memory);
+  }
+}
+
 static int run(const Test *t) {
   fflush(NULL);
   pid_t pid = fork();
@@ -122,6 +145,7 @@ static int run(const Test *t) {
     t->fn();
     fflush(NULL);
     clean_folder();
+    memory_free();
     exit(EXIT_PASSED);  // exit, not _exit: the sanitizers' own checks run
   }
   int status = 0;

@@ -33,6 +33,8 @@ bool test_has_shared(void);
 const char *test_golden(void);
 // A fresh empty folder of this test's own, removed at its end.
 const char *test_folder(void);
+// Zeroed memory, aligned to 64 bytes, that goes back at the end of the test.
+void *test_memory(size_t size);
 // The pleiad program under test (build/pleiad beside the test program).
 const char *test_program(void);
 // The checkout's root.

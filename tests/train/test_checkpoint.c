@@ -46,7 +46,7 @@ static bool state_is(const State *s, int64_t step) {
 }
 
 static void fixture(Fixture *f, const char *folder) {
-  f->state = calloc(1, sizeof *f->state);
+  f->state = test_memory(sizeof *f->state);
   CheckpointArray all[N_ARRAYS] = {{.name = "w/big", .type = ST_F32, .n_dims = 2, .dim = {BIG, 1}, .data = f->state->big},
                                    {.name = "w/half", .type = ST_BF16, .n_dims = 1, .dim = {7}, .data = f->state->half},
                                    {.name = "w/empty", .type = ST_F32, .n_dims = 2, .dim = {0, 5}, .data = f->state->half},
@@ -54,7 +54,7 @@ static void fixture(Fixture *f, const char *folder) {
                                    {.name = "byte", .type = ST_U8, .n_dims = 0, .data = &f->state->byte}};
   memcpy(f->array, all, sizeof all);
   size_t bytes = checkpoint_staging_bytes(f->array, N_ARRAYS);
-  f->staging = aligned_alloc(64, (bytes + 63) / 64 * 64);
+  f->staging = test_memory(bytes);
   memset(f->staging, 0xAA, bytes);
   f->options = (CheckpointOptions){.folder = folder,
                                    .identity = identity,
@@ -140,6 +140,7 @@ TEST(reals_come_back_to_the_bit) {
   ASSERT(isnan(nan));
   json_object_set_new(state, "x", json_string("0x1p3 "));
   ASSERT_ERR(checkpoint_get_real(state, "x", "state", &nan), ERR_FORMAT, "not a number");
+  json_decref(state);
 }
 
 TEST(the_same_state_gives_the_same_bytes_with_any_threads) {
@@ -166,6 +167,8 @@ TEST(the_same_state_gives_the_same_bytes_with_any_threads) {
     ASSERT_OK(file_map(&a, name[0]));
     ASSERT_OK(file_map(&b, name[1]));
     ASSERT(a.size == b.size && memcmp(a.data, b.data, a.size) == 0);
+    file_unmap(&a);
+    file_unmap(&b);
   }
 }
 
@@ -183,6 +186,7 @@ TEST(the_last_n_and_every_mth_are_kept) {
   ASSERT_OK(checkpoint_steps(test_folder(), &steps, &n));
   ASSERT_INT(n, 5);
   for (int i = 0; i < 5; i++) ASSERT_INT(steps[i], want[i]);
+  free(steps);
 }
 
 TEST(a_step_written_again_replaces_the_bad_one) {
@@ -354,6 +358,9 @@ TEST(a_full_disk_costs_the_checkpoint_and_not_the_run) {
   ASSERT_OK(folder_list(test_folder(), &names, &n));
   ASSERT_INT(n, 2);  // step-1 and step-4: nothing half-written
   expect_latest(test_folder(), &f, 4);
+  json_decref(state);
+  json_decref(four);
+  names_free(names, n);
 }
 
 TEST(a_folder_that_cannot_be_written_is_an_error_at_once) {
