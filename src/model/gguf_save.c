@@ -206,7 +206,7 @@ static Err take_memory(Saver *s) {
     if (s->source->tensor[i].n > most) most = s->source->tensor[i].n;
   s->numbers = malloc((size_t)most * sizeof *s->numbers);
   s->turned = malloc((size_t)most * sizeof *s->turned);
-  s->blocks = malloc((size_t)most * sizeof(float));
+  s->blocks = malloc((size_t)most * 4);  // no type has more bytes an element
   CHECK(s->numbers && s->turned && s->blocks, ERR_MEMORY, "%s: no memory for a tensor of %lld elements", s->source->path,
         (long long)most);
   return pool_open(&s->pool, 0, false);

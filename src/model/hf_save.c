@@ -148,7 +148,7 @@ static Err list_tensors(Saver *s) {
   if (json_object_size(s->source->layout) > 0 && as_it_lay) TRY(follow_layout(s));
   if (!s->layout) TRY(list_by_name(s));
   for (int64_t i = 0; i < s->n; i++) s->total_bytes += (size_t)s->out[i].bytes;
-  qsort(s->out, (size_t)s->n, sizeof *s->out, by_file_order);
+  if (s->n > 0) qsort(s->out, (size_t)s->n, sizeof *s->out, by_file_order);
   return ERR_OK;
 }
 

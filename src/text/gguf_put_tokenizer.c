@@ -209,7 +209,8 @@ static Err put_merges(const Put *p, const json_t *merges) {
   size_t n = json_array_size(merges), size = 0;
   GgufText *text = calloc(n + 1, sizeof *text);
   Bytes all = {0};
-  Err err = text ? ERR_OK : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory for %zu merges", p->path, n);
+  CHECK(text, ERR_MEMORY, "%s: no memory for %zu merges", p->path, n);
+  Err err = ERR_OK;
   for (size_t i = 0; i < n && !err; i++) {
     const json_t *m = json_array_get(merges, i), *left = json_is_array(m) ? json_array_get(m, 0) : m;
     size_t from = all.size;
