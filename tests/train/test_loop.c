@@ -354,7 +354,7 @@ static size_t lines_bytes(const char *folder, const char *name) {
 }
 
 // Fifty kills at any moment, the last start runs to the end: weights, moments, lines as of a run that nobody killed. The
-// moments are spread from half of what a start takes to a 20th of the run after it, so that most find it training.
+// moments of one in four are spread over what a start takes, of the others over a 60th of the run after its first new line.
 SLOW_TEST(fifty_kills_change_no_bit) {
   const char *folder = test_folder();
   char whole[PATH_BYTES], killed[PATH_BYTES];
@@ -373,7 +373,11 @@ SLOW_TEST(fifty_kills_change_no_bit) {
   for (uint64_t k = 0; k < KILLS; k++) {
     size_t before = lines_bytes(folder, "killed/metrics.jsonl");
     pid = start_program(folder, "killed");
-    usleep((useconds_t)(1e6 * (start_s / 2 + (start_s / 2 + run_s / 20) * rng_uniform(rng, 0, k))));
+    double share = rng_uniform(rng, 0, k);
+    bool starting = k % 4 == 0;
+    double last_s = clock_s() + (starting ? share * start_s : 60);
+    while (clock_s() < last_s && (starting || lines_bytes(folder, "killed/metrics.jsonl") == before)) usleep(500);
+    if (!starting) usleep((useconds_t)(1e6 * share * run_s / 60));
     kill(pid, SIGKILL);
     int status = finish_program(pid);
     in_midst += WIFSIGNALED(status) && lines_bytes(folder, "killed/metrics.jsonl") != before;
