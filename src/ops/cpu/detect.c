@@ -8,6 +8,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,7 +55,9 @@ static bool amx_usable;
 static void try_amx(void) {
   Cpuid seven = cpuid(7, 0);  // bf16, tile
   if (!HAVE_ISA_AMX || !has(seven.d, 22) || !has(seven.d, 24)) return;
-  if (!saves(XCR0_AMX)) amx_fault = "the system does not save its registers";
+  const char *asked = getenv("PLEIAD_ISA");
+  if (!asked || strcmp(asked, "amx") != 0) amx_fault = "no processor with it has run this yet; PLEIAD_ISA=amx asks for it";
+  else if (!saves(XCR0_AMX)) amx_fault = "the system does not save its registers";
   else if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) != 0)
     amx_fault = "the system refused its registers (arch_prctl)";
 #if HAVE_ISA_AMX

@@ -8,7 +8,7 @@
 #include "ops/ops.h"
 
 // The highest level that the processor has, the system saves the registers of, and this program was built with. Where
-// there is AMX, asks the system's leave and tries a product, once.
+// there is AMX and PLEIAD_ISA=amx asks for it, asks the system's leave and tries a product, once.
 Isa cpu_isa(void);
 // Why a processor that says it has AMX is not used as one; NULL where it is, or says nothing of the kind.
 const char *cpu_amx_fault(void);
