@@ -2,7 +2,7 @@
 
 #include "base/half.h"
 #include "ops/cpu/amx/tiles.h"
-#include "ops/cpu/avx512/gemm_pack.h"
+#include "ops/cpu/gemm_pack.h"
 #include "ops/cpu/kernels.h"
 
 #define TILE_ZERO(c) _tile_zero(c)
@@ -29,15 +29,4 @@ bool amx_product_is_right(void) {
   return true;
 }
 
-const GemmKernel gemm_bf16_amx = {
-    .name = "bf16 32x32, AMX",
-    .mr = MR,
-    .nr = NR,
-    .ku = 2,
-    .ku_a = BLOCK,
-    .kc = 1024,
-    .pack_across = gemm_pack_across_avx512,
-    .pack_along = gemm_pack_along_avx512,
-    .tile = tile,
-    .store = gemm_store_avx512,
-};
+const GemmKernel gemm_bf16_amx = TILE_KERNEL("bf16 32x32, AMX");

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/half.h"
-#include "ops/cpu/avx512/gemm_pack.h"
 #include "ops/cpu/avx512/simd.h"
+#include "ops/cpu/gemm_pack.h"
 #include "ops/cpu/kernels.h"
 
 typedef struct {
@@ -47,15 +47,4 @@ static void tile_dot(Tile *c, const Tile *a, const Tile *b) {
 #define TILE_DOT(c, a, b) tile_dot(&tiles[c], &tiles[a], &tiles[b])
 #include "ops/cpu/amx/gemm_bf16_32x32.inc"
 
-const GemmKernel gemm_bf16_amx_emulated = {
-    .name = "bf16 32x32, AMX emulated",
-    .mr = MR,
-    .nr = NR,
-    .ku = 2,
-    .ku_a = BLOCK,
-    .kc = 1024,
-    .pack_across = gemm_pack_across_avx512,
-    .pack_along = gemm_pack_along_avx512,
-    .tile = tile,
-    .store = gemm_store_avx512,
-};
+const GemmKernel gemm_bf16_amx_emulated = TILE_KERNEL("bf16 32x32, AMX emulated");

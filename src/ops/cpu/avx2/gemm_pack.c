@@ -1,4 +1,4 @@
-#include "ops/cpu/avx2/gemm_pack.h"
+#include "ops/cpu/gemm_pack.h"
 
 #include "ops/cpu/avx2/simd.h"
 

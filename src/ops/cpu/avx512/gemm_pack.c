@@ -1,4 +1,4 @@
-#include "ops/cpu/avx512/gemm_pack.h"
+#include "ops/cpu/gemm_pack.h"
 
 #include <assert.h>
 
