@@ -86,20 +86,21 @@ bool muon_takes(const Param *p) { return p->n_dims == 2 && (p->role == PARAM_MAT
 
 static bool same_shape(const Param *a, const Param *b) { return a->dim[0] == b->dim[0] && a->dim[1] == b->dim[1]; }
 
+static int by_shape(const void *a, const void *b, void *list) {
+  int64_t i = *(const int64_t *)a, j = *(const int64_t *)b;
+  const Param *p = &((const ParamList *)list)->param[i], *q = &((const ParamList *)list)->param[j];
+  if (p->dim[0] != q->dim[0]) return p->dim[0] < q->dim[0] ? -1 : 1;
+  if (p->dim[1] != q->dim[1]) return p->dim[1] < q->dim[1] ? -1 : 1;
+  return i < j ? -1 : i > j;
+}
+
 Err muon_init(Muon *u, const ParamList *list) {
   *u = (Muon){.list = list};
   u->order = calloc((size_t)list->count + 1, sizeof *u->order);
-  bool *taken = calloc((size_t)list->count + 1, sizeof *taken);
-  CHECK(u->order && taken, ERR_MEMORY, "no memory for the order of %lld parameters", (long long)list->count);
-  for (int64_t i = 0; i < list->count; i++) {
-    if (taken[i] || !muon_takes(&list->param[i])) continue;
-    for (int64_t j = i; j < list->count; j++) {
-      if (taken[j] || !muon_takes(&list->param[j]) || !same_shape(&list->param[i], &list->param[j])) continue;
-      taken[j] = true;
-      u->order[u->count++] = j;
-    }
-  }
-  free(taken);
+  CHECK(u->order, ERR_MEMORY, "no memory for the order of %lld parameters", (long long)list->count);
+  for (int64_t i = 0; i < list->count; i++)
+    if (muon_takes(&list->param[i])) u->order[u->count++] = i;
+  qsort_r(u->order, (size_t)u->count, sizeof *u->order, by_shape, (void *)(uintptr_t)list);
   return ERR_OK;
 }
 

@@ -7,7 +7,7 @@
 const char *const optimizer_names[OPTIMIZER_KINDS + 1] = {"adamw", "muon", NULL};
 const char *const moment_names[MOMENT_TYPES + 1] = {"fp32", "bf16", NULL};
 
-static bool muon_has(const Optimizer *o, const Param *p) { return o->config.kind == OPTIMIZER_MUON && muon_takes(p); }
+bool optimizer_is_muon(const Optimizer *o, const Param *p) { return o->config.kind == OPTIMIZER_MUON && muon_takes(p); }
 
 Err optimizer_init(Optimizer *o, OptimizerConfig config, const ParamList *list, const ParamSettings *settings, Arena *arena) {
   *o = (Optimizer){.config = config, .list = list, .settings = settings};
@@ -24,7 +24,7 @@ Err optimizer_init(Optimizer *o, OptimizerConfig config, const ParamList *list, 
     size_t bytes = (size_t)p->n * dtype_bytes(type);
     o->m[i] = mat_of(arena_take(arena, bytes), p->n, type);
     if (o->m[i].data) memset(o->m[i].data, 0, bytes);
-    if (muon_has(o, p)) continue;
+    if (optimizer_is_muon(o, p)) continue;
     o->v[i] = mat_of(arena_take(arena, bytes), p->n, type);
     if (o->v[i].data) memset(o->v[i].data, 0, bytes);
   }
@@ -68,7 +68,7 @@ void optimizer_step(Optimizer *o, Dev *dev, Arena *temp, double lr, double grad_
   muon_step(&o->muon, dev, temp, o->m, o->settings, lr, o->config.momentum, grad_scale);
   for (int64_t i = 0; i < o->list->count; i++) {
     const Param *p = &o->list->param[i];
-    if (!p->g || muon_has(o, p)) continue;
+    if (!p->g || optimizer_is_muon(o, p)) continue;
     const ParamSettings *s = &o->settings[i];
     dev->op->adamw(dev, &(AdamwArgs){.n = p->n,
                                      .step = o->step,

@@ -37,6 +37,8 @@ typedef struct {
 // Takes the moments from `arena` (zeroed there), in the order of the list: both of a parameter side by side.
 Err optimizer_init(Optimizer *o, OptimizerConfig config, const ParamList *list, const ParamSettings *settings, Arena *arena);
 void optimizer_free(Optimizer *o);
+// Whether Muon updates this parameter, and AdamW does not: then there is no second moment.
+bool optimizer_is_muon(const Optimizer *o, const Param *p);
 
 // L2 norm of all gradients; not finite if one is not.
 double optimizer_norm(Optimizer *o, Dev *dev);

@@ -33,7 +33,7 @@ static Err list_arrays(Trainer *t) {
     const Param *p = &list->param[i];
     add_array(t, "model", p, ST_F32, p->w);
     if (p->role == PARAM_BALANCE) continue;
-    bool muon = t->option.optimizer.kind == OPTIMIZER_MUON && muon_takes(p);
+    bool muon = optimizer_is_muon(&t->optimizer, p);
     add_array(t, muon ? "muon.m" : "adam.m", p, type, t->optimizer.m[i].data);
     if (!muon) add_array(t, "adam.v", p, type, t->optimizer.v[i].data);
   }
