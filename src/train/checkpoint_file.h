@@ -79,6 +79,11 @@ typedef struct {
 } Part;
 
 typedef struct {
+  Part *part;
+  int64_t count;
+} Parts;
+
+typedef struct {
   json_t *root;      // checked: checksum, magic, format
   const char *path;  // of the manifest; owned
   int64_t step;
@@ -94,8 +99,8 @@ Err manifest_shard(const Manifest *m, int64_t index, const char **file, size_t *
 // Type and dims of an array of the manifest must be those of `a`, but where `a` is F32 the manifest may have BF16 or F16: *type
 // is what it has. *parts is a JSON array.
 Err manifest_array(const Manifest *m, const CheckpointArray *a, StType *type, const json_t **parts);
-// Part i of an array, within its shard.
-Err manifest_part(const Manifest *m, const char *name, const json_t *parts, size_t i, Part *part);
+// The parts of an array of `bytes`, in order: each lies in its shard, together they are it. free() parts->part, on errors too.
+Err manifest_parts(const Manifest *m, const char *name, const json_t *list, size_t bytes, Parts *parts);
 // Puts "checksum" into root, which has none, and writes it.
 Err manifest_write(json_t *root, const char *folder);
 

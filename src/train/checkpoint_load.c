@@ -137,19 +137,19 @@ Err checkpoint_reader_part(CheckpointReader *r, const Part *part, size_t offset,
   return shard_read(&r->shard[part->shard], part->offset + offset, bytes, out);
 }
 
-static Err read_parts(CheckpointReader *r, const char *name, const json_t *parts, size_t bytes, void *out) {
-  size_t at = 0, n = json_array_size(parts);
-  for (size_t i = 0; i < n; i++) {
-    Part part;
-    TRY(manifest_part(&r->manifest, name, parts, i, &part));
-    CHECK(part.bytes <= bytes - at, ERR_FORMAT, "%s: the parts of array \"%s\" are larger than it", r->manifest.path, name);
-    TRY(checkpoint_reader_part(r, &part, 0, part.bytes, (uint8_t *)out + at));
-    CHECK(hash64((uint8_t *)out + at, part.bytes, 0) == part.hash, ERR_FORMAT,
-          "%s: part %zu of array \"%s\" is not the one the manifest speaks of", r->folder, i, name);
-    at += part.bytes;
+static Err read_parts(CheckpointReader *r, const char *name, const json_t *list, size_t bytes, void *out) {
+  Parts parts;
+  uint8_t *at = out;
+  Err err = manifest_parts(&r->manifest, name, list, bytes, &parts);
+  for (int64_t i = 0; i < parts.count && !err; at += parts.part[i++].bytes) {
+    const Part *part = &parts.part[i];
+    TRY_OUT(checkpoint_reader_part(r, part, 0, part->bytes, at));
+    CHECK_OUT(hash64(at, part->bytes, 0) == part->hash, ERR_FORMAT,
+              "%s: part %lld of array \"%s\" is not the one the manifest speaks of", r->folder, (long long)i, name);
   }
-  CHECK(at == bytes, ERR_FORMAT, "%s: the parts of array \"%s\" have %zu of its %zu bytes", r->manifest.path, name, at, bytes);
-  return ERR_OK;
+out:
+  free(parts.part);
+  return err;
 }
 
 // Half-width elements are read to the end of the array's memory and widened from its begin.

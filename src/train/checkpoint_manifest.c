@@ -143,7 +143,7 @@ Err manifest_array(const Manifest *m, const CheckpointArray *a, StType *stored, 
   return ERR_OK;
 }
 
-Err manifest_part(const Manifest *m, const char *name, const json_t *parts, size_t i, Part *part) {
+static Err part_of(const Manifest *m, const char *name, const json_t *parts, size_t i, Part *part) {
   const json_t *p = json_array_get(parts, i);
   const char *file;
   size_t shard, shard_bytes;
@@ -156,5 +156,20 @@ Err manifest_part(const Manifest *m, const char *name, const json_t *parts, size
   TRY(manifest_shard(m, part->shard, &file, &shard_bytes, &hash));
   CHECK(part->bytes <= shard_bytes && part->offset <= shard_bytes - part->bytes, ERR_FORMAT,
         "%s: array \"%s\": part %zu does not lie in its shard", m->path, name, i);
+  return ERR_OK;
+}
+
+Err manifest_parts(const Manifest *m, const char *name, const json_t *list, size_t bytes, Parts *parts) {
+  size_t n = json_array_size(list), at = 0;
+  *parts = (Parts){.part = calloc(n + 1, sizeof *parts->part)};
+  CHECK(parts->part, ERR_MEMORY, "%s: no memory for %zu parts", m->path, n);
+  for (size_t i = 0; i < n; i++) {
+    Part *part = &parts->part[i];
+    TRY(part_of(m, name, list, i, part));
+    CHECK(part->bytes <= bytes - at, ERR_FORMAT, "%s: the parts of array \"%s\" are larger than it", m->path, name);
+    at += part->bytes;
+    parts->count++;
+  }
+  CHECK(at == bytes, ERR_FORMAT, "%s: the parts of array \"%s\" have %zu of its %zu bytes", m->path, name, at, bytes);
   return ERR_OK;
 }

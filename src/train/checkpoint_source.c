@@ -7,11 +7,6 @@
 #include "train/config.h"
 
 typedef struct {
-  Part *part;
-  int64_t n_parts;
-} Parts;
-
-typedef struct {
   char path[PATH_BYTES];
   CheckpointReader reader;
   Parts *parts;  // one for each tensor of the source, in the order of the parameters
@@ -36,20 +31,6 @@ Err checkpoint_find(char out[PATH_BYTES], const char *path) {
 
 // ---- the arrays of the weights
 
-// The place of every byte, so that reading needs no JSON.
-static Err take_parts(const Source *c, const char *name, const json_t *list, size_t bytes, Parts *p) {
-  size_t n = json_array_size(list), at = 0;
-  p->part = calloc(n + 1, sizeof *p->part);
-  CHECK(p->part, ERR_MEMORY, "%s: no memory for %zu parts", c->path, n);
-  for (size_t i = 0; i < n; i++) {
-    TRY(manifest_part(&c->reader.manifest, name, list, i, &p->part[p->n_parts]));
-    at += p->part[p->n_parts++].bytes;
-    CHECK(at <= bytes, ERR_FORMAT, "%s: the parts of array \"%s\" are larger than it", c->path, name);
-  }
-  CHECK(at == bytes, ERR_FORMAT, "%s: the parts of array \"%s\" have %zu of its %zu bytes", c->path, name, at, bytes);
-  return ERR_OK;
-}
-
 static Err take_array(WeightSource *s, WeightTensor *t, Parts *p) {
   const Source *c = s->own;
   const Manifest *m = &c->reader.manifest;
@@ -61,7 +42,7 @@ static Err take_array(WeightSource *s, WeightTensor *t, Parts *p) {
   if (err == ERR_FORMAT) return weights_fault(s->other, "%s", err_text());
   TRY(err);
   a.type = t->type;
-  return take_parts(c, a.name, parts, array_bytes(&a), p);
+  return manifest_parts(m, a.name, parts, array_bytes(&a), p);  // the place of every byte: reading needs no JSON
 }
 
 static Err find_left_over(WeightSource *s) {
@@ -82,7 +63,7 @@ out:
 
 static int by_place(const void *a, const void *b) {
   const Parts *p = ((const WeightTensor *)a)->own, *q = ((const WeightTensor *)b)->own;
-  if (!p->n_parts || !q->n_parts) return (p->n_parts > 0) - (q->n_parts > 0);
+  if (!p->count || !q->count) return (p->count > 0) - (q->count > 0);
   if (p->part->shard != q->part->shard) return p->part->shard < q->part->shard ? -1 : 1;
   return p->part->offset < q->part->offset ? -1 : p->part->offset > q->part->offset;
 }
@@ -105,7 +86,7 @@ static Err read_tensor(WeightSource *s, int64_t i, int64_t first, int64_t n, voi
   Source *c = s->own;
   const Parts *p = s->tensor[i].own;
   size_t size = st_type_bytes(s->tensor[i].type), begin = (size_t)first * size, end = begin + (size_t)n * size, at = 0;
-  for (int64_t k = 0; k < p->n_parts; at += p->part[k++].bytes) {
+  for (int64_t k = 0; k < p->count; at += p->part[k++].bytes) {
     const Part *part = &p->part[k];
     size_t low = begin > at ? begin : at, high = end < at + part->bytes ? end : at + part->bytes;
     if (low < high) TRY(checkpoint_reader_part(&c->reader, part, low - at, high - low, (uint8_t *)out + (low - begin)));
@@ -116,7 +97,7 @@ static Err read_tensor(WeightSource *s, int64_t i, int64_t first, int64_t n, voi
 static void describe(const WeightSource *s, int64_t i, char *out, size_t size) {
   const Parts *p = s->tensor[i].own;
   char shard[SHARD_NAME_BYTES] = "no shard";
-  if (p->n_parts) shard_name(p->part->shard, shard);
+  if (p->count) shard_name(p->part->shard, shard);
   snprintf(out, size, "model/%s %s in %s", s->tensor[i].name, st_type_name(s->tensor[i].type), shard);
 }
 
