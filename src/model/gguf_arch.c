@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
+
 const char *const gguf_arch_names[GGUF_ARCHS + 1] = {"llama", "qwen2", "qwen3", "deepseek2", NULL};
 
 GgufArch gguf_arch_of(int family) {
@@ -103,43 +105,48 @@ static const Stem *find_stem(const Stem *table, const char *name, const char **e
   return NULL;
 }
 
-static bool place_expert(long long layer, const char *name, GgufPlace *out) {
-  long long expert;
-  int at = 0;
+// Passes "PREFIX7." and gives the 7.
+static bool take_index(const char **name, const char *prefix, int64_t *out) {
+  const char *at = *name;
+  if (!number_take(&at, prefix, out) || *at != '.') return false;
+  *name = at + 1;
+  return true;
+}
+
+static bool place_expert(int64_t layer, const char *name, GgufPlace *out) {
+  int64_t expert;
   const char *end;
-  if (sscanf(name, "mlp.experts.%lld.%n", &expert, &at) != 1 || !at) return false;
-  const Stem *s = find_stem(of_experts, name + at, &end);
+  if (!take_index(&name, "mlp.experts.", &expert)) return false;
+  const Stem *s = find_stem(of_experts, name, &end);
   if (!s) return false;
   out->how = s->how;
   out->expert = expert;
-  snprintf(out->name, sizeof out->name, "blk.%lld.%s%s", layer, s->gguf, end);
+  snprintf(out->name, sizeof out->name, "blk.%lld.%s%s", (long long)layer, s->gguf, end);
   return true;
 }
 
 bool gguf_place(GgufArch arch, const ModelConfig *c, const char *param, GgufPlace *out) {
-  long long layer;
-  int at = 0;
-  const char *end;
+  int64_t layer;
+  const char *name = param, *end;
   *out = (GgufPlace){.how = GGUF_WHOLE};
-  if (sscanf(param, "model.layers.%lld.%n", &layer, &at) != 1 || !at) {
+  if (!take_index(&name, "model.layers.", &layer)) {
     const Stem *s = find_stem(outside, param, &end);
     if (s) snprintf(out->name, sizeof out->name, "%s%s", s->gguf, end);
     return s != NULL;
   }
-  const char *name = param + at;
   if (layer >= c->model.layers) return false;  // multi-token prediction
   if (strcmp(name, "mlp.gate.e_score_correction_bias") == 0) {
-    snprintf(out->name, sizeof out->name, "blk.%lld.exp_probs_b.bias", layer);
+    snprintf(out->name, sizeof out->name, "blk.%lld.exp_probs_b.bias", (long long)layer);
     return true;
   }
   const Stem *s = find_stem(of_layers, name, &end);
   if (!s) return place_expert(layer, name, out);
   out->how = s->how == GGUF_TURNED && arch != GGUF_LLAMA ? GGUF_WHOLE : s->how;
   out->heads = strcmp(s->gguf, "attn_k") == 0 ? c->attention.kv_heads : c->attention.heads;
-  snprintf(out->name, sizeof out->name, "blk.%lld.%s%s", layer, s->gguf, end);
+  snprintf(out->name, sizeof out->name, "blk.%lld.%s%s", (long long)layer, s->gguf, end);
   if (out->how == GGUF_HEADS) {
-    snprintf(out->key, sizeof out->key, "blk.%lld.attn_k_b%s", layer, end);
-    snprintf(out->value, sizeof out->value, "blk.%lld.attn_v_b%s", layer, end);
+    snprintf(out->key, sizeof out->key, "blk.%lld.attn_k_b%s", (long long)layer, end);
+    snprintf(out->value, sizeof out->value, "blk.%lld.attn_v_b%s", (long long)layer, end);
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/number.h"
 #include "model/hf_files.h"
 
 static Err open_one(HfFolder *h, const char *name) {
@@ -57,20 +58,28 @@ out:
   return err;
 }
 
-// "model-00002-of-00007.safetensors" gives 2 and 7.
-static bool shard_numbers(const char *name, int *number, int *of) {
-  char again[64];
-  if (sscanf(name, "model-%d-of-%d.safetensors", number, of) != 2) return false;
-  snprintf(again, sizeof again, "model-%05d-of-%05d.safetensors", *number, *of);
+enum { SHARD_NAME_BYTES = 80 };
+
+static void shard_name(int64_t number, int64_t of, char out[SHARD_NAME_BYTES]) {
+  snprintf(out, SHARD_NAME_BYTES, "model-%05lld-of-%05lld.safetensors", (long long)number, (long long)of);
+}
+
+// "model-00002-of-00007.safetensors" gives 7.
+static bool shard_count(const char *name, int64_t *of) {
+  char again[SHARD_NAME_BYTES];
+  const char *at = name;
+  int64_t number;
+  if (!number_take(&at, "model-", &number) || !number_take(&at, "-of-", of)) return false;
+  shard_name(number, *of, again);
   return strcmp(again, name) == 0;
 }
 
 // Without an index the names say how many there are.
 static Err open_numbered(HfFolder *h, char **names, size_t count) {
-  int number, of = 0, total = 0;
+  int64_t of = 0, total = 0;
   const char *first = NULL;
   for (size_t i = 0; i < count; i++) {
-    if (!shard_numbers(names[i], &number, &of)) continue;
+    if (!shard_count(names[i], &of)) continue;
     CHECK(!first || of == total, ERR_FORMAT, "%s: %s and %s are of different sets; keep one set, or its index", h->folder,
           first, names[i]);
     first = names[i];
@@ -84,11 +93,11 @@ static Err open_numbered(HfFolder *h, char **names, size_t count) {
          "%s: no weights in it: model.safetensors, model.safetensors.index.json or model-00001-of-N.safetensors is wanted",
          h->folder);
   }
-  CHECK(total <= 100000, ERR_FORMAT, "%s: %s claims %d files", h->folder, first, total);
+  CHECK(total <= 100000, ERR_FORMAT, "%s: %s claims %lld files", h->folder, first, (long long)total);
   TRY(room_for(h, (size_t)total));
-  for (int i = 1; i <= total; i++) {
-    char name[64];
-    snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", i, total);
+  for (int64_t i = 1; i <= total; i++) {
+    char name[SHARD_NAME_BYTES];
+    shard_name(i, total, name);
     TRY(open_named(h, name, first));
   }
   return ERR_OK;

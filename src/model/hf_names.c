@@ -1,10 +1,10 @@
 #include "model/hf_names.h"
 
-#include <ctype.h>
+#include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "model/family.h"
 
 typedef struct {
@@ -37,10 +37,7 @@ static bool matches(const char *pattern, const char *name, int64_t number[NUMBER
       if (*name++ != *pattern) return false;
       continue;
     }
-    char *end;
-    if (!isdigit((unsigned char)*name) || n == NUMBERS) return false;
-    number[n++] = strtoll(name, &end, 10);
-    name = end;
+    if (n == NUMBERS || !number_take(&name, "", &number[n++])) return false;
   }
   return *name == '\0';
 }
@@ -55,8 +52,12 @@ static void fill_in(const ModelConfig *c, const char *pattern, const int64_t num
     n = 1;
   }
   for (; *pattern && at + 24 < OTHER_NAME_BYTES; pattern++) {
-    if (*pattern == '%') at += (size_t)snprintf(out + at, OTHER_NAME_BYTES - at, "%lld", (long long)number[n++]);
-    else out[at++] = *pattern;
+    if (*pattern != '%') {
+      out[at++] = *pattern;
+      continue;
+    }
+    assert(n < NUMBERS && "a pattern of another's name has no more numbers than one of ours");
+    at += (size_t)snprintf(out + at, OTHER_NAME_BYTES - at, "%lld", (long long)number[n++]);
   }
   out[at] = '\0';
 }
