@@ -279,11 +279,12 @@ void safetensors_close(SafeTensors *s) {
   *s = (SafeTensors){0};
 }
 
-static void shape_text(int n_dims, const int64_t *dim, char *out, size_t size) {
-  size_t used = (size_t)snprintf(out, size, "[");
-  for (int i = 0; i < n_dims && used < size; i++)
-    used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
-  if (used < size) snprintf(out + used, size - used, "]");
+void dims_text(int n_dims, const int64_t *dim, char out[DIMS_TEXT_BYTES]) {
+  size_t used = (size_t)snprintf(out, DIMS_TEXT_BYTES, "[");
+  assert(n_dims <= TENSOR_DIMS);  // of 19 digits each and what is between them
+  for (int i = 0; i < n_dims; i++)
+    used += (size_t)snprintf(out + used, DIMS_TEXT_BYTES - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
+  snprintf(out + used, DIMS_TEXT_BYTES - used, "]");
 }
 
 Err safetensors_want(const SafeTensors *s, const char *name, StType type, int n_dims, const int64_t *dim,
@@ -293,9 +294,9 @@ Err safetensors_want(const SafeTensors *s, const char *name, StType type, int n_
   bool same = n_dims < 0 || n_dims == t->n_dims;
   for (int i = 0; i < n_dims && same; i++) same = dim[i] == t->dim[i];
   if (t->type != type || !same) {
-    char found[256], want[256] = "of any shape";
-    shape_text(t->n_dims, t->dim, found, sizeof found);
-    if (n_dims >= 0) shape_text(n_dims, dim, want, sizeof want);
+    char found[DIMS_TEXT_BYTES], want[DIMS_TEXT_BYTES] = "of any shape";
+    dims_text(t->n_dims, t->dim, found);
+    if (n_dims >= 0) dims_text(n_dims, dim, want);
     FAIL(ERR_FORMAT, "%s: tensor \"%s\" is %s %s; %s %s is wanted", s->map.path, name, st_type_name(t->type), found,
          st_type_name(type), want);
   }

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/file.h"
 
-enum { TENSOR_DIMS = 8 };
+enum { TENSOR_DIMS = 8, DIMS_TEXT_BYTES = 192 };
 
 typedef enum {
   ST_BOOL,
@@ -63,6 +63,8 @@ Err safetensors_read(const SafeTensors *s, const StTensor *t, size_t first, size
 int64_t st_elements(const StTensor *t);
 size_t st_type_bytes(StType type);
 const char *st_type_name(StType type);
+// "[2, 3]", for messages. n_dims: at most TENSOR_DIMS; dim[i]: from 0 up.
+void dims_text(int n_dims, const int64_t *dim, char out[DIMS_TEXT_BYTES]);
 // out[i] = element first + i, for the float types, as fp32 (exact but for F64).
 Err st_read_f32(const StTensor *t, int64_t first, int64_t n, float *out);
 // n elements from and to bytes of any alignment. st_is_float says which types can be read; F32, BF16 and F16 can be written, to

@@ -29,12 +29,6 @@ static StType stored_type(const GgufTensor *t) {
   return strcmp(t->type->name, "BF16") == 0 ? ST_BF16 : ST_F32;
 }
 
-static void dims_text(int n, const int64_t *dim, char out[96]) {
-  int at = snprintf(out, 96, "[");
-  for (int i = 0; i < n; i++) at += snprintf(out + at, 96 - (size_t)at, "%s%lld", i ? ", " : "", (long long)dim[i]);
-  snprintf(out + at, 96 - (size_t)at, "]");
-}
-
 // The tensor if it is there, can be read and has this shape; else NULL with the fault noted.
 static Err take(WeightSource *s, const char *name, int n_dims, const int64_t *dim, const GgufTensor **out) {
   Source *own = s->own;
@@ -48,7 +42,7 @@ static Err take(WeightSource *s, const char *name, int n_dims, const int64_t *di
     *out = t;
     return ERR_OK;
   }
-  char found[96], want[96];
+  char found[DIMS_TEXT_BYTES], want[DIMS_TEXT_BYTES];
   dims_text(t->n_dims, t->dim, found);
   dims_text(n_dims, dim, want);
   if (!t->type->decode) return weights_fault(s->other, "%s is stored as %s, which is not read here", name, t->type->name);

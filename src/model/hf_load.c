@@ -55,12 +55,6 @@ static int64_t find_mtp_layer(const HfFolder *h, const ModelConfig *c) {
   return c->model.layers;
 }
 
-static void dims_text(int n, const int64_t *dim, char out[96]) {
-  int at = snprintf(out, 96, "[");
-  for (int i = 0; i < n && at < 80; i++) at += snprintf(out + at, 96 - (size_t)at, "%s%lld", i ? ", " : "", (long long)dim[i]);
-  snprintf(out + at, 96 - (size_t)at, "]");
-}
-
 static bool has_shape(const StTensor *t, int n_dims, const int64_t *dim) {
   bool same = t->n_dims == n_dims;
   for (int i = 0; same && i < n_dims; i++) same = t->dim[i] == dim[i];
@@ -70,7 +64,7 @@ static bool has_shape(const StTensor *t, int n_dims, const int64_t *dim) {
 // The scales of a tensor of 8-bit codes, if it has any.
 static Err find_scale(WeightSource *s, Piece *p) {
   HfSource *h = s->own;
-  char name[FILE_NAME_BYTES + 16], got[96], want[96];
+  char name[FILE_NAME_BYTES + 16], got[DIMS_TEXT_BYTES], want[DIMS_TEXT_BYTES];
   snprintf(name, sizeof name, "%s_scale_inv", p->tensor->name);
   p->scale = hf_take(&h->folder, name, &p->scale_file);
   if (!p->scale) return ERR_OK;
@@ -86,7 +80,7 @@ static Err find_scale(WeightSource *s, Piece *p) {
 static bool is_code(StType t) { return t == ST_F8_E4M3 || t == ST_F8_E5M2; }
 
 static Err wrong_tensor(const WeightSource *s, const StTensor *t, int n_dims, const int64_t *dim) {
-  char got[96], want[96];
+  char got[DIMS_TEXT_BYTES], want[DIMS_TEXT_BYTES];
   dims_text(t->n_dims, t->dim, got);
   dims_text(n_dims, dim, want);
   return weights_fault(s->other, "%s is %s %s, the configuration wants %s", t->name, st_type_name(t->type), got, want);

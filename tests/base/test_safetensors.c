@@ -137,3 +137,13 @@ TEST(truncated_files_are_refused) {
     ASSERT_ERR(safetensors_open_header(&s, path), ERR_FORMAT, "d.safetensors");
   }
 }
+
+TEST(the_longest_shape_has_a_text) {
+  const int64_t most = INT64_MAX, longest[TENSOR_DIMS] = {most, most, most, most, most, most, most, most};
+  char text[DIMS_TEXT_BYTES];
+  dims_text(TENSOR_DIMS, longest, text);
+  ASSERT_INT(strlen(text), 8 * 19 + 7 * 2 + 2);
+  ASSERT_INT(text[strlen(text) - 1], ']');
+  dims_text(0, NULL, text);
+  ASSERT_TEXT(text, "[]");
+}

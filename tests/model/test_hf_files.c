@@ -118,6 +118,23 @@ TEST(bf16_is_rounded_once_and_then_stays) {
   safetensors_close(&s);
 }
 
+// The longest text of a shape that a file can bring about: sizes that stand beside a 0 may be anything.
+TEST(a_shape_of_great_numbers_is_named_whole) {
+  const int64_t most = INT64_MAX, dim[TENSOR_DIMS] = {0, 10, 10, 0, most, most, most, most};
+  OwnedModel m;
+  SafeTensorsWriter w;
+  small_model(&m);
+  ASSERT_OK(folder_make(in_folder("out")));
+  ASSERT_OK(safetensors_create(&w, in_folder("out/model.safetensors")));
+  ASSERT_OK(safetensors_declare(&w, "model.norm.weight", ST_F32, TENSOR_DIMS, dim));
+  ASSERT_OK(safetensors_begin(&w));
+  ASSERT_OK(safetensors_commit(&w));
+  ASSERT_ERR(hf_load(in_folder("out"), &m.model.config, &m.model.params, false), ERR_FORMAT,
+             "model.norm.weight is F32 [0, 10, 10, 0, 9223372036854775807, 9223372036854775807, 9223372036854775807, "
+             "9223372036854775807], the configuration wants [24]");
+  owned_close(&m);
+}
+
 // Writes the model's tensors to out/model.safetensors with a change.
 typedef enum { PLAIN, WITHOUT_NORM, WITH_OTHER, WRONG_SHAPE, MTP_ONE_ON, COPY_DIFFERS, WITH_INV_FREQ, WITH_NAN } Change;
 
