@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "base/half.h"
+
 void decode_f32(const uint8_t *in, int64_t n, float *out);
 void decode_f16(const uint8_t *in, int64_t n, float *out);
 void decode_bf16(const uint8_t *in, int64_t n, float *out);
@@ -34,5 +36,8 @@ void encode_q6_k(const float *in, int64_t n, uint8_t *out);
 
 // The sixteen values of IQ4_NL and IQ4_XS, and of MXFP4 (twice the number, so that they are whole).
 extern const int8_t gguf_iq4_values[16], gguf_mxfp4_values[16];
+
+// The fp16 number at p.
+static inline float half_at(const uint8_t *p) { return fp16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
 #endif

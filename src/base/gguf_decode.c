@@ -3,14 +3,11 @@
 #include <string.h>
 
 #include "base/gguf_codec.h"
-#include "base/half.h"
 
 enum { SHORT = 32, HALF = 16 };  // elements of a short block; its nibbles lie as 16 low ones, then 16 high ones
 
 const int8_t gguf_iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 const int8_t gguf_mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-
-static inline float half_at(const uint8_t *p) { return fp16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
 void decode_f32(const uint8_t *in, int64_t n, float *out) { memcpy(out, in, (size_t)n * sizeof *out); }
 

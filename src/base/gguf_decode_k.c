@@ -1,10 +1,7 @@
 // Types of 256 elements to a block: a wide scale, and small scales for each 16 or 32 elements ("K"), or trits ("TQ").
 #include "base/gguf_codec.h"
-#include "base/half.h"
 
 enum { LONG = 256 };
-
-static inline float half_at(const uint8_t *p) { return fp16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
 // 84 bytes: 16 x (scale 4 bits, least 4 bits), 64 bytes of 2-bit numbers, d, dmin.
 void decode_q2_k(const uint8_t *restrict in, int64_t n, float *restrict out) {
@@ -40,15 +37,16 @@ void decode_q3_k(const uint8_t *restrict in, int64_t n, float *restrict out) {
   }
 }
 
-// Scale and least number of one of the 8 groups of Q4_K and Q5_K, 6 bits each in 12 bytes.
-static inline void scale_and_least(const uint8_t *p, int group, int *scale, int *least) {
-  if (group < 4) {
-    *scale = p[group] & 63;
-    *least = p[group + 4] & 63;
-  } else {
-    *scale = (p[group + 4] & 15) | (p[group - 4] >> 6) << 4;
-    *least = (p[group + 4] >> 4) | (p[group] >> 6) << 4;
-  }
+typedef struct {
+  float scale, least;
+} Group;
+
+// One of the 8 groups of Q4_K and Q5_K: 6 bits each in 12 bytes, times d and dmin.
+static inline Group group_at(const uint8_t *p, int group, float d, float dmin) {
+  bool low = group < 4;
+  int scale = low ? p[group] & 63 : (p[group + 4] & 15) | (p[group - 4] >> 6) << 4;
+  int least = low ? p[group + 4] & 63 : (p[group + 4] >> 4) | (p[group] >> 6) << 4;
+  return (Group){d * (float)scale, dmin * (float)least};
 }
 
 // 144 bytes: d, dmin, scales, 128 bytes: 32 low nibbles are one group, the high ones the next.
@@ -57,13 +55,9 @@ void decode_q4_k(const uint8_t *restrict in, int64_t n, float *restrict out) {
     const uint8_t *q = in + 16;
     float d = half_at(in), dmin = half_at(in + 2);
     for (int group = 0; group < 8; group += 2, q += 32, out += 64) {
-      int scale, least;
-      scale_and_least(in + 4, group, &scale, &least);
-      float d1 = d * (float)scale, m1 = dmin * (float)least;
-      scale_and_least(in + 4, group + 1, &scale, &least);
-      float d2 = d * (float)scale, m2 = dmin * (float)least;
-      for (int i = 0; i < 32; i++) out[i] = d1 * (float)(q[i] & 15) - m1;
-      for (int i = 0; i < 32; i++) out[32 + i] = d2 * (float)(q[i] >> 4) - m2;
+      Group one = group_at(in + 4, group, d, dmin), two = group_at(in + 4, group + 1, d, dmin);
+      for (int i = 0; i < 32; i++) out[i] = one.scale * (float)(q[i] & 15) - one.least;
+      for (int i = 0; i < 32; i++) out[32 + i] = two.scale * (float)(q[i] >> 4) - two.least;
     }
   }
 }
@@ -74,13 +68,10 @@ void decode_q5_k(const uint8_t *restrict in, int64_t n, float *restrict out) {
     const uint8_t *high = in + 16, *q = in + 48;
     float d = half_at(in), dmin = half_at(in + 2);
     for (int group = 0; group < 8; group += 2, q += 32, out += 64) {
-      int scale, least;
-      scale_and_least(in + 4, group, &scale, &least);
-      float d1 = d * (float)scale, m1 = dmin * (float)least;
-      scale_and_least(in + 4, group + 1, &scale, &least);
-      float d2 = d * (float)scale, m2 = dmin * (float)least;
-      for (int i = 0; i < 32; i++) out[i] = d1 * (float)((q[i] & 15) + (high[i] >> group & 1) * 16) - m1;
-      for (int i = 0; i < 32; i++) out[32 + i] = d2 * (float)((q[i] >> 4) + (high[i] >> (group + 1) & 1) * 16) - m2;
+      Group one = group_at(in + 4, group, d, dmin), two = group_at(in + 4, group + 1, d, dmin);
+      for (int i = 0; i < 32; i++) out[i] = one.scale * (float)((q[i] & 15) + (high[i] >> group & 1) * 16) - one.least;
+      for (int i = 0; i < 32; i++)
+        out[32 + i] = two.scale * (float)((q[i] >> 4) + (high[i] >> (group + 1) & 1) * 16) - two.least;
     }
   }
 }

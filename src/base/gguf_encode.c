@@ -6,14 +6,12 @@
 #include <string.h>
 
 #include "base/gguf_codec.h"
-#include "base/half.h"
 
 static inline void put_half(uint8_t *p, float x) {
   uint16_t h = fp16_from_f32(x, true);
   p[0] = (uint8_t)h;
   p[1] = (uint8_t)(h >> 8);
 }
-static inline float half_at(const uint8_t *p) { return fp16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
 // NaN gives `low`.
 static inline float limit(float x, float low, float high) {

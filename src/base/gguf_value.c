@@ -43,7 +43,7 @@ static size_t integer_bytes(GgufValueType type) {
 
 static bool is_integer(GgufValueType type) { return integer_bytes(type) > 0; }
 
-// The value of a key, which must be there if needed; of a kind that `ok` says.
+// The value of a key, which must be there if needed.
 static Err find(const Gguf *g, const char *key, bool needed, const GgufValue **out) {
   *out = gguf_value(g, key);
   CHECK(*out || !needed, ERR_FORMAT, "%s: the key \"%s\" is missing", g->map.path, key);
