@@ -113,13 +113,6 @@ static Err write_numbers(Saver *s, const GgufType *type, const float *x, int64_t
   return gguf_write(&s->w, s->blocks, (size_t)e.blocks * type->bytes);
 }
 
-static Err to_memory(void *context, const void *data, size_t bytes) {
-  char **at = context;
-  memcpy(*at, data, bytes);
-  *at += bytes;
-  return ERR_OK;
-}
-
 // The rows of each head for interleaved rotary.
 static void turn_rows(const float *in, int64_t rows, int64_t cols, int64_t heads, float *out) {
   int64_t per_head = rows / heads, half = per_head / 2;
@@ -144,8 +137,7 @@ static Err write_heads(Saver *s, const WeightTensor *t, int64_t heads) {
 
 static Err write_tensor(Saver *s, const Out *o) {
   const WeightTensor *t = &s->source->tensor[o->index];
-  char *at = (char *)s->numbers;
-  TRY(weights_pump(s->source, o->index, ST_F32, s->option->allow_nan, to_memory, &at));
+  TRY(weights_read(s->source, o->index, s->option->allow_nan, s->numbers));
   if (o->place.how == GGUF_HEADS) return write_heads(s, t, o->place.heads);
   int64_t cols = t->dim[t->n_dims - 1];
   const GgufType *type = type_of(s, t, cols);

@@ -223,6 +223,11 @@ static Err to_memory(void *context, const void *data, size_t bytes) {
   return ERR_OK;
 }
 
+Err weights_read(WeightSource *s, int64_t i, bool allow_nan, float *out) {
+  char *at = (char *)out;
+  return weights_pump(s, i, ST_F32, allow_nan, to_memory, &at);
+}
+
 static int by_name(const void *a, const void *b) { return strcmp((*(Param *const *)a)->name, (*(Param *const *)b)->name); }
 
 static Err load_all(WeightSource *s, Param **sorted, int64_t count, bool allow_nan) {
@@ -233,8 +238,7 @@ static Err load_all(WeightSource *s, Param **sorted, int64_t count, bool allow_n
     memcpy(key.name, s->tensor[i].name, sizeof key.name);
     Param **p = bsearch(&find, sorted, (size_t)count, sizeof *sorted, by_name);
     CHECK(p && (*p)->n == s->tensor[i].n, ERR_SHAPE, "%s: tensor %s is not of this model", s->path, s->tensor[i].name);
-    char *at = (char *)(*p)->w;
-    TRY(weights_pump(s, i, ST_F32, allow_nan, to_memory, &at));
+    TRY(weights_read(s, i, allow_nan, (*p)->w));
   }
   return ERR_OK;
 }

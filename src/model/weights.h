@@ -77,6 +77,8 @@ Err weights_check(WeightSource *s);
 // place at the first weight that is not finite, or that `type` cannot hold, unless allow_nan.
 typedef Err WeightSink(void *context, const void *data, size_t bytes);
 Err weights_pump(WeightSource *s, int64_t i, StType type, bool allow_nan, WeightSink *sink, void *context);
+// Tensor i whole as fp32, out[n]; else as weights_pump.
+Err weights_read(WeightSource *s, int64_t i, bool allow_nan, float *out);
 
 // Checks, then reads every tensor into the parameter of its name; the list is that of the source's configuration.
 Err weights_load(WeightSource *s, const ParamList *list, bool allow_nan);
