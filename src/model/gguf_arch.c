@@ -151,6 +151,11 @@ bool gguf_place(GgufArch arch, const ModelConfig *c, const char *param, GgufPlac
   return true;
 }
 
+int64_t gguf_turned_row(int64_t row, int64_t per_head) {
+  int64_t half = per_head / 2, within = row % per_head;
+  return row - within + 2 * (within % half) + within / half;
+}
+
 void gguf_rope_factors(const ModelConfig *c, int64_t d, float *factor) {
   enum { HALF_MAX = 4096 };
   double plain[HALF_MAX], stretched[HALF_MAX], ignored;

@@ -40,6 +40,8 @@ typedef struct {
 } GgufPlace;
 // false: the format has no place for it.
 bool gguf_place(GgufArch arch, const ModelConfig *c, const char *param, GgufPlace *out);
+// GGUF_TURNED: the file's row of our row; per_head: rows of a head, even.
+int64_t gguf_turned_row(int64_t row, int64_t per_head);
 
 // Llama 3's stretched frequencies are a tensor of factors [rotary columns / 2].
 #define GGUF_ROPE_FREQS "rope_freqs.weight"

@@ -120,17 +120,11 @@ static Err read_run(const Gguf *g, const GgufTensor *t, int64_t first, int64_t n
   return ERR_OK;
 }
 
-// Row h * 2 half + j * half + i of ours is row h * 2 half + 2 i + j of the file's.
-static int64_t turned_row(int64_t row, int64_t per_head) {
-  int64_t half = per_head / 2, within = row % per_head;
-  return row - within + 2 * (within % half) + within / half;
-}
-
 static Err read_turned(const Source *own, const WeightTensor *w, const Part *p, int64_t first, int64_t n, uint8_t *out) {
   int64_t cols = w->n_dims == 2 ? w->dim[1] : 1, per_head = w->dim[0] / p->heads;
   while (n > 0) {
     int64_t row = first / cols, col = first % cols, count = cols - col < n ? cols - col : n;
-    TRY(read_run(&own->file, p->tensor, turned_row(row, per_head) * cols + col, count, out));
+    TRY(read_run(&own->file, p->tensor, gguf_turned_row(row, per_head) * cols + col, count, out));
     out += (size_t)count * st_type_bytes(w->type);
     first += count;
     n -= count;

@@ -115,11 +115,8 @@ static Err write_numbers(Saver *s, const GgufType *type, const float *x, int64_t
 
 // The rows of each head for interleaved rotary.
 static void turn_rows(const float *in, int64_t rows, int64_t cols, int64_t heads, float *out) {
-  int64_t per_head = rows / heads, half = per_head / 2;
-  for (int64_t r = 0; r < rows; r++) {
-    int64_t within = r % per_head, to = r - within + 2 * (within % half) + within / half;
-    memcpy(out + to * cols, in + r * cols, (size_t)cols * sizeof *out);
-  }
+  for (int64_t r = 0; r < rows; r++)
+    memcpy(out + gguf_turned_row(r, rows / heads) * cols, in + r * cols, (size_t)cols * sizeof *out);
 }
 
 // kv_b: each head's key rows [nope, rank] turned over, then all value rows.
