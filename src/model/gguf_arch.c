@@ -1,10 +1,12 @@
 #include "model/gguf_arch.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/number.h"
+#include "model/model.h"
 
 const char *const gguf_arch_names[GGUF_ARCHS + 1] = {"llama", "qwen2", "qwen3", "deepseek2", NULL};
 
@@ -156,18 +158,14 @@ int64_t gguf_turned_row(int64_t row, int64_t per_head) {
   return row - within + 2 * (within % half) + within / half;
 }
 
-void gguf_rope_factors(const ModelConfig *c, int64_t d, float *factor) {
-  enum { HALF_MAX = 4096 };
-  double plain[HALF_MAX], stretched[HALF_MAX], ignored;
-  RotarySpec spec = {.d = d, .theta = c->rope.theta, .scaling = ROPE_PLAIN, .factor = 1};
-  rotary_frequencies(&spec, plain, &ignored);
-  spec.scaling = (RopeScaling)c->rope.scaling;
-  spec.factor = c->rope.factor;
-  spec.original_length = c->rope.original_length;
-  spec.beta_fast = c->rope.beta_fast;
-  spec.beta_slow = c->rope.beta_slow;
+void gguf_rope_factors(const ModelConfig *c, float *factor) {
+  double plain[GGUF_ROPE_FACTORS_MAX], stretched[GGUF_ROPE_FACTORS_MAX], ignored;
+  RotarySpec spec = model_rotary_spec(c);
+  assert(spec.d / 2 <= GGUF_ROPE_FACTORS_MAX);
   rotary_frequencies(&spec, stretched, &ignored);
-  for (int64_t i = 0; i < d / 2; i++) factor[i] = (float)(plain[i] / stretched[i]);
+  spec.scaling = ROPE_PLAIN;
+  rotary_frequencies(&spec, plain, &ignored);
+  for (int64_t i = 0; i < spec.d / 2; i++) factor[i] = (float)(plain[i] / stretched[i]);
 }
 
 double gguf_telechat3_factor(double factor) { return (0.07 * log(factor) + 1) / (0.1 * log(factor) + 1); }

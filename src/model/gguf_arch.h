@@ -45,8 +45,9 @@ int64_t gguf_turned_row(int64_t row, int64_t per_head);
 
 // Llama 3's stretched frequencies are a tensor of factors [rotary columns / 2].
 #define GGUF_ROPE_FREQS "rope_freqs.weight"
-// factor[i] = plain frequency / stretched frequency; d: rotary columns.
-void gguf_rope_factors(const ModelConfig *c, int64_t d, float *factor);
+enum { GGUF_ROPE_FACTORS_MAX = 4096 };
+// factor[i] = plain frequency / stretched frequency, for at most GGUF_ROPE_FACTORS_MAX (gguf_config_check).
+void gguf_rope_factors(const ModelConfig *c, float *factor);
 // What TeleChat3's YaRN multiplies attention with, as a factor of what llama.cpp's does.
 double gguf_telechat3_factor(double factor);
 

@@ -210,8 +210,9 @@ static Err read_llama3(const Reader *r, const GgufTensor *t, json_t *rope) {
   c.rope.factor = (double)file[t->n - 1];
   c.rope.beta_slow = 1;
   c.rope.beta_fast = 4;
+  c.attention.head_dim = 2 * t->n;
   bool same = c.rope.factor >= 1 && isfinite(c.rope.factor) && c.rope.theta >= 1;
-  if (same) gguf_rope_factors(&c, 2 * t->n, ours);
+  if (same) gguf_rope_factors(&c, ours);
   for (int64_t i = 0; same && i < t->n; i++) same = fabsf(file[i] - ours[i]) <= 1e-4f * ours[i];
   CHECK(same, ERR_CONFIG,
         "%s: " GGUF_ROPE_FREQS " holds other factors than Llama 3's with a factor of %g; only those can be read",

@@ -38,6 +38,9 @@ Err gguf_config_check(const ModelConfig *c) {
       !mla_yarn || (c->rope.mscale == c->rope.mscale_all && c->rope.mscale > 0), ERR_CONFIG,
       "rope.mscale %g and rope.mscale_all %g have no form in GGUF with latent attention; only where they are equal and above 0",
       c->rope.mscale, c->rope.mscale_all);
+  CHECK(c->rope.scaling != ROPE_LLAMA3 || config_head_dim(c) <= 2 * GGUF_ROPE_FACTORS_MAX, ERR_CONFIG,
+        "attention.head_dim %lld has no form in GGUF with rope.scaling llama3; at most %d is wanted",
+        (long long)config_head_dim(c), 2 * GGUF_ROPE_FACTORS_MAX);
   CHECK(config_is_mla(c) || c->rope.scaling != ROPE_YARN || (c->rope.mscale == 0 && c->rope.mscale_all == 0), ERR_CONFIG,
         "rope.mscale %g and rope.mscale_all %g have no form in GGUF", c->rope.mscale, c->rope.mscale_all);
   return ERR_OK;

@@ -147,9 +147,8 @@ static Err write_tensor(Saver *s, const Out *o) {
 
 static Err put_factors(Saver *s) {
   const ModelConfig *c = &s->source->config;
-  int64_t d = config_head_dim(c);
-  gguf_rope_factors(c, d, s->numbers);
-  return write_numbers(s, gguf_type_named("F32"), s->numbers, d / 2);
+  gguf_rope_factors(c, s->numbers);
+  return write_numbers(s, gguf_type_named("F32"), s->numbers, config_head_dim(c) / 2);
 }
 
 // What the file says of itself: llama.cpp's number for "mostly of this type".
@@ -190,7 +189,7 @@ static Err write_header(Saver *s, const char *path) {
 }
 
 static Err take_memory(Saver *s) {
-  int64_t most = 4096;  // the factors of rotary too
+  int64_t most = GGUF_ROPE_FACTORS_MAX;
   for (int64_t i = 0; i < s->source->count; i++)
     if (s->source->tensor[i].n > most) most = s->source->tensor[i].n;
   s->numbers = malloc((size_t)most * sizeof *s->numbers);

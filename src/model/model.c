@@ -9,7 +9,7 @@
 
 static RmsNorm norm_of(const ModelConfig *c) { return (RmsNorm){.D = c->model.width, .eps = c->model.norm_eps}; }
 
-static RotarySpec rotary_spec(const ModelConfig *c) {
+RotarySpec model_rotary_spec(const ModelConfig *c) {
   return (RotarySpec){.d = config_is_mla(c) ? c->mla.rope : config_head_dim(c),
                       .theta = c->rope.theta,
                       .scaling = (RopeScaling)c->rope.scaling,
@@ -47,7 +47,7 @@ static void attention_build(Model *m, Block *b, const char *prefix) {
     add_node(b, &node_attention);
     return;
   }
-  RotarySpec spec = rotary_spec(c);
+  RotarySpec spec = model_rotary_spec(c);
   b->mla = (Mla){.H = c->attention.heads,
                  .q_rank = c->mla.q_rank,
                  .kv_rank = c->mla.kv_rank,
@@ -162,7 +162,7 @@ Err model_init(Model *m, const ModelConfig *config, Dtype type, int64_t position
   m->block = calloc((size_t)(c->model.layers + 2 + c->mtp.layers), sizeof *m->block);
   CHECK(m->block, ERR_MEMORY, "no memory for the list of blocks");
   m->head_used = c->model.tied ? &m->embedding : &m->head;
-  RotarySpec spec = rotary_spec(c);
+  RotarySpec spec = model_rotary_spec(c);
   rotary_init(&m->rotary, &spec, config_is_mla(c), positions, other);
   embed_build(m);
   for (int64_t l = 0; l < c->model.layers; l++) {

@@ -17,6 +17,9 @@ typedef struct {
   Weight *head_used;  // &head, or &embedding when tied
 } Model;
 
+// What a configuration says of its rotary positions.
+RotarySpec model_rotary_spec(const ModelConfig *c);
+
 // Declares the model. With measuring arenas it only counts. weights: fp32 masters; grads: NULL for a model that is only read;
 // other: tables, counters and compute copies, kept as long as the model. positions: longest sequence that will be run. *m must
 // stay where it is.

@@ -223,6 +223,20 @@ TEST(what_has_no_form_is_refused) {
 }
 
 // The layer that predicts a second token has no place; all others have.
+TEST(heads_too_wide_for_the_factors_are_refused) {
+  OwnedModel m;
+  ModelConfig c = config_of(LLAMA3);
+  c.attention.heads = c.attention.kv_heads = 1, c.model.width = 2, c.attention.head_dim = 8194;
+  open_random(&m, &c);
+  ASSERT_ERR(save(&m, NULL, true), ERR_CONFIG,
+             "attention.head_dim 8194 has no form in GGUF with rope.scaling llama3; at most 8192");
+  owned_close(&m);
+  c.attention.head_dim = 8192;
+  open_random(&m, &c);
+  ASSERT_OK(save(&m, NULL, true));
+  owned_close(&m);
+}
+
 TEST(multi_token_prediction_is_left_out) {
   ModelConfig c = config_of(DEEPSEEK_V3);
   c.mtp.layers = 1;
