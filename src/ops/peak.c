@@ -122,7 +122,7 @@ static void gemm_carve(Arena *a, const Dev *dev, Dtype type, GemmArgs *g, void *
   *packed = arena_take(a, gemm_packed_bytes(dev, n, n, type));
 }
 
-static Err gemm_speed(Dev *dev, Dtype type, double budget_s, double *flops) {
+Err gemm_measure(Dev *dev, Dtype type, double budget_s, double *flops) {
   Arena arena;
   GemmArgs g;
   void *packed;
@@ -147,7 +147,7 @@ Err speed_measure(Dev *dev, Dtype type, double budget_s, Speed *out) {
   Loops l = loops_of(dev);
   Job job = {.flops = type == DT_BF16 && l.dot ? l.dot : l.fma};
   out->peak = pool_threads(dev->pool) * job.flops(FLOP_ROUNDS) / least_s(dev, flops_part, &job, budget_s / 2);
-  return gemm_speed(dev, type, budget_s / 2, &out->gemm);
+  return gemm_measure(dev, type, budget_s / 2, &out->gemm);
 }
 
 Err peaks_measure(Dev *dev, double budget_s, Peaks *out) {

@@ -16,7 +16,10 @@ typedef struct {
   double copy_bytes;  // a second, read and written together, to memory
 } Peaks;
 
-// The best of a few rounds, about `budget_s` seconds; 16 MiB for the while. ERR_MEMORY.
+// The best of a few products, in operations a second: a Speed's gemm alone. About `budget_s` seconds, 16 MiB for the while.
+// ERR_MEMORY.
+Err gemm_measure(Dev *dev, Dtype type, double budget_s, double *flops);
+// Both of a Speed, likewise.
 Err speed_measure(Dev *dev, Dtype type, double budget_s, Speed *out);
 // Both types and the memory, in about `budget_s` seconds; 256 MiB for the while: more than the caches. ERR_MEMORY.
 Err peaks_measure(Dev *dev, double budget_s, Peaks *out);

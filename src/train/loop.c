@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/token_bytes.h"
+#include "ops/peak.h"
 #include "train/run.h"
 
 static const double PEAK_BUDGET_S = 0.05;
@@ -106,7 +107,7 @@ static Err open_run(TrainRun *r) {
   TRY(checkpoints_open(r));
   TRY(checkpoints_resume(r));
   if (r->state.step == 0) TRY(checkpoints_init(r));
-  TRY(speed_measure(&r->trainer.dev, (Dtype)c->train.dtype, PEAK_BUDGET_S, &r->speed));
+  TRY(gemm_measure(&r->trainer.dev, (Dtype)c->train.dtype, PEAK_BUDGET_S, &r->gemm_flops));
   trainer_count_program(&r->trainer);
   size_t bytes[MEMORY_LINES];
   trainer_memory(&r->trainer, bytes);

@@ -3,7 +3,6 @@
 #define TRAIN_RUN_H
 
 #include "base/progress.h"
-#include "ops/peak.h"
 #include "train/feed.h"
 #include "train/guard.h"
 #include "train/loop.h"
@@ -56,7 +55,7 @@ typedef struct {
   char *line, *experts_line;
   TensorBoard tensorboard;
   Progress progress;
-  Speed speed;
+  double gemm_flops;  // operations a second of our matrix product: what MFU is against
   double start_s, flushed_s, reported_s;
   double watched_s, had_s;  // of the threads' time lately, and what they had of it; watched_s < 0: said already
   double recent[RECENT_STEPS], recent_mfu[RECENT_STEPS];  // tokens a second

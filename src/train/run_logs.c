@@ -35,7 +35,7 @@ static Err write_run_json(const TrainRun *r) {
   json_t *j =
       json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:f, s:I, s:I, s:I, s:f}", "version", version_text(), "host", host, "process",
                 (int)getpid(), "instruction_set", isa_names[d->isa], "dtype", train_dtype_names[r->config->train.dtype],
-                "threads", pool_threads(d->pool), "peak_flops", r->speed.gemm, "parameters",
+                "threads", pool_threads(d->pool), "peak_flops", r->gemm_flops, "parameters",
                 (json_int_t)model_counts(&r->config->model).total, "announced_bytes", (json_int_t)r->announced_bytes,
                 "first_step", (json_int_t)(r->state.step + 1), "started", floor(clock_wall_s()));
   CHECK(j, ERR_MEMORY, "no memory for %s", path);
@@ -80,7 +80,7 @@ void logs_announce(const TrainRun *r) {
                                (double)bytes[i] / (1 << 20));
   log_info("memory: %.1f MiB (%s)", (double)r->announced_bytes / (1 << 20), list);
   log_info("processor: %d threads, %s, peak %.1f GFLOP/s in %s (measured)", pool_threads(r->trainer.dev.pool),
-           isa_names[r->trainer.dev.isa], r->speed.gemm * 1e-9, train_dtype_names[r->config->train.dtype]);
+           isa_names[r->trainer.dev.isa], r->gemm_flops * 1e-9, train_dtype_names[r->config->train.dtype]);
 }
 
 static Err line_step(TrainRun *r, const StepRecord *s, double imbalance, double mfu) {
@@ -198,7 +198,7 @@ Err logs_step(TrainRun *r, StepRecord *s) {
   watch_cores(r, s);
   s->seconds = clock_s() - s->begin_s - (s->evaluated ? r->trainer.phase_s[PHASE_EVAL] : 0);
   double imbalance = load_imbalance(&r->trainer), rate = (double)(s->batch * s->length) / s->seconds;
-  double mfu = trainer_flops(&r->trainer, s->batch * s->length, s->length) / s->seconds / r->speed.gemm;
+  double mfu = trainer_flops(&r->trainer, s->batch * s->length, s->length) / s->seconds / r->gemm_flops;
   r->recent[r->n_recent % RECENT_STEPS] = rate;
   r->recent_mfu[r->n_recent++ % RECENT_STEPS] = mfu;
   say_step(r, s);
