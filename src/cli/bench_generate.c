@@ -138,11 +138,7 @@ static Err print_json(const Shape *s, const Result *r) {
                         "prompt_tokens_per_s", (double)s->prompt / r->prompt_s, "tokens_per_s", 1 / r->token_s, "token_bytes",
                         r->token_bytes, "gb_s", rate * 1e-9, "read_gb_s", r->peaks.read_bytes * 1e-9, "of_read",
                         rate / r->peaks.read_bytes);
-  CHECK(j, ERR_MEMORY, "no memory for the result");
-  json_dumpf(j, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(j);
-  return ERR_OK;
+  return cli_json(j, "the result");
 }
 
 Err bench_generate(int argc, char **argv) {

@@ -200,14 +200,8 @@ Err bench_ops(int argc, char **argv) {
   json_t *levels = json_array(), *results = json_array();
   Err err = ERR_OK;
   for (Isa isa = o.isa || top == ISA_REF ? top : ISA_AVX2; isa <= top; isa++) TRY_OUT(bench_level(&o, isa, levels, results));
-  if (o.json) {
-    json_t *root = json_pack("{s:s, s:O, s:O}", "shape", o.shape, "levels", levels, "results", results);
-    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    json_decref(root);
-    CHECK_OUT(text, ERR_MEMORY, "no memory for the report");
-    puts(text);
-    free(text);
-  }
+  if (o.json)
+    TRY_OUT(cli_json(json_pack("{s:s, s:O, s:O}", "shape", o.shape, "levels", levels, "results", results), "the report"));
 out:
   json_decref(levels);
   json_decref(results);

@@ -170,11 +170,7 @@ static Err print_json(const Shape *s, const Result *r) {
                         flops / r->best_s / r->speed.gemm, "mfu_median", flops / r->median_s / r->speed.gemm, "gemm_gflops",
                         r->speed.gemm * 1e-9, "peak_gflops", r->speed.peak * 1e-9, "announced_bytes", (json_int_t)r->announced,
                         "process_bytes", (json_int_t)r->used, "loss", r->loss, "step_gflop", flops * 1e-9, "time_share", phase);
-  CHECK(j, ERR_MEMORY, "no memory for the result");
-  json_dumpf(j, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(j);
-  return ERR_OK;
+  return cli_json(j, "the result");
 }
 
 static void print_text(const Shape *s, const Result *r) {

@@ -67,3 +67,12 @@ Err cli_no_more(int argc, char **argv, const char *const *options) {
   if (near) FAIL(ERR_ARG, "%s: unknown argument \"%s\"; did you mean %s?", argv[0], argv[1], near);
   FAIL(ERR_ARG, "%s: unknown argument \"%s\"; see pleiad %s --help", argv[0], argv[1], argv[0]);
 }
+
+Err cli_json(json_t *object, const char *what) {
+  char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+  json_decref(object);
+  CHECK(text, ERR_MEMORY, "no memory for %s", what);
+  puts(text);
+  free(text);
+  return ERR_OK;
+}

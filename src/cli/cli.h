@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/json.h"
 
 #define COMMAND(name, about) Err cmd_##name(int argc, char **argv);
 #include "cli/commands.inc"
@@ -26,5 +27,7 @@ Err cli_int(int *argc, char **argv, const char *name, int64_t low, int64_t high,
 bool cli_help(int argc, char **argv, const char *text);
 // ERR_ARG that names the first argument nobody took; options: the known ones, NULL at the end, to suggest the nearest.
 Err cli_no_more(int argc, char **argv, const char *const *options);
+// Prints the object as one line and takes it over. ERR_MEMORY, "no memory for WHAT", if it is NULL.
+Err cli_json(json_t *object, const char *what);
 
 #endif

@@ -98,11 +98,7 @@ static Err print_score(const Request *q, const Opened *m, const Score *s, int64_
   json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "model", m->from, "step", (json_int_t)m->step, "tokens",
                         (json_int_t)s->labels, "sequences", (json_int_t)sequences, "bytes", (json_int_t)s->bytes, "loss", loss,
                         "perplexity", exp(loss), "bits_per_byte", s->bytes ? json_real(bits) : json_null());
-  CHECK(j, ERR_MEMORY, "no memory for the result");
-  json_dumpf(j, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(j);
-  return ERR_OK;
+  return cli_json(j, "the result");
 }
 
 static Err evaluate(const Request *q, RunConfig *c, bool is_run, Opened *m, int64_t T) {

@@ -99,7 +99,7 @@ static Err import_all(Import *m, const Words *w) {
   if (w->brief)
     for (int64_t i = 0; i < m->count; i++)
       if (m->entry[i].fate != IMPORT_REFUSED) m->entry[i].fate = IMPORT_FATES;
-  if (w->json) TRY(import_print_json(m, out, stdout));
+  if (w->json) TRY(import_print_json(m, out));
   else import_print_report(m, out, stdout);
   if (!whole) return refused(m);
   return err ? err_give(&info) : ERR_OK;

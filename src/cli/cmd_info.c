@@ -1,6 +1,5 @@
 // pleiad info: what this machine is and what the program makes of it.
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/json.h"
 #include "base/version.h"
@@ -91,12 +90,7 @@ static Err print_json(const Machine *m, const Dev *d, const Peaks *p, const Libr
       isa_names[d->bf16], "threads", pool_threads(d->pool), "version", version_text(), "libraries", libraries,
       "peak_fp32_gflops", p->fp32.peak * 1e-9, "gemm_fp32_gflops", p->fp32.gemm * 1e-9, "peak_bf16_gflops", p->bf16.peak * 1e-9,
       "gemm_bf16_gflops", p->bf16.gemm * 1e-9, "read_gb_s", p->read_bytes * 1e-9, "copy_gb_s", p->copy_bytes * 1e-9);
-  char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-  json_decref(root);
-  CHECK(text, ERR_MEMORY, "no memory for the report");
-  puts(text);
-  free(text);
-  return ERR_OK;
+  return cli_json(root, "the report");
 }
 
 Err cmd_info(int argc, char **argv) {

@@ -43,11 +43,7 @@ static Err print_json(const RunConfig *c, const TrainSummary *s) {
                         (json_int_t)s->best_step, "averaged_loss", real_or_null(s->averaged_loss), "tokens_per_s",
                         real_or_null(s->tokens_per_s), "mfu", real_or_null(s->mfu), "first_step_s", s->first_step_s,
                         "announced_bytes", (json_int_t)s->announced_bytes, "process_bytes", (json_int_t)s->process_bytes);
-  CHECK(j, ERR_MEMORY, "no memory for the summary");
-  json_dumpf(j, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(j);
-  return ERR_OK;
+  return cli_json(j, "the summary");
 }
 
 static void print_text(const RunConfig *c, const TrainSummary *s) {

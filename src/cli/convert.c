@@ -66,14 +66,6 @@ static json_t *shape_json(const WeightTensor *t) {
                         : json_pack("[I]", (json_int_t)t->dim[0]);
 }
 
-static Err print_json(json_t *j) {
-  CHECK(j, ERR_MEMORY, "no memory for the result");
-  json_dumpf(j, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(j);
-  return ERR_OK;
-}
-
 // ---- the dry run
 
 static Err dry_json(const Conversion *c, const WeightSource *s) {
@@ -85,9 +77,10 @@ static Err dry_json(const Conversion *c, const WeightSource *s) {
         tensors, json_pack("{s:s, s:o, s:s, s:s}", "name", s->tensor[i].name, "shape", shape_json(&s->tensor[i]), "dtype",
                            st_type_name(s->tensor[i].type), "from", from));
   }
-  return print_json(json_pack("{s:s, s:s, s:I, s:o, s:O, s:O, s:O, s:s}", "from", c->from, "kind", s->kind, "parameters",
-                              (json_int_t)total_elements(s), "tensors", tensors, "missing", s->missing, "other_shape", s->other,
-                              "left_over", s->left, "tokenizer", s->tokenizer));
+  json_t *j = json_pack("{s:s, s:s, s:I, s:o, s:O, s:O, s:O, s:s}", "from", c->from, "kind", s->kind, "parameters",
+                        (json_int_t)total_elements(s), "tensors", tensors, "missing", s->missing, "other_shape", s->other,
+                        "left_over", s->left, "tokenizer", s->tokenizer);
+  return cli_json(j, "the result");
 }
 
 static void print_list(const char *what, const json_t *list) {
@@ -115,9 +108,10 @@ static void dry_text(const WeightSource *s) {
 static Err report(const Conversion *c, const WeightSource *s, double seconds) {
   double bytes = total_bytes(s);
   if (c->json)
-    return print_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:f}", "out", c->out, "format", c->to, "from", s->path,
-                                "kind", s->kind, "tensors", (json_int_t)s->count, "parameters", (json_int_t)total_elements(s),
-                                "bytes", (json_int_t)bytes, "seconds", seconds));
+    return cli_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:f}", "out", c->out, "format", c->to, "from", s->path,
+                              "kind", s->kind, "tensors", (json_int_t)s->count, "parameters", (json_int_t)total_elements(s),
+                              "bytes", (json_int_t)bytes, "seconds", seconds),
+                    "the result");
   printf("%s: written from %s, %lld parameters in %lld tensors, %.1f MB in %.1f s\n", c->out, s->path,
          (long long)total_elements(s), (long long)s->count, bytes * 1e-6, seconds);
   return ERR_OK;

@@ -142,7 +142,7 @@ Err import_arguments(Import *m, const char *text, size_t size, const char *name)
 // The table as the document shows it.
 void import_print_table(const ImportTable *t, FILE *to);
 void import_print_report(const Import *m, const char *output, FILE *to);
-Err import_print_json(const Import *m, const char *output, FILE *to);
+Err import_print_json(const Import *m, const char *output);
 
 // A list's scalars as words; ERR_ARG says what else it holds. Elements are borrowed from the node.
 Err import_list(const ImportKey *k, const char **word, int64_t room, int64_t *count);

@@ -1,7 +1,7 @@
 // What an import says: the table for the document, the book of a file for people and programs.
 #include <string.h>
 
-#include "base/json.h"
+#include "cli/cli.h"
 #include "cli/import_config.h"
 
 static void print_cell(const char *text, FILE *to) {
@@ -70,7 +70,7 @@ void import_print_report(const Import *m, const char *output, FILE *to) {
   fputc('\n', to);
 }
 
-Err import_print_json(const Import *m, const char *output, FILE *to) {
+Err import_print_json(const Import *m, const char *output) {
   json_t *keys = json_array(), *notes = json_array();
   for (int64_t i = 0; i < m->count; i++) {
     const ImportEntry *e = &m->entry[i];
@@ -85,10 +85,6 @@ Err import_print_json(const Import *m, const char *output, FILE *to) {
                           m->facts.facts.mode == IMPORT_PREDICT ? "predict" : "train", "keys_read", (json_int_t)m->count,
                           "mapped", (json_int_t)m->of[IMPORT_MAPPED], "no_meaning", (json_int_t)m->of[IMPORT_NOTHING],
                           "refused", (json_int_t)m->of[IMPORT_REFUSED], "keys", keys, "notes", notes);
-  CHECK(all, ERR_MEMORY, "no memory for the report");
   json_object_set_new(all, "output", output ? json_string(output) : json_null());
-  json_dumpf(all, to, JSON_COMPACT);
-  fputc('\n', to);
-  json_decref(all);
-  return ERR_OK;
+  return cli_json(all, "the report");
 }

@@ -7,6 +7,7 @@
 
 #include "base/gguf_type.h"
 #include "base/json.h"
+#include "cli/cli.h"
 #include "cli/formats.h"
 #include "cli/info_index.h"
 #include "infer/engine.h"
@@ -253,12 +254,7 @@ static Err print_json(const Info *o) {
                 "weights_bytes", stored, "cache_token_bytes", "bf16", o->cache, "bf16_latent", o->cache_latent, "flop_token",
                 "forward", o->forward, "backward", 2 * o->forward, "training_bytes", training, "serving_bytes", "together",
                 o->serving, "cards", cards_json(o->serving), "files", info_index_json(&o->index));
-  char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-  json_decref(root);
-  CHECK(text, ERR_MEMORY, "no memory for the report");
-  puts(text);
-  free(text);
-  return ERR_OK;
+  return cli_json(root, "the report");
 }
 
 Err info_model(const char *path, int64_t length, bool json) {

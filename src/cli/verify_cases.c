@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "cli/cli.h"
 #include "cli/verify.h"
 #include "cli/verify_commands.h"
 
@@ -105,12 +106,7 @@ static Err print_totals(const Totals *t) {
   json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:O}", "passed", !t->failed && !t->broken, "cases", (json_int_t)t->cases,
                           "compared", (json_int_t)t->compared, "failed", (json_int_t)t->failed, "broken", (json_int_t)t->broken,
                           "results", t->report);
-  char *text = json_dumps(all, JSON_COMPACT);
-  CHECK(text, ERR_MEMORY, "no memory for the report");
-  puts(text);
-  free(text);
-  json_decref(all);
-  return ERR_OK;
+  return cli_json(all, "the report");
 }
 
 Err verify_cases_command(int n, char **folders, int threads, Dtype type, bool json) {

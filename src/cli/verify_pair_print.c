@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "cli/verify_commands.h"
 #include "cli/verify_pair.h"
 
@@ -227,12 +228,7 @@ static Err print_json(const Pair *p, const Meaning *m) {
                 equal, "first_step", p->differs < 0 ? json_null() : json_integer(p->differs), "state",
                 texts_json(p->state, NULL, p->n_state), "numbers_compared", (json_int_t)p->numbers_compared,
                 "numbers_differing", (json_int_t)p->numbers_differing, "arrays", arrays_json(p), "meaning", meaning);
-  char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
-  CHECK(text, ERR_MEMORY, "no memory for the report");
-  puts(text);
-  free(text);
-  json_decref(all);
-  return ERR_OK;
+  return cli_json(all, "the report");
 }
 
 Err verify_pair_command(const char *a, const char *b, bool json) {

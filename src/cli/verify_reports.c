@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/cli.h"
 #include "cli/verify_activations.h"
 #include "cli/verify_commands.h"
 #include "cli/verify_self.h"
@@ -18,12 +19,7 @@ static Err print_json(const VerifyCase *v, const char *first) {
   json_t *report = json_pack("{s:s, s:b, s:I, s:I, s:s?, s:o}", "case", v->name, "passed", v->failed == 0, "compared",
                              (json_int_t)v->compared, "failed", (json_int_t)v->failed, "first", first, "lines",
                              verify_lines_json(v->line, v->n_lines));
-  char *text = report ? json_dumps(report, JSON_COMPACT) : NULL;
-  CHECK(text, ERR_MEMORY, "no memory for the report");
-  puts(text);
-  free(text);
-  json_decref(report);
-  return ERR_OK;
+  return cli_json(report, "the report");
 }
 
 Err verify_self_command(const char *path, int threads, bool json) {
