@@ -1,7 +1,6 @@
 // pleiad bench generate
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -11,6 +10,7 @@
 #include "model/hf_config.h"
 #include "model/owned.h"
 #include "ops/peak.h"
+#include "train/config.h"
 
 static const char help_text[] =
     "pleiad bench generate SHAPE.json [--dtype fp32|bf16] [--prompt N] [--tokens N] [--mla expanded|latent] [--threads N] "
@@ -57,17 +57,16 @@ out:
 
 static Err take_shape(Shape *s, int argc, char **argv) {
   static const char *const known[] = {"--dtype", "--prompt", "--tokens", "--mla", "--threads", "--json", NULL};
-  const char *dtype = "bf16", *mla = "expanded";
+  static const char *const caches[] = {"expanded", "latent", NULL};
+  int type = DT_BF16, latent = 0;
   *s = (Shape){.prompt = 256, .tokens = 32};
-  TRY(cli_value(&argc, argv, "--dtype", &dtype));
-  TRY(cli_value(&argc, argv, "--mla", &mla));
+  TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
+  TRY(cli_choice(&argc, argv, "--mla", caches, &latent));
   TRY(cli_int(&argc, argv, "--prompt", 1, TOKENS_MAX, &s->prompt));
   TRY(cli_int(&argc, argv, "--tokens", 1, TOKENS_MAX, &s->tokens));
   TRY(cli_int(&argc, argv, "--threads", 0, 4096, &s->threads));
-  CHECK(strcmp(dtype, "fp32") == 0 || strcmp(dtype, "bf16") == 0, ERR_ARG, "--dtype %s: fp32 or bf16 is wanted", dtype);
-  CHECK(strcmp(mla, "expanded") == 0 || strcmp(mla, "latent") == 0, ERR_ARG, "--mla %s: expanded or latent is wanted", mla);
-  s->type = strcmp(dtype, "bf16") == 0 ? DT_BF16 : DT_F32;
-  s->latent = strcmp(mla, "latent") == 0;
+  s->type = (Dtype)type;
+  s->latent = latent;
   s->json = cli_flag(&argc, argv, "--json");
   CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG, "bench generate needs a shape: pleiad bench generate SHAPE.json");
   s->path = argv[1];
@@ -133,11 +132,10 @@ out:
 
 static Err print_json(const Shape *s, const Result *r) {
   double rate = r->token_bytes / r->token_s;
-  json_t *j = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "shape", s->path, "dtype",
-                        s->type == DT_BF16 ? "bf16" : "fp32", "active", (json_int_t)model_counts(&s->model).active,
-                        "prompt_tokens_per_s", (double)s->prompt / r->prompt_s, "tokens_per_s", 1 / r->token_s, "token_bytes",
-                        r->token_bytes, "gb_s", rate * 1e-9, "read_gb_s", r->peaks.read_bytes * 1e-9, "of_read",
-                        rate / r->peaks.read_bytes);
+  json_t *j = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "shape", s->path, "dtype", train_dtype_names[s->type],
+                        "active", (json_int_t)model_counts(&s->model).active, "prompt_tokens_per_s",
+                        (double)s->prompt / r->prompt_s, "tokens_per_s", 1 / r->token_s, "token_bytes", r->token_bytes, "gb_s",
+                        rate * 1e-9, "read_gb_s", r->peaks.read_bytes * 1e-9, "of_read", rate / r->peaks.read_bytes);
   return cli_json(j, "the result");
 }
 
@@ -150,8 +148,8 @@ Err bench_generate(int argc, char **argv) {
   if (s.json) return print_json(&s, &r);
   ModelCounts counts = model_counts(&s.model);
   double rate = r.token_bytes / r.token_s;
-  printf("%s in %s: %.1f M parameters, %.1f M active\n", s.path, s.type == DT_BF16 ? "bf16" : "fp32",
-         (double)counts.total * 1e-6, (double)counts.active * 1e-6);
+  printf("%s in %s: %.1f M parameters, %.1f M active\n", s.path, train_dtype_names[s.type], (double)counts.total * 1e-6,
+         (double)counts.active * 1e-6);
   printf("  prompt     %.0f tokens/s\n", (double)s.prompt / r.prompt_s);
   printf("  one by one %.1f tokens/s (%.2f ms): %.1f MB a token, %.1f GB/s, %.1f %% of reading memory (%.1f GB/s)\n",
          1 / r.token_s, r.token_s * 1e3, r.token_bytes * 1e-6, rate * 1e-9, 100 * rate / r.peaks.read_bytes,

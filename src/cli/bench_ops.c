@@ -59,17 +59,17 @@ out:
 }
 
 static Err take_options(Options *o, int argc, char **argv) {
-  const char *dtype = NULL, *threads = "0";
+  static const char *const types[] = {"fp32", "bf16", NULL};
+  const char *threads = "0";
+  int dtype = -1;  // both
   *o = (Options){.shape = "bench/shapes/nano.json", .part = ""};
   o->json = cli_flag(&argc, argv, "--json");
   TRY(cli_value(&argc, argv, "--op", &o->part));
-  TRY(cli_value(&argc, argv, "--dtype", &dtype));
+  TRY(cli_choice(&argc, argv, "--dtype", types, &dtype));
   TRY(cli_value(&argc, argv, "--isa", &o->isa));
   TRY(cli_value(&argc, argv, "--threads", &threads));
-  CHECK(!dtype || strcmp(dtype, "fp32") == 0 || strcmp(dtype, "bf16") == 0, ERR_ARG, "--dtype %s: fp32 or bf16 is wanted",
-        dtype);
-  o->fp32 = !dtype || strcmp(dtype, "fp32") == 0;
-  o->bf16 = !dtype || strcmp(dtype, "bf16") == 0;
+  o->fp32 = dtype != DT_BF16;
+  o->bf16 = dtype != DT_F32;
   char *end;
   long count = strtol(threads, &end, 10);
   CHECK(*threads && !*end && count >= 0 && count <= 4096, ERR_ARG, "--threads %s: a number from 0 (all) to 4096 is wanted",

@@ -73,14 +73,13 @@ static Err take_count(int *argc, char **argv, const char *name, int64_t least, i
 
 static Err take_shape(Shape *s, int argc, char **argv, bool *json) {
   static const char *const known[] = {"--dtype", "--steps", "--micro_batch", "--threads", "--json", NULL};
-  const char *dtype = "fp32";
+  int type = DT_F32;
   *s = (Shape){.steps = 6};
-  TRY(cli_value(&argc, argv, "--dtype", &dtype));
+  TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
   TRY(take_count(&argc, argv, "--steps", 1, STEPS_MAX, &s->steps));
   TRY(take_count(&argc, argv, "--micro_batch", 1, 1 << 20, &s->micro_batch));
   TRY(take_count(&argc, argv, "--threads", 1, 4096, &s->threads));
-  CHECK(strcmp(dtype, "fp32") == 0 || strcmp(dtype, "bf16") == 0, ERR_ARG, "--dtype %s: fp32 or bf16 is wanted", dtype);
-  s->type = strcmp(dtype, "bf16") == 0 ? DT_BF16 : DT_F32;
+  s->type = (Dtype)type;
   *json = cli_flag(&argc, argv, "--json");
   CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG, "bench train needs a shape: pleiad bench train SHAPE.json");
   s->path = argv[1];

@@ -52,6 +52,22 @@ Err cli_int(int *argc, char **argv, const char *name, int64_t low, int64_t high,
   return ERR_OK;
 }
 
+Err cli_choice(int *argc, char **argv, const char *name, const char *const *words, int *choice) {
+  const char *text = NULL;
+  char known[128] = "";
+  TRY(cli_value(argc, argv, name, &text));
+  if (!text) return ERR_OK;
+  for (int i = 0; words[i]; i++) {
+    if (strcmp(text, words[i]) == 0) {
+      *choice = i;
+      return ERR_OK;
+    }
+    size_t used = strlen(known);
+    snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
+  }
+  FAIL(ERR_ARG, "%s %s: %s is wanted", name, text, known);
+}
+
 bool cli_help(int argc, char **argv, const char *text) {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;

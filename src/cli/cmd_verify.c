@@ -1,13 +1,13 @@
 // pleiad verify: whether what the program computes is right, and what differs where it is not.
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/formats.h"
 #include "cli/verify.h"
 #include "cli/verify_commands.h"
 #include "cli/verify_pair.h"
+#include "train/config.h"
 
 static const char help[] =
     "usage: pleiad verify DIR...                   against what others computed: golden cases\n"
@@ -60,15 +60,14 @@ Err cmd_verify(int argc, char **argv) {
   static const char *const options[] = {"--self",    "--trace", "--activations", "--dtype", "--isa",
                                         "--threads", "--json",  "--help",        NULL};
   if (cli_help(argc, argv, help)) return ERR_OK;
-  const char *isa = NULL, *dtype = NULL, *self = NULL, *trace = NULL;
+  const char *isa = NULL, *self = NULL, *trace = NULL;
   int64_t threads = 0;
+  int type = DT_F32;
   bool json = cli_flag(&argc, argv, "--json"), activations = cli_flag(&argc, argv, "--activations");
   TRY(cli_value(&argc, argv, "--isa", &isa));
   TRY(cli_value(&argc, argv, "--self", &self));
   TRY(cli_value(&argc, argv, "--trace", &trace));
-  TRY(cli_value(&argc, argv, "--dtype", &dtype));
-  CHECK(!dtype || strcmp(dtype, "fp32") == 0 || strcmp(dtype, "bf16") == 0, ERR_ARG, "--dtype %s: fp32 or bf16 is wanted",
-        dtype);
+  TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
   TRY(cli_int(&argc, argv, "--threads", 0, 4096, &threads));
   for (int i = 1; i < argc; i++)
     if (argv[i][0] == '-') return cli_no_more(argc - i + 1, argv + i - 1, options);
@@ -82,6 +81,5 @@ Err cmd_verify(int argc, char **argv) {
   if (activations) return verify_activations_command(argv[1], argv[2], (int)threads, json);
   if (self) return verify_self_command(self, (int)threads, json);
   if (is_pair(argc, argv)) return verify_pair_command(argv[1], argv[2], json);
-  bool narrow = dtype && strcmp(dtype, "bf16") == 0;
-  return verify_cases_command(argc - 1, argv + 1, (int)threads, narrow ? DT_BF16 : DT_F32, json);
+  return verify_cases_command(argc - 1, argv + 1, (int)threads, (Dtype)type, json);
 }

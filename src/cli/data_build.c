@@ -56,15 +56,6 @@ static const char *const known[] = {"--tokenizer", "--output", "--key",      "--
                                     "--eod",       "--no-eod", "--skip-bad", "--threads",  "--fresh",
                                     "--json",      "--sft",    "--length",   "--original", NULL};
 
-static Err choose(const char *option, const char *value, const char *const *names, int *out) {
-  for (int i = 0; names[i]; i++) {
-    if (strcmp(value, names[i]) != 0) continue;
-    *out = i;
-    return ERR_OK;
-  }
-  FAIL(ERR_ARG, "%s %s: %s, %s or %s is wanted", option, value, names[0], names[1], names[2]);
-}
-
 static Err find_eod(const Tokenizer *t, const char *text, int32_t *eod) {
   *eod = text ? tokenizer_id(t, text) : tokenizer_eos(t);
   if (*eod >= 0) return ERR_OK;
@@ -78,12 +69,14 @@ static Err find_eod(const Tokenizer *t, const char *text, int32_t *eod) {
 }
 
 typedef struct {
-  const char *tokenizer, *output, *key, *format, *split, *eod, *threads;
+  const char *tokenizer, *output, *key, *eod, *threads;
+  int format, split;  // an InputFormat, a TextSplit
   bool no_eod, skip_bad, fresh, json;
 } Words;
 
 static Err read_words(int *argc, char **argv, Words *w) {
-  *w = (Words){.key = "text", .format = "auto", .split = "file", .threads = "0"};
+  static const char *const formats[] = {"auto", "jsonl", "text", NULL}, *const splits[] = {"file", "blank-line", "line", NULL};
+  *w = (Words){.key = "text", .threads = "0"};
   w->no_eod = cli_flag(argc, argv, "--no-eod");
   w->skip_bad = cli_flag(argc, argv, "--skip-bad");
   w->fresh = cli_flag(argc, argv, "--fresh");
@@ -91,8 +84,8 @@ static Err read_words(int *argc, char **argv, Words *w) {
   TRY(cli_value(argc, argv, "--tokenizer", &w->tokenizer));
   TRY(cli_value(argc, argv, "--output", &w->output));
   TRY(cli_value(argc, argv, "--key", &w->key));
-  TRY(cli_value(argc, argv, "--format", &w->format));
-  TRY(cli_value(argc, argv, "--split", &w->split));
+  TRY(cli_choice(argc, argv, "--format", formats, &w->format));
+  TRY(cli_choice(argc, argv, "--split", splits, &w->split));
   TRY(cli_value(argc, argv, "--eod", &w->eod));
   TRY(cli_value(argc, argv, "--threads", &w->threads));
   for (int i = 1; i < *argc; i++) {
@@ -133,16 +126,12 @@ static void print_json(const char *output, const BuildReport *r) {
 }
 
 Err data_build_command(int argc, char **argv) {
-  static const char *const formats[] = {"auto", "jsonl", "text", NULL}, *const splits[] = {"file", "blank-line", "line", NULL};
   if (cli_help(argc, argv, help)) return ERR_OK;
   Words w;
   const char *sft = NULL;
   TRY(cli_value(&argc, argv, "--sft", &sft));
   if (sft) return data_sft_command(argc, argv, sft);
   TRY(read_words(&argc, argv, &w));
-  int format, split;
-  TRY(choose("--format", w.format, formats, &format));
-  TRY(choose("--split", w.split, splits, &split));
   char *end;
   long threads = strtol(w.threads, &end, 10);
   CHECK(!*end && threads >= 0 && threads <= 4096, ERR_ARG, "--threads %s: 0 to 4096 is wanted", w.threads);
@@ -151,8 +140,8 @@ Err data_build_command(int argc, char **argv) {
   BuildOptions o = {.output = w.output,
                     .input = (const char *const *)argv + 1,
                     .inputs = argc - 1,
-                    .format = (InputFormat)format,
-                    .split = (TextSplit)split,
+                    .format = (InputFormat)w.format,
+                    .split = (TextSplit)w.split,
                     .key = w.key,
                     .tokenizer = t,
                     .tokenizer_path = w.tokenizer,
