@@ -1,13 +1,11 @@
 // pleiad bench generate
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "cli/bench.h"
+#include "cli/bench_parts.h"
 #include "cli/cli.h"
 #include "infer/engine.h"
-#include "model/hf_config.h"
 #include "model/owned.h"
 #include "ops/peak.h"
 #include "train/config.h"
@@ -41,18 +39,13 @@ typedef struct {
 } Result;
 
 static Err read_shape(Shape *s) {
-  json_t *root = NULL;
-  TRY(json_read(&root, s->path, true));
-  Err err = ERR_OK;
-  const json_t *hf = json_object_get(root, "hf");
-  CHECK_OUT(json_is_object(hf), ERR_FORMAT, "%s: no object \"hf\" (a Hugging Face configuration)", s->path);
-  TRY_OUT(hf_config_read(hf, s->path, &s->model));
-  CHECK_OUT(s->prompt + s->tokens <= s->model.model.max_length, ERR_ARG,
-            "--prompt %lld and --tokens %lld are more than the %lld positions of %s", (long long)s->prompt,
-            (long long)s->tokens, (long long)s->model.model.max_length, s->path);
-out:
+  json_t *root;
+  TRY(bench_read_shape(&root, s->path, &s->model));
   json_decref(root);
-  return err;
+  CHECK(s->prompt + s->tokens <= s->model.model.max_length, ERR_ARG,
+        "--prompt %lld and --tokens %lld are more than the %lld positions of %s", (long long)s->prompt, (long long)s->tokens,
+        (long long)s->model.model.max_length, s->path);
+  return ERR_OK;
 }
 
 static Err take_shape(Shape *s, int argc, char **argv) {
@@ -73,11 +66,6 @@ static Err take_shape(Shape *s, int argc, char **argv) {
   argv[1] = argv[0];
   TRY(cli_no_more(argc - 1, argv + 1, known));
   return read_shape(s);
-}
-
-static int compare_reals(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
 }
 
 // What a token reads in the middle of the answer: a table that is only looked up is not read.
@@ -102,7 +90,7 @@ static Err time_tokens(const Shape *s, Session *session, Result *r) {
     TRY(session_feed(session, &id, 1, false));
     seconds[i] = clock_s() - begin;
   }
-  qsort(seconds, (size_t)s->tokens, sizeof *seconds, compare_reals);
+  bench_sort(seconds, s->tokens);
   r->token_s = seconds[s->tokens / 2];
   return ERR_OK;
 }

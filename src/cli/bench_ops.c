@@ -8,8 +8,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/bench.h"
+#include "cli/bench_parts.h"
 #include "cli/cli.h"
 #include "ops/peak.h"
+#include "train/config.h"
 
 static const char help_text[] =
     "pleiad bench ops [SHAPE.json] [--op PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N] [--json]\n"
@@ -41,9 +43,9 @@ typedef struct {
   bool fp32, bf16, json;
   int threads;
   BenchSizes sizes;
-} Options;
+} Request;
 
-static Err read_shape(Options *o) {
+static Err read_shape(Request *o) {
   json_t *root = NULL;
   TRY(json_read(&root, o->shape, true));
   Err err = ERR_OK;
@@ -58,14 +60,13 @@ out:
   return err;
 }
 
-static Err take_options(Options *o, int argc, char **argv) {
-  static const char *const types[] = {"fp32", "bf16", NULL};
+static Err take_options(Request *o, int argc, char **argv) {
   const char *threads = "0";
   int dtype = -1;  // both
-  *o = (Options){.shape = "bench/shapes/nano.json", .part = ""};
+  *o = (Request){.shape = "bench/shapes/nano.json", .part = ""};
   o->json = cli_flag(&argc, argv, "--json");
   TRY(cli_value(&argc, argv, "--op", &o->part));
-  TRY(cli_choice(&argc, argv, "--dtype", types, &dtype));
+  TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &dtype));
   TRY(cli_value(&argc, argv, "--isa", &o->isa));
   TRY(cli_value(&argc, argv, "--threads", &threads));
   o->fp32 = dtype != DT_BF16;
@@ -84,11 +85,6 @@ static Err take_options(Options *o, int argc, char **argv) {
   return read_shape(o);
 }
 
-static int compare_reals(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 // Median seconds of a call (and the least), after one that warms up.
 static double median_s(Dev *dev, const BenchCase *c, BenchJob *job, double *least_s) {
   double seconds[RUNS_MAX];
@@ -99,13 +95,13 @@ static double median_s(Dev *dev, const BenchCase *c, BenchJob *job, double *leas
     c->run(dev, job);
     seconds[runs] = clock_s() - begin;
   }
-  qsort(seconds, (size_t)runs, sizeof *seconds, compare_reals);
+  bench_sort(seconds, runs);
   *least_s = seconds[0];
   return seconds[runs / 2];
 }
 
 typedef struct {
-  const Options *o;
+  const Request *o;
   Dev *dev;
   Peaks peaks;
   json_t *results;
@@ -118,7 +114,7 @@ static void report(const Bench *b, const char *op, const char *from, const char 
   double rate = product ? job->flops / s : bytes / s;
   double peak = product ? (job->type == DT_BF16 ? b->peaks.bf16.peak : b->peaks.fp32.peak)
                         : (4 * job->write_bytes >= bytes ? b->peaks.copy_bytes : b->peaks.read_bytes);
-  const char *type = job->type == DT_BF16 ? "bf16" : "fp32", *unit = product ? "GFLOP/s" : "GB/s";
+  const char *type = train_dtype_names[job->type], *unit = product ? "GFLOP/s" : "GB/s";
   if (!b->o->json)
     printf("%-25s %-27s %-4s %-12s %9.3f ms %9.1f %-7s %6.1f %%\n", op, what, type, from, s * 1e3, rate * 1e-9, unit,
            100 * rate / peak);
@@ -166,8 +162,8 @@ static Err run_level(const Bench *b) {
   return ERR_OK;
 }
 
-// One level on a device of its own; `*done` when there is no such level here.
-static Err bench_level(const Options *o, Isa isa, json_t *levels, json_t *results) {
+// One level on a device of its own.
+static Err bench_level(const Request *o, Isa isa, json_t *levels, json_t *results) {
   Dev dev;
   Bench b = {.o = o, .dev = &dev, .results = results};
   CHECK(setenv("PLEIAD_ISA", isa_names[isa], 1) == 0, ERR_MEMORY, "no memory for a variable of the environment");
@@ -190,7 +186,7 @@ out:
 
 Err bench_ops(int argc, char **argv) {
   if (cli_help(argc, argv, help_text)) return ERR_OK;
-  Options o;
+  Request o;
   TRY(take_options(&o, argc, argv));
   Dev best;
   if (o.isa) CHECK(setenv("PLEIAD_ISA", o.isa, 1) == 0, ERR_MEMORY, "no memory for a variable of the environment");

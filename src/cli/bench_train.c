@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "cli/bench.h"
+#include "cli/bench_parts.h"
 #include "cli/cli.h"
-#include "model/hf_config.h"
 #include "ops/peak.h"
 #include "train/config.h"
 #include "train/trainer.h"
@@ -41,12 +40,9 @@ typedef struct {
 } Result;
 
 static Err read_shape(Shape *s) {
-  json_t *root = NULL;
-  TRY(json_read(&root, s->path, true));
+  json_t *root;
+  TRY(bench_read_shape(&root, s->path, &s->model));
   Err err = ERR_OK;
-  const json_t *hf = json_object_get(root, "hf");
-  CHECK_OUT(json_is_object(hf), ERR_FORMAT, "%s: no object \"hf\" (a Hugging Face configuration)", s->path);
-  TRY_OUT(hf_config_read(hf, s->path, &s->model));
   TRY_OUT(json_int(root, "batch", s->path, &s->batch));
   TRY_OUT(json_int(root, "seq", s->path, &s->T));
   CHECK_OUT(s->batch >= 1 && s->T >= 2 && s->T <= s->model.model.max_length, ERR_CONFIG,
@@ -101,11 +97,6 @@ static void fill_random(Batch *b, const Shape *s) {
   }
 }
 
-static int compare_reals(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static Err time_steps(Trainer *t, const Shape *s, Result *r) {
   double seconds[STEPS_MAX];
   Progress progress;
@@ -122,7 +113,7 @@ static Err time_steps(Trainer *t, const Shape *s, Result *r) {
     progress_update(&progress, (double)(i + 1));
   }
   progress_end(&progress);
-  qsort(seconds, (size_t)s->steps, sizeof *seconds, compare_reals);
+  bench_sort(seconds, s->steps);
   r->best_s = seconds[0];
   r->median_s = s->steps % 2 ? seconds[s->steps / 2] : (seconds[s->steps / 2 - 1] + seconds[s->steps / 2]) / 2;
   memcpy(r->phase_s, t->phase_s, sizeof r->phase_s);
