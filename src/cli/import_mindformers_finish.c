@@ -42,6 +42,11 @@ static void without_meaning(Import *m, const char *prefix, const char *why) {
   }
 }
 
+// Several such, NULL at the end.
+static void all_without_meaning(Import *m, const char *const *keys, const char *why) {
+  for (; *keys; keys++) without_meaning(m, *keys, why);
+}
+
 static bool legacy(const Import *m) { return import_said(m, MODEL "num_layers") || import_said(m, MODEL "num_heads"); }
 
 static Err finish_experts(Import *m) {
@@ -58,8 +63,9 @@ static Err finish_experts(Import *m) {
                                        MODEL "scoring_func",
                                        MODEL "first_k_dense_replace",
                                        MODEL "n_group",
-                                       MODEL "topk_group"};
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) without_meaning(m, keys[i], "the model has no experts");
+                                       MODEL "topk_group",
+                                       NULL};
+    all_without_meaning(m, keys, "the model has no experts");
     memset(&c->moe, 0, sizeof c->moe);
     c->moe.groups = c->moe.top_groups = 1;
     return ERR_OK;
@@ -110,13 +116,10 @@ static Err finish_positions(Import *m) {
   }
   CHECK(legacy(m) || c->rope.factor <= 1, ERR_CONFIG,
         "%s: rotary_scaling_factor %g without position_embedding_type yarn; set it 1, or say yarn", m->path, c->rope.factor);
-  static const char *const keys[] = {"scaling_factor.", "rope_scaling.", "rotary_scaling_factor", "beta_fast",
-                                     "beta_slow",       "mscale",        "mscale_all_dim"};
-  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-    char key[64];
-    snprintf(key, sizeof key, MODEL "%s", keys[i]);
-    without_meaning(m, key, "positions are not scaled: YARN is not asked for");
-  }
+  static const char *const keys[] = {
+      MODEL "scaling_factor.", MODEL "rope_scaling.", MODEL "rotary_scaling_factor", MODEL "beta_fast",
+      MODEL "beta_slow",       MODEL "mscale",        MODEL "mscale_all_dim",        NULL};
+  all_without_meaning(m, keys, "positions are not scaled: YARN is not asked for");
   c->rope.factor = 1;
   c->rope.beta_fast = 32;
   c->rope.beta_slow = 1;
@@ -132,12 +135,9 @@ static Err finish_model(Import *m) {
   int64_t length = m->facts.facts.length, positions = m->facts.facts.positions, narrow = m->facts.facts.embedding;
   c->attention.kv_heads = m->facts.facts.kv_heads > 0 ? m->facts.facts.kv_heads : c->attention.heads;
   if (!m->facts.facts.mla) {
-    static const char *const keys[] = {"q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"};
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-      char key[64];
-      snprintf(key, sizeof key, MODEL "%s", keys[i]);
-      without_meaning(m, key, "multi_latent_attention is false");
-    }
+    static const char *const keys[] = {MODEL "q_lora_rank",      MODEL "kv_lora_rank", MODEL "qk_nope_head_dim",
+                                       MODEL "qk_rope_head_dim", MODEL "v_head_dim",   NULL};
+    all_without_meaning(m, keys, "multi_latent_attention is false");
     memset(&c->mla, 0, sizeof c->mla);
     c->attention.qk_norm = m->facts.facts.qk_norm == 1;
   } else {
@@ -219,13 +219,10 @@ static Err finish_training(Import *m) {
   else without_meaning(m, "train_dataset.data_loader.config.eod", "nothing asks where documents end");
   snprintf(c->train.init, sizeof c->train.init, "%s", m->facts.facts.load);
   if (*c->train.init) import_note(m, "train.init: weights of others go through pleiad import first; name its folder");
-  static const char *const keys[] = {"do_sample",          "temperature",       "top_k",         "top_p",
-                                     "repetition_penalty", "max_decode_length", "max_new_tokens"};
-  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-    char key[64];
-    snprintf(key, sizeof key, MODEL "%s", keys[i]);
-    without_meaning(m, key, "a training run makes no text");
-  }
+  static const char *const keys[] = {
+      MODEL "do_sample",          MODEL "temperature",       MODEL "top_k",          MODEL "top_p",
+      MODEL "repetition_penalty", MODEL "max_decode_length", MODEL "max_new_tokens", NULL};
+  all_without_meaning(m, keys, "a training run makes no text");
   if (!*c->data.train) import_note(m, "data.train: not said; give --data.train PREFIX");
   return import_groups_finish(m);
 }
@@ -244,8 +241,9 @@ static Err finish_generation(Import *m) {
                                      "do_eval",
                                      "eval_step_interval",
                                      "parallel_config.",
-                                     "micro_batch_interleave_num"};
-  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) without_meaning(m, keys[i], "a generation does not train");
+                                     "micro_batch_interleave_num",
+                                     NULL};
+  all_without_meaning(m, keys, "a generation does not train");
   without_meaning(m, MODEL "sigma", "weights are loaded");
   without_meaning(m, MODEL "initializer_range", "weights are loaded");
   without_meaning(m, MODEL "param_init_std_rules.", "weights are loaded");
