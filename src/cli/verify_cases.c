@@ -16,13 +16,15 @@ typedef struct {
   json_t *report;  // of the cases; NULL without --json
 } Totals;
 
-void verify_print_lines(const VerifyLine *line, int n) {
+void verify_print_case(const VerifyCase *v) {
+  printf("%s: %s\n", v->name, v->failed ? "FAILED" : "passed");
   printf("  %-42s %10s %10s %9s  %s\n", "", "error", "tolerance", "numbers", "worst at");
-  for (int i = 0; i < n; i++) {
-    const VerifyLine *l = &line[i];
+  for (int i = 0; i < v->n_lines; i++) {
+    const VerifyLine *l = &v->line[i];
     printf("  %-42s %10.3g %10.3g %9lld  %s%s\n", l->what, l->error, l->tolerance, (long long)l->compared,
            l->failed ? "FAILED " : "", l->error > 0 ? l->place : "");
   }
+  printf("  %lld numbers compared, %lld failed\n", (long long)v->compared, (long long)v->failed);
 }
 
 static json_t *line_json(const VerifyLine *l) {
@@ -31,20 +33,14 @@ static json_t *line_json(const VerifyLine *l) {
                    (json_int_t)l->compared, "failed", (json_int_t)l->failed, "place", l->place);
 }
 
-json_t *verify_lines_json(const VerifyLine *line, int n) {
+json_t *verify_lines_json(const VerifyCase *v) {
   json_t *lines = json_array();
-  for (int i = 0; i < n; i++) json_array_append_new(lines, line_json(&line[i]));
+  for (int i = 0; i < v->n_lines; i++) json_array_append_new(lines, line_json(&v->line[i]));
   return lines;
 }
 
-static void print_case(const VerifyCase *v) {
-  printf("%s: %s\n", v->name, v->failed ? "FAILED" : "passed");
-  verify_print_lines(v->line, v->n_lines);
-  printf("  %lld numbers compared, %lld failed\n\n", (long long)v->compared, (long long)v->failed);
-}
-
 static json_t *case_json(const VerifyCase *v) {
-  json_t *lines = verify_lines_json(v->line, v->n_lines);
+  json_t *lines = verify_lines_json(v);
   return json_pack("{s:s, s:b, s:I, s:I, s:o}", "case", v->name, "passed", !v->failed, "compared", (json_int_t)v->compared,
                    "failed", (json_int_t)v->failed, "lines", lines);
 }
@@ -67,7 +63,8 @@ static Err run_case(Totals *t, const char *folder) {
     err = ERR_OK;
   } else if (!err) {
     verify_sort(v);
-    print_case(v);
+    verify_print_case(v);
+    printf("\n");
     if (t->report) json_array_append_new(t->report, case_json(v));
     t->cases++;
     t->compared += v->compared;

@@ -19,8 +19,8 @@ Err verify_activations_command(const char *a, const char *b, int threads, bool j
 Err verify_self_command(const char *path, int threads, bool json);
 // A model against a trace of another program's.
 Err verify_trace_command(const char *trace, const char *path, int threads, bool json);
-// Lines of a report as a table; as JSON.
-void verify_print_lines(const VerifyLine *line, int n);
-json_t *verify_lines_json(const VerifyLine *line, int n);
+// A report as a table; its lines as JSON.
+void verify_print_case(const VerifyCase *v);
+json_t *verify_lines_json(const VerifyCase *v);
 
 #endif

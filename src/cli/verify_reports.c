@@ -8,17 +8,11 @@
 #include "cli/verify_self.h"
 #include "cli/verify_trace.h"
 
-static void print_table(const VerifyCase *v) {
-  printf("%s: %s\n", v->name, v->failed ? "FAILED" : "passed");
-  verify_print_lines(v->line, v->n_lines);
-  printf("  %lld numbers compared, %lld failed\n", (long long)v->compared, (long long)v->failed);
-}
-
 // first: the line to begin with; NULL without one.
 static Err print_json(const VerifyCase *v, const char *first) {
-  json_t *report = json_pack("{s:s, s:b, s:I, s:I, s:s?, s:o}", "case", v->name, "passed", v->failed == 0, "compared",
-                             (json_int_t)v->compared, "failed", (json_int_t)v->failed, "first", first, "lines",
-                             verify_lines_json(v->line, v->n_lines));
+  json_t *report =
+      json_pack("{s:s, s:b, s:I, s:I, s:s?, s:o}", "case", v->name, "passed", v->failed == 0, "compared",
+                (json_int_t)v->compared, "failed", (json_int_t)v->failed, "first", first, "lines", verify_lines_json(v));
   return cli_json(report, "the report");
 }
 
@@ -28,7 +22,7 @@ Err verify_self_command(const char *path, int threads, bool json) {
   Err err = verify_self(v, path, threads);
   if (!err) {
     verify_sort(v);
-    print_table(v);
+    verify_print_case(v);
     if (json) err = print_json(v, v->failed ? v->line[0].what : NULL);
   }
   int64_t failed = v->failed;
@@ -43,7 +37,7 @@ static Err print_way(const VerifyCase *v, bool json, bool *parted) {
   int first = verify_first(v);
   const char *what = first >= 0 ? v->line[first].what : NULL;
   *parted = what != NULL;
-  print_table(v);
+  verify_print_case(v);
   if (what) printf("  the first that differs is %s: what comes before it agrees, so look at %s\n", what, trace_meaning(what));
   return json ? print_json(v, what) : ERR_OK;
 }
