@@ -20,10 +20,8 @@ static Err tokenizer_path(const char *model, char out[PATH_BYTES]) {
       snprintf(out, PATH_BYTES, "%s", model);
       return ERR_OK;
     }
-  const Format *format;
   WeightSource *source;
-  TRY(format_of(&format, model));
-  TRY(format->open(&source, model));
+  TRY(format_open(&source, model));
   snprintf(out, PATH_BYTES, "%s", source->tokenizer);
   weights_close(source);
   return ERR_OK;

@@ -137,10 +137,8 @@ static Err write_out(const Conversion *c, WeightSource *s) {
 }
 
 Err convert(const Conversion *c) {
-  const Format *from;
   WeightSource *s;
-  TRY(format_of(&from, c->from));
-  TRY(from->open(&s, c->from));
+  TRY(format_open(&s, c->from));
   Err err = write_out(c, s);
   weights_close(s);
   return err;

@@ -75,15 +75,15 @@ static Err save_gguf(const char *path, WeightSource *source, const FormatSave *o
   return gguf_save(path, source, &s);
 }
 
-const Format formats[] = {{"pleiad", "a run's folder or a checkpoint", is_pleiad, checkpoint_source_open, save_pleiad},
-                          {"hf", "a Hugging Face folder", hf_is_folder, hf_source_open, save_hf},
-                          {"gguf", "a GGUF file", gguf_is, open_gguf, save_gguf},
-                          {0}};
+static const Format formats[] = {{"pleiad", is_pleiad, checkpoint_source_open, save_pleiad},
+                                 {"hf", hf_is_folder, hf_source_open, save_hf},
+                                 {"gguf", gguf_is, open_gguf, save_gguf},
+                                 {0}};
 
-Err format_of(const Format **format, const char *path) {
+Err format_open(WeightSource **source, const char *path) {
   CHECK(file_exists(path), ERR_IO, "%s: no such file or folder; want " FORMATS_TEXT, path);
-  for (*format = formats; (*format)->name; ++*format)
-    if ((*format)->is(path)) return ERR_OK;
+  for (const Format *f = formats; f->name; f++)
+    if (f->is(path)) return f->open(source, path);
   FAIL(ERR_IO, "%s: neither a checkpoint, nor a folder with a config.json, nor a GGUF file; want " FORMATS_TEXT, path);
 }
 

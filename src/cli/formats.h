@@ -15,19 +15,18 @@ typedef struct {
 } FormatSave;
 
 typedef struct {
-  const char *name, *what;  // "hf", "a Hugging Face folder"
+  const char *name;  // "hf"
   bool (*is)(const char *path);
   // Faults of its tensors are in the source (weights_check); an error is what cannot be read at all.
   Err (*open)(WeightSource **source, const char *path);
   Err (*save)(const char *path, WeightSource *source, const FormatSave *o);
 } Format;
 
-extern const Format formats[];  // name NULL at the end
 // What writes a tokenizer's files where they are not to be copied (a GGUF file); else NULL.
 typedef Err TokenizerWriter(WeightSource *source, const char *folder);
 TokenizerWriter *format_tokenizer_writer(const char *tokenizer);
-// By looking at what lies at the path. ERR_IO says what is wanted.
-Err format_of(const Format **format, const char *path);
+// Opens what lies at the path, by looking at it. ERR_IO says what is wanted.
+Err format_open(WeightSource **source, const char *path);
 // By its name; ERR_ARG lists the names.
 Err format_named(const Format **format, const char *name);
 

@@ -46,10 +46,8 @@ static Err from_yaml(const char *path, ModelConfig *config) {
 }
 
 static Err from_weights(const char *path, ModelConfig *config) {
-  const Format *format;
   WeightSource *source;
-  TRY(format_of(&format, path));
-  TRY(format->open(&source, path));
+  TRY(format_open(&source, path));
   *config = source->config;
   weights_close(source);
   return ERR_OK;

@@ -51,13 +51,11 @@ static Err load(Opened *m, const OpenOptions *o, WeightSource *s) {
 }
 
 Err opened_open(Opened *m, const OpenOptions *o) {
-  const Format *format;
   WeightSource *source;
   *m = (Opened){.step = -1};
-  TRY(format_of(&format, o->path));
-  TRY(dev_open(&m->dev, o->threads));
-  TRY(format->open(&source, o->path));
-  Err err = load(m, o, source);
+  TRY(format_open(&source, o->path));
+  Err err = dev_open(&m->dev, o->threads);
+  if (!err) err = load(m, o, source);
   weights_close(source);
   return err;
 }

@@ -68,10 +68,8 @@ static Err open_run_file(Self *s, const char *path) {
 }
 
 static Err open_model(Self *s, const char *path) {
-  const Format *format;
   WeightSource *source;
-  TRY(format_of(&format, path));
-  TRY(format->open(&source, path));
+  TRY(format_open(&source, path));
   s->config = source->config;
   Err err = check_length(s);
   TrainerOptions o = options_of(s, s->threads);

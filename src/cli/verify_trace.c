@@ -165,12 +165,10 @@ static Err forward(Trace *t) {
 }
 
 static Err run(Trace *t, const char *trace, const char *path, int threads) {
-  const Format *format;
   WeightSource *source;
   TRY(safetensors_open(&t->file, trace));
   TRY(read_type(t));
-  TRY(format_of(&format, path));
-  TRY(format->open(&source, path));
+  TRY(format_open(&source, path));
   Err err = open_trainer(t, source, threads);
   weights_close(source);
   TRY(err);

@@ -56,11 +56,10 @@ static void save_model(const char *folder, StType type, size_t shard_bytes) {
 }
 
 static Err convert_as(const char *from, const char *to, const char *format_name, const FormatSave *o) {
-  const Format *in, *out;
+  const Format *out;
   WeightSource *s;
-  TRY(format_of(&in, from));
   TRY(format_named(&out, format_name));
-  TRY(in->open(&s, from));
+  TRY(format_open(&s, from));
   Err err = out->save(to, s, o);
   weights_close(s);
   return err;
