@@ -20,7 +20,7 @@ static Err undefined(JinjaRun *r, Value *out, const char *format, ...) {
 
 static int shown(size_t size) { return size > 80 ? 80 : (int)size; }
 
-static Err bound_method(JinjaRun *r, const Builtin *b, Value self, Value *out) {
+Err run_method(JinjaRun *r, const Builtin *b, Value self, Value *out) {
   CHECK(b->fn, ERR_FORMAT, ".%s of a %s is not supported", b->name, value_type_name(self));
   CHECK(!self.safe, ERR_FORMAT, ".%s of safe text, which would escape, is not supported", b->name);
   Method *m;
@@ -39,7 +39,7 @@ Err value_attribute(JinjaRun *r, Value a, const char *name, size_t size, Value *
     return loop_attribute(r, (Loop *)(uintptr_t)a.other, name, size, out);
   }
   const Builtin *method = builtin_method(a, name, size);
-  if (method) return bound_method(r, method, a, out);
+  if (method) return run_method(r, method, a, out);
   if (a.kind == VALUE_MAP || a.kind == VALUE_NAMESPACE) {
     TRY(workspace_step(&r->work, (size_t)a.map->count / 16));
     const Value *found = value_get_text(a.map, name, size);

@@ -91,13 +91,7 @@ static bool same(const char *name, size_t size, const char *word) {
   return strlen(word) == size && memcmp(name, word, size) == 0;
 }
 
-static Err loop_method(JinjaRun *r, Loop *l, const Builtin *b, Value *out) {
-  Method *m;
-  TRY(workspace_take(&r->work, sizeof *m, &m));
-  *m = (Method){.builtin = b, .self = {.kind = VALUE_OTHER, .other_kind = OTHER_LOOP, .other = l}};
-  *out = (Value){.kind = VALUE_OTHER, .other_kind = OTHER_METHOD, .other = m};
-  return ERR_OK;
-}
+static Value loop_value(const Loop *l) { return (Value){.kind = VALUE_OTHER, .other_kind = OTHER_LOOP, .other = l}; }
 
 Err loop_attribute(JinjaRun *r, Loop *l, const char *name, size_t size, Value *out) {
   static const Builtin cycle = {"cycle", "*", 1, loop_cycle}, changed = {"changed", "*", 0, loop_changed};
@@ -108,8 +102,8 @@ Err loop_attribute(JinjaRun *r, Loop *l, const char *name, size_t size, Value *o
   else if (same(name, size, "depth")) *out = value_int(1);  // counts recursive calls, of which there are none
   else if (same(name, size, "depth0")) *out = value_int(0);
   else if (same(name, size, "previtem")) *out = l->index0 == 0 ? value_undefined("there is no previous item") : l->before;
-  else if (same(name, size, "cycle")) return loop_method(r, l, &cycle, out);
-  else if (same(name, size, "changed")) return loop_method(r, l, &changed, out);
+  else if (same(name, size, "cycle")) return run_method(r, &cycle, loop_value(l), out);
+  else if (same(name, size, "changed")) return run_method(r, &changed, loop_value(l), out);
   else if (same(name, size, "last") || same(name, size, "nextitem")) {
     TRY(peek(r, l));
     *out = same(name, size, "last") ? value_bool(!l->more) : l->more ? l->after : value_undefined("there is no next item");
@@ -141,7 +135,7 @@ static Err run_item(JinjaRun *r, const JinjaNode *n, Loop *l, Value item) {
   l->now = item;
   l->index0++;
   TRY(scope_open(r, l->outside, n->d, &r->scope));
-  TRY(scope_set(r, r->scope, r->t->loop_symbol, (Value){.kind = VALUE_OTHER, .other_kind = OTHER_LOOP, .other = l}));
+  TRY(scope_set(r, r->scope, r->t->loop_symbol, loop_value(l)));
   TRY(run_assign(r, n->a, item));
   bool tracked = item.kind == VALUE_MAP && item.map->mark >= 0 && r->tracked == 0 && r->out == &r->text;
   size_t begin = r->text.size;

@@ -74,6 +74,8 @@ Err run_place(JinjaRun *r, const JinjaNode *n, Err err);
 Err run_assign(JinjaRun *r, const JinjaNode *target, Value v);
 // What running the body writes.
 Err run_capture(JinjaRun *r, const JinjaNode *body, Value *out);
+// A method of `self` as a value that can be called.
+Err run_method(JinjaRun *r, const Builtin *b, Value self, Value *out);
 Err run_macro(JinjaRun *r, const Macro *m, const JinjaNode *call, Value *out);
 Err run_for(JinjaRun *r, const JinjaNode *n);
 Err loop_attribute(JinjaRun *r, Loop *l, const char *name, size_t size, Value *out);
