@@ -1,6 +1,10 @@
 #include "text/jinja_builtin.h"
 
-#include <string.h>
+const Builtin *builtin_find(const Builtin *list, size_t count, const char *name, size_t size) {
+  for (size_t i = 0; i < count; i++)
+    if (builtin_is(&list[i], name, size)) return &list[i];
+  return NULL;
+}
 
 // The i-th name of a list of arguments, and its length.
 static const char *argument_at(const Builtin *b, int i, size_t *size) {

@@ -2,6 +2,8 @@
 #ifndef TEXT_JINJA_BUILTIN_H
 #define TEXT_JINJA_BUILTIN_H
 
+#include <string.h>
+
 #include "text/jinja_tree.h"
 
 typedef struct JinjaRun JinjaRun;
@@ -27,6 +29,11 @@ struct Builtin {
   BuiltinFn *fn;  // NULL: known in Python or Jinja, not supported here
 };
 
+static inline bool builtin_is(const Builtin *b, const char *name, size_t size) {
+  return strlen(b->name) == size && memcmp(b->name, name, size) == 0;
+}
+// The one of that name in a list; NULL if there is none.
+const Builtin *builtin_find(const Builtin *list, size_t count, const char *name, size_t size);
 const Builtin *builtin_filter(const char *name, size_t size);  // NULL if it is not known
 const Builtin *builtin_test(const char *name, size_t size);
 const Builtin *builtin_function(const char *name, size_t size);

@@ -306,7 +306,5 @@ static const Builtin filters[] = {
 };
 
 const Builtin *builtin_filter(const char *name, size_t size) {
-  for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
-    if (strlen(filters[i].name) == size && memcmp(filters[i].name, name, size) == 0) return &filters[i];
-  return NULL;
+  return builtin_find(filters, sizeof filters / sizeof *filters, name, size);
 }

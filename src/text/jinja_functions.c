@@ -76,9 +76,7 @@ static const Builtin functions[] = {
 };
 
 const Builtin *builtin_function(const char *name, size_t size) {
-  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-    if (strlen(functions[i].name) == size && memcmp(functions[i].name, name, size) == 0) return &functions[i];
-  return NULL;
+  return builtin_find(functions, sizeof functions / sizeof *functions, name, size);
 }
 
 Err run_now(JinjaRun *r, const char *format, Value *out) {

@@ -290,15 +290,13 @@ const Builtin *builtin_method(Value self, const char *name, size_t size) {
   int of = self.kind == VALUE_TEXT ? OF_TEXT : self.kind == VALUE_MAP ? OF_MAP : value_is_number(self) ? OF_NUMBER : 0;
   if (self.kind == VALUE_LIST && self.list->kind <= LIST_TUPLE) of = OF_LIST;
   for (size_t i = 0; i < METHODS; i++)
-    if ((methods[i].of & of) && strlen(methods[i].builtin.name) == size && memcmp(methods[i].builtin.name, name, size) == 0)
-      return &methods[i].builtin;
+    if ((methods[i].of & of) && builtin_is(&methods[i].builtin, name, size)) return &methods[i].builtin;
   return NULL;
 }
 
 bool builtin_method_known(const char *name, size_t size) {
   if ((size == 5 && memcmp(name, "cycle", 5) == 0) || (size == 7 && memcmp(name, "changed", 7) == 0)) return true;  // of loop
   for (size_t i = 0; i < METHODS; i++)
-    if (methods[i].builtin.fn && strlen(methods[i].builtin.name) == size && memcmp(methods[i].builtin.name, name, size) == 0)
-      return true;
+    if (methods[i].builtin.fn && builtin_is(&methods[i].builtin, name, size)) return true;
   return false;
 }

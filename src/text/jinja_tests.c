@@ -1,6 +1,4 @@
 // Tests: what may follow `is`.
-#include <string.h>
-
 #include "text/jinja_builtin.h"
 #include "text/unicode.h"
 
@@ -136,7 +134,5 @@ static const Builtin tests[] = {
 };
 
 const Builtin *builtin_test(const char *name, size_t size) {
-  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-    if (strlen(tests[i].name) == size && memcmp(tests[i].name, name, size) == 0) return &tests[i];
-  return NULL;
+  return builtin_find(tests, sizeof tests / sizeof *tests, name, size);
 }
