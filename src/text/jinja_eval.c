@@ -158,7 +158,7 @@ static Err eval_builtin(JinjaRun *r, const JinjaNode *n, Value *out) {
   return n->builtin->fn(r, self, &args, out);
 }
 
-static Err compare(Workspace *w, Op op, Value a, Value b, bool *yes) {
+Err value_compare(Workspace *w, Op op, Value a, Value b, bool *yes) {
   int order = 0;
   switch (op) {
     case OP_IN: return value_contains(w, b, a, yes);
@@ -187,7 +187,7 @@ static Err eval_compare(JinjaRun *r, const JinjaNode *n, Value *out) {
   TRY(run_eval(r, n->a, &left));
   for (int64_t i = 0; yes && i < n->count; i++) {
     TRY(run_eval(r, n->list[i]->a, &right));
-    TRY(compare(&r->work, n->list[i]->op, left, right, &yes));
+    TRY(value_compare(&r->work, n->list[i]->op, left, right, &yes));
     left = right;
   }
   *out = value_bool(yes);

@@ -82,6 +82,7 @@ Err loop_attribute(JinjaRun *r, Loop *l, const char *name, size_t size, Value *o
 
 // Python's operators.
 Err value_math(Workspace *w, Op op, Value a, Value b, Value *out);
+Err value_compare(Workspace *w, Op op, Value a, Value b, bool *yes);
 Err value_sign(Op op, Value a, Value *out);
 // a[start:stop:step]; VALUE_NONE where a part is left out.
 Err value_slice(Workspace *w, Value a, Value start, Value stop, Value step, Value *out);

@@ -1,6 +1,5 @@
 // Tests: what may follow `is`.
-#include "text/jinja_builtin.h"
-#include "text/unicode.h"
+#include "text/jinja_run.h"
 
 #define TEST_FN(name) static Err test_##name(JinjaRun *r, Value v, const Args *a, Value *out)
 #define PLAIN(name, expression)    \
@@ -28,38 +27,21 @@ PLAIN(sequence, v.kind == VALUE_UNDEFINED || v.kind == VALUE_TEXT || v.kind == V
 PLAIN(filter, v.kind == VALUE_TEXT && builtin_filter(v.text, v.size))
 PLAIN(test, v.kind == VALUE_TEXT && builtin_test(v.text, v.size))
 
-TEST_FN(eq) {
-  bool same;
-  TRY(value_equal(run_workspace(r), v, a->value[0], &same));
-  *out = value_bool(same);
-  return ERR_OK;
-}
-
-TEST_FN(ne) {
-  TRY(test_eq(r, v, a, out));
-  out->yes = !out->yes;
-  return ERR_OK;
-}
-
-#define ORDER(name, expression)                                 \
-  TEST_FN(name) {                                               \
-    int order;                                                  \
-    TRY(value_order(run_workspace(r), v, a->value[0], &order)); \
-    *out = value_bool(expression);                              \
-    return ERR_OK;                                              \
+#define COMPARISON(name, op)                                        \
+  TEST_FN(name) {                                                   \
+    bool yes;                                                       \
+    TRY(value_compare(run_workspace(r), op, v, a->value[0], &yes)); \
+    *out = value_bool(yes);                                         \
+    return ERR_OK;                                                  \
   }
 
-ORDER(lt, order == -1)
-ORDER(le, order == -1 || order == 0)
-ORDER(gt, order == 1)
-ORDER(ge, order == 1 || order == 0)
-
-TEST_FN(in) {
-  bool found;
-  TRY(value_contains(run_workspace(r), a->value[0], v, &found));
-  *out = value_bool(found);
-  return ERR_OK;
-}
+COMPARISON(eq, OP_EQ)
+COMPARISON(ne, OP_NE)
+COMPARISON(lt, OP_LT)
+COMPARISON(le, OP_LE)
+COMPARISON(gt, OP_GT)
+COMPARISON(ge, OP_GE)
+COMPARISON(in, OP_IN)
 
 static Err whole(Value v, int64_t *out) {
   CHECK(v.kind == VALUE_INT || v.kind == VALUE_BOOL, ERR_FORMAT, "a whole number is wanted, found %s", value_type_name(v));
