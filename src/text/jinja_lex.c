@@ -34,14 +34,7 @@ void jinja_fail(const Jinja *t, size_t at, const char *function, const char *fil
 }
 
 static Err push(Lexer *x, TokenKind kind, size_t at, const char *text, size_t size, Token **out) {
-  if (x->count == x->capacity) {
-    int64_t capacity = x->capacity ? 2 * x->capacity : 64;
-    Token *grown;
-    TRY(workspace_take(&x->t->memory, (size_t)capacity * sizeof *grown, &grown));
-    if (x->count) memcpy(grown, x->token, (size_t)x->count * sizeof *grown);
-    x->token = grown;
-    x->capacity = capacity;
-  }
+  TRY(workspace_grow(&x->t->memory, &x->token, x->count, &x->capacity, 64, sizeof *x->token));
   x->token[x->count] = (Token){.kind = kind, .at = (uint32_t)at, .text = text, .size = (uint32_t)size};
   if (out) *out = &x->token[x->count];
   x->count++;

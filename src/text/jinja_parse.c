@@ -74,14 +74,7 @@ Err parser_symbol(Parser *p, const char *name, size_t size, int32_t *symbol) {
 }
 
 Err parser_push(Parser *p, NodeList *l, JinjaNode *n) {
-  if (l->count == l->capacity) {
-    int64_t capacity = l->capacity ? 2 * l->capacity : 4;
-    JinjaNode **grown;
-    TRY(workspace_take(&p->t->memory, (size_t)capacity * sizeof *grown, &grown));
-    if (l->count) memcpy(grown, l->item, (size_t)l->count * sizeof *grown);
-    l->item = grown;
-    l->capacity = capacity;
-  }
+  TRY(workspace_grow(&p->t->memory, &l->item, l->count, &l->capacity, 4, sizeof *l->item));
   l->item[l->count++] = n;
   return ERR_OK;
 }

@@ -21,14 +21,7 @@ Err scope_set(JinjaRun *r, Scope *s, int32_t symbol, Value v) {
       s->entry[i].value = v;
       return ERR_OK;
     }
-  if (s->count == s->capacity) {
-    int64_t capacity = s->capacity ? 2 * s->capacity : 4;
-    struct ScopeEntry *grown;
-    TRY(workspace_take(&r->work, (size_t)capacity * sizeof *grown, &grown));
-    if (s->count) memcpy(grown, s->entry, (size_t)s->count * sizeof *grown);
-    s->entry = grown;
-    s->capacity = capacity;
-  }
+  TRY(workspace_grow(&r->work, &s->entry, s->count, &s->capacity, 4, sizeof *s->entry));
   s->entry[s->count++] = (struct ScopeEntry){.symbol = symbol, .value = v};
   return ERR_OK;
 }

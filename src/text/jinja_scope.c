@@ -8,6 +8,8 @@
 
 #include "text/jinja_tree.h"
 
+enum { STACK_FIRST = 16 };
+
 typedef struct {
   Workspace *w;
   int32_t *known;   // by symbol: the number of the newest block that knows it
@@ -24,22 +26,10 @@ typedef struct {
   int64_t n_missing, missing_capacity;
 } Analysis;
 
-// Makes room for one more of a stack.
-static Err grow(Workspace *w, void *stack, int64_t count, int64_t *capacity, size_t size) {
-  if (count < *capacity) return ERR_OK;
-  void *old, *grown;
-  memcpy(&old, stack, sizeof old);
-  TRY(workspace_take(w, (size_t)(2 * *capacity + 16) * size, &grown));
-  if (count) memcpy(grown, old, (size_t)count * size);
-  *capacity = 2 * *capacity + 16;
-  memcpy(stack, &grown, sizeof grown);
-  return ERR_OK;
-}
-
 static Err know(Analysis *a, int32_t symbol) {
   if (a->known[symbol] == a->block) return ERR_OK;
   a->known[symbol] = a->block;
-  TRY(grow(a->w, &a->own, a->n_own, &a->capacity, sizeof *a->own));
+  TRY(workspace_grow(a->w, &a->own, a->n_own, &a->capacity, STACK_FIRST, sizeof *a->own));
   a->own[a->n_own++] = symbol;
   return ERR_OK;
 }
@@ -48,7 +38,7 @@ static Err load(Analysis *a, int32_t symbol) { return a->around[symbol] == 0 ? k
 
 static Err store(Analysis *a, int32_t symbol) {
   if (a->known[symbol] != a->block && a->around[symbol] == 0 && a->branches == 0) {
-    TRY(grow(a->w, &a->missing, a->n_missing, &a->missing_capacity, sizeof *a->missing));
+    TRY(workspace_grow(a->w, &a->missing, a->n_missing, &a->missing_capacity, STACK_FIRST, sizeof *a->missing));
     a->missing[a->n_missing++] = symbol;
   }
   return know(a, symbol);
@@ -70,7 +60,7 @@ static Err targets(Analysis *a, const JinjaNode *n, Err (*fn)(Analysis *, int32_
 
 // The block whose body this is, is looked at when the present one is done.
 static Err later(Analysis *a, JinjaNode *owner) {
-  TRY(grow(a->w, &a->inner, a->n_inner, &a->inner_capacity, sizeof *a->inner));
+  TRY(workspace_grow(a->w, &a->inner, a->n_inner, &a->inner_capacity, STACK_FIRST, sizeof *a->inner));
   a->inner[a->n_inner++] = owner;
   return ERR_OK;
 }

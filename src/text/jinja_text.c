@@ -39,14 +39,7 @@ typedef struct {
 } Parts;
 
 static Err add_part(Parts *p, const char *text, size_t size) {
-  if (p->count == p->capacity) {
-    int64_t capacity = p->capacity ? 2 * p->capacity : 8;
-    Value *grown;
-    TRY(workspace_take(p->w, (size_t)capacity * sizeof *grown, &grown));
-    if (p->count) memcpy(grown, p->item, (size_t)p->count * sizeof *grown);
-    p->item = grown;
-    p->capacity = capacity;
-  }
+  TRY(workspace_grow(p->w, &p->item, p->count, &p->capacity, 8, sizeof *p->item));
   p->item[p->count++] = value_text(text, size);
   return workspace_step(p->w, 1);
 }

@@ -252,19 +252,12 @@ static Err read_number(Reader *r, Value *out) {
 
 // ---- containers
 static Err read_items(Reader *r, char close, int depth, bool *comma, Value *out) {
-  enum { FEW = 8 };
   Value *item = NULL;
   int64_t count = 0, capacity = 0;
   *comma = false;
   for (skip_space(r); r->at < r->size && r->text[r->at] != close; skip_space(r)) {
     if (count > 0 && !*comma) FAIL_HERE(r, "',' or the end of a list is wanted (offset %zu)");
-    if (count == capacity) {
-      Value *grown;
-      capacity = capacity ? 2 * capacity : FEW;
-      TRY(workspace_take(r->w, (size_t)capacity * sizeof *grown, &grown));
-      if (count) memcpy(grown, item, (size_t)count * sizeof *grown);
-      item = grown;
-    }
+    TRY(workspace_grow(r->w, &item, count, &capacity, 8, sizeof *item));
     TRY(read_value(r, depth + 1, &item[count]));
     count++;
     skip_space(r);

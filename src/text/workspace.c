@@ -48,6 +48,18 @@ Err workspace_take(Workspace *w, size_t size, void *out) {
   return ERR_OK;
 }
 
+Err workspace_grow(Workspace *w, void *list, int64_t count, int64_t *capacity, int64_t first, size_t size) {
+  if (count < *capacity) return ERR_OK;
+  int64_t more = *capacity ? 2 * *capacity : first;
+  void *old, *grown;
+  TRY(workspace_take(w, (size_t)more * size, &grown));
+  memcpy(&old, list, sizeof old);
+  if (count) memcpy(grown, old, (size_t)count * size);
+  memcpy(list, &grown, sizeof grown);
+  *capacity = more;
+  return ERR_OK;
+}
+
 Err workspace_step(Workspace *w, size_t steps) {
   CHECK((int64_t)steps <= w->steps_max - w->steps, ERR_STATE, "takes more than the limit of %lld steps; does it ever end?",
         (long long)w->steps_max);

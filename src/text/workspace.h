@@ -21,6 +21,9 @@ void workspace_open(Workspace *w, size_t limit_bytes, int64_t steps_max);
 void workspace_close(Workspace *w);
 // *(void **)out becomes `size` zeroed bytes, aligned for any type, good until workspace_close. ERR_MEMORY past the limit.
 Err workspace_take(Workspace *w, size_t size, void *out);
+// Makes room for one more in a list of items of `size` bytes, *(void **)list, of which `count` are there: a full one moves to
+// twice the room, `first` at first.
+Err workspace_grow(Workspace *w, void *list, int64_t count, int64_t *capacity, int64_t first, size_t size);
 // Counts steps. ERR_STATE past the limit.
 Err workspace_step(Workspace *w, size_t steps);
 
