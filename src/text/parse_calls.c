@@ -21,22 +21,15 @@ static size_t find(const Reader *r, size_t from, size_t end, const char *tag) {
   return found ? (size_t)(found - r->text) : SIZE_MAX;
 }
 
-static char *copy_text(Value v) {
-  char *s = malloc(v.size + 1);
-  if (!s) return NULL;
-  if (v.size) memcpy(s, v.text, v.size);
-  s[v.size] = '\0';
-  return s;
-}
-
 static Err add_call(Reader *r, Value name, Value arguments) {
   ParseBack *p = r->p;
-  Builder json = {.w = &r->w, .limit = MEMORY_BYTES_MAX};
-  TRY(value_json(&json, arguments, &json_style_plain));
+  Builder b = {.w = &r->w, .limit = MEMORY_BYTES_MAX};
+  TRY(value_json(&b, arguments, &json_style_plain));
+  Value json = value_built(&b);
   ParsedCall *grown = realloc(p->call, (size_t)(p->n_calls + 1) * sizeof *grown);
   CHECK(grown, ERR_MEMORY, "no memory for %lld tool calls", (long long)p->n_calls + 1);
   p->call = grown;
-  p->call[p->n_calls] = (ParsedCall){.name = copy_text(name), .arguments = copy_text(value_built(&json))};
+  p->call[p->n_calls] = (ParsedCall){strndup(name.text, name.size), strndup(json.text, json.size)};  // no NUL is in either
   p->n_calls++;
   CHECK(p->call[p->n_calls - 1].name && p->call[p->n_calls - 1].arguments, ERR_MEMORY, "no memory for a tool call");
   return ERR_OK;
