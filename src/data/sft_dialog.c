@@ -67,12 +67,16 @@ static Err take_flags(SftDialog *d) {
 }
 
 Err sft_dialog_read(SftDialog *d, const char *line, size_t size) {
+  json_t *root;
+  TRY(json_parse(&root, line, size, "the line", false));
+  Err err = sft_dialog_take(d, root);
+  json_decref(root);
+  return err;
+}
+
+Err sft_dialog_take(SftDialog *d, json_t *root) {
   json_decref(d->root);
-  d->root = NULL;
-  d->turns = 0;
-  d->system = "";
-  d->system_size = 0;
-  TRY(json_parse(&d->root, line, size, "the line", false));
+  *d = (SftDialog){.root = json_incref(root), .system = "", .turn = d->turn, .capacity = d->capacity};
   CHECK(json_is_object(d->root), ERR_FORMAT, "no object; {\"dialog\": [...]} or {\"messages\": [...]} is wanted");
   const json_t *dialog = json_object_get(d->root, "dialog"), *messages = json_object_get(d->root, "messages");
   CHECK(!dialog != !messages, ERR_FORMAT, "%s; one of the two is wanted",

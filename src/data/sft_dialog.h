@@ -27,9 +27,11 @@ typedef struct {
   bool alone;  // not packed with others by the TeleChat2 recipe: multiturn or tool
 } SftDialog;
 
-// Reads line[0, size) into *d (starts as {0}; what it held before is freed). ERR_FORMAT says what is wrong, not in which file
-// and line.
+// Reads line[0, size) into *d (starts as {0}; what it held before is freed, unless the line is no JSON). ERR_FORMAT says what
+// is wrong, not in which file and line.
 Err sft_dialog_read(SftDialog *d, const char *line, size_t size);
+// The same of a line that is parsed already, of which it keeps a reference.
+Err sft_dialog_take(SftDialog *d, json_t *root);
 void sft_dialog_free(SftDialog *d);
 
 #endif

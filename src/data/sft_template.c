@@ -19,8 +19,8 @@ static void add_message(json_t *list, const char *role, const char *text, size_t
 }
 
 // TeleChat2's form as messages.
-static Err messages_of_dialog(SftTemplate *t, const char *line, size_t size, json_t **messages) {
-  TRY(sft_dialog_read(&t->dialog, line, size));
+static Err messages_of_dialog(SftTemplate *t, json_t *root, json_t **messages) {
+  TRY(sft_dialog_take(&t->dialog, root));
   const SftDialog *d = &t->dialog;
   *messages = json_array();
   if (d->system_size) add_message(*messages, "system", d->system, d->system_size);
@@ -34,7 +34,7 @@ Err sft_template_read(SftTemplate *t, const char *line, size_t size) {
   TRY(json_parse(&root, line, size, "the line", false));
   const json_t *tools = json_object_get(root, "tools");
   Err err = ERR_OK;
-  if (json_object_get(root, "dialog")) err = messages_of_dialog(t, line, size, &messages);
+  if (json_object_get(root, "dialog")) err = messages_of_dialog(t, root, &messages);
   else messages = json_incref(json_object_get(root, "messages"));
   ChatRequest q = {.messages = messages, .tools = json_is_null(tools) ? NULL : tools, .kwargs = t->kwargs};
   if (!err) err = chat_encode(t->chat, t->tokenizer, t->work, &q, true, &t->tokens);
