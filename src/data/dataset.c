@@ -41,7 +41,7 @@ static Err open_packed(Source *s, const DataOptions *o, int64_t samples) {
 static Err open_source(Dataset *d, Source *s, const DataOptions *o, int64_t i, int64_t samples) {
   TRY(indexed_open(&s->file, o->source[i].prefix));
   GptOptions g = {.samples = samples, .T = o->T, .seed = o->seed, .keep_partial = o->keep_partial};
-  if (packed_is(o->source[i].prefix)) {
+  if (packed_is(&s->file)) {
     TRY(open_packed(s, o, samples));
   } else {
     TRY(gpt_cache_build(&s->order, &s->file, o->split, o->part, &g, o->cache));

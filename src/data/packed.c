@@ -5,16 +5,9 @@
 
 #include "data/random_state.h"
 
-static void mask_prefix(char out[PATH_BYTES], const char *prefix) {
-  size_t n = strlen(prefix);
-  if (n > 4 && (strcmp(prefix + n - 4, ".idx") == 0 || strcmp(prefix + n - 4, ".bin") == 0)) n -= 4;
-  snprintf(out, PATH_BYTES, "%.*s.mask", (int)n, prefix);
-}
-
-bool packed_is(const char *prefix) {
-  char path[PATH_BYTES];
-  mask_prefix(path, prefix);
-  strncat(path, ".idx", sizeof path - strlen(path) - 1);
+bool packed_is(const Indexed *ids) {
+  char path[PATH_BYTES + 16];
+  snprintf(path, sizeof path, "%s.mask.idx", ids->prefix);
   return file_exists(path);
 }
 
@@ -49,11 +42,11 @@ static Err draw_order(Packed *p, uint32_t seed) {
 }
 
 Err packed_open(Packed *p, const Indexed *ids, int64_t begin, int64_t end, int64_t samples, int64_t T, uint32_t seed) {
-  char path[PATH_BYTES];
+  char path[PATH_BYTES + 16];
   *p = (Packed){.ids = ids, .begin = begin, .end = end};
   CHECK(end > begin && end - begin < UINT32_MAX, ERR_CONFIG, "%s: %lld samples in this part of the data", ids->prefix,
         (long long)(end - begin));
-  mask_prefix(path, ids->prefix);
+  snprintf(path, sizeof path, "%s.mask", ids->prefix);
   TRY(indexed_open(&p->mask, path));
   TRY(check_shape(p));
   for (int64_t d = begin; d < end; d++) p->cut += document_tokens(ids, d) > T;

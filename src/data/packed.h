@@ -18,7 +18,7 @@ typedef struct {
 } Packed;
 
 // Whether a mask lies beside the token file.
-bool packed_is(const char *prefix);
+bool packed_is(const Indexed *ids);
 // samples: wanted; -1: each once. ERR_FORMAT: the mask is not of these tokens. ERR_CONFIG: no samples in the range.
 Err packed_open(Packed *p, const Indexed *ids, int64_t begin, int64_t end, int64_t samples, int64_t T, uint32_t seed);
 void packed_close(Packed *p);
