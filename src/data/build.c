@@ -164,17 +164,20 @@ static void build_thread(void *arg, int thread, int n_threads) {
 }
 
 // ---- the whole
+Err build_output_folder(const char *output, int endings, const char *like) {
+  char folder[PATH_BYTES];
+  int n = snprintf(folder, sizeof folder, "%s", output);
+  CHECK(n > 0 && n < PATH_BYTES - endings && folder[n - 1] != '/', ERR_ARG, "output \"%s\": a prefix like %s is wanted", output,
+        like);
+  char *slash = strrchr(folder, '/');
+  if (!slash || slash == folder) return ERR_OK;
+  *slash = '\0';
+  return folder_make(folder);
+}
+
 static Err open_output(Build *b, TokenType type, BuildReport *report) {
   const BuildOptions *o = b->option;
-  char folder[PATH_BYTES];
-  int n = snprintf(folder, sizeof folder, "%s", o->output);
-  CHECK(n > 0 && n < PATH_BYTES - 32 && folder[n - 1] != '/', ERR_ARG, "output \"%s\": a prefix like data/train is wanted",
-        o->output);
-  char *slash = strrchr(folder, '/');
-  if (slash && slash > folder) {
-    *slash = '\0';
-    TRY(folder_make(folder));
-  }
+  TRY(build_output_folder(o->output, 32, "data/train"));
   snprintf(b->journal, sizeof b->journal, "%.*s.journal", PATH_BYTES - 32, o->output);
   TRY(build_digest(o, &b->inputs, b->digest));
   bool found = false;

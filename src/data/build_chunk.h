@@ -1,10 +1,13 @@
-// A chunk of input on its way: cut from a file, tokenised, written. Internal to data/build.c.
+// A chunk of input on its way: cut from a file, tokenised, written. Internal to data/build.c and data/sft_build.c.
 #ifndef DATA_BUILD_CHUNK_H
 #define DATA_BUILD_CHUNK_H
 
 #include "data/build.h"
 #include "data/jsonl.h"
 #include "data/stream.h"
+
+// Makes the folder of PREFIX. ERR_ARG if that is none, or leaves no room for `endings` bytes; `like` is one that could be.
+Err build_output_folder(const char *output, int endings, const char *like);
 
 // A place between two documents of the input.
 typedef struct {

@@ -101,14 +101,7 @@ static Err read_all(SftBuild *b) {
 static Err open_outputs(SftBuild *b, char spill[PATH_BYTES]) {
   const SftBuildOptions *o = b->option;
   char path[PATH_BYTES];
-  int n = snprintf(path, sizeof path, "%s", o->output);
-  CHECK(n > 0 && n < PATH_BYTES - 64 && path[n - 1] != '/', ERR_ARG, "output \"%s\": a prefix like data/chat is wanted",
-        o->output);
-  char *slash = strrchr(path, '/');
-  if (slash && slash > path) {
-    *slash = '\0';
-    TRY(folder_make(path));
-  }
+  TRY(build_output_folder(o->output, 64, "data/chat"));
   snprintf(spill, PATH_BYTES, "%.4000s.dialogs", o->output);
   snprintf(path, sizeof path, "%.4000s.mask", o->output);
   TRY(indexed_create(&b->ids, o->output, b->report->type, NULL));
