@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/proto_write.h"
 #include "text/spm_proto.h"
 #include "text/tokenizer_backend.h"
 
@@ -14,24 +15,16 @@ enum { MODELS = 8 };
 static const TokenizerBackend *backend;
 static void *models[MODELS], *works[MODELS];
 
-static void put(Bytes *b, const void *data, size_t size) {
-  if (bytes_append(b, data, size)) abort();
-}
-
-static void field(Bytes *b, uint8_t number, const Bytes *body) {
-  uint8_t head[3] = {(uint8_t)(number << 3 | 2), (uint8_t)(body->size & 0x7f) | 0x80, (uint8_t)(body->size >> 7)};
-  put(b, head, 3);
-  put(b, body->data, body->size);
+static void check(Err err) {
+  if (err) abort();
 }
 
 static void piece(Bytes *model, const char *text, float score, uint8_t type) {
   Bytes body = {0};
-  put(&body, (uint8_t[]){1 << 3 | 2, (uint8_t)strlen(text)}, 2);
-  put(&body, text, strlen(text));
-  put(&body, (uint8_t[]){2 << 3 | 5}, 1);
-  put(&body, &score, sizeof score);
-  put(&body, (uint8_t[]){3 << 3, type}, 2);
-  field(model, 1, &body);
+  check(proto_put_bytes(&body, 1, text, strlen(text)));
+  check(proto_put_float(&body, 2, score));
+  check(proto_put_int(&body, 3, type));
+  check(proto_put_bytes(model, 1, body.data, body.size));
   bytes_free(&body);
 }
 
@@ -69,10 +62,11 @@ static void make(int which) {
   for (int i = 0; i < (int)(sizeof pieces / sizeof pieces[0]); i++)
     piece(&b, pieces[i], -(float)((i * 7) % 21 / 2), full && i == 5 ? 5 : 1);
   if (full) piece(&b, "<sep>", 0, 4);
-  put(&trainer, (uint8_t[]){3 << 3, (uint8_t)(which % 4 + 1), 0x98, 2, full}, 5);  // model_type, byte_fallback (field 35)
-  put(&normalizer, (uint8_t[]){4 << 3, !full}, 2);                                 // remove_extra_whitespaces
-  field(&b, 2, &trainer);
-  field(&b, 3, &normalizer);
+  check(proto_put_int(&trainer, 3, which % 4 + 1));  // model_type
+  check(proto_put_int(&trainer, 35, full));          // byte_fallback
+  check(proto_put_int(&normalizer, 4, !full));       // remove_extra_whitespaces
+  check(proto_put_bytes(&b, 2, trainer.data, trainer.size));
+  check(proto_put_bytes(&b, 3, normalizer.data, normalizer.size));
   if (spm_open(&backend, &models[which], "made", b.data, b.size)) abort();
   if (backend->work_open(models[which], &works[which])) abort();
   bytes_free(&b);

@@ -2,33 +2,14 @@
 
 #include "base/file.h"
 #include "test.h"
-
-void make_varint(Bytes *b, uint64_t value) {
-  do {
-    uint8_t byte = (uint8_t)(value & 0x7f) | (value > 0x7f ? 0x80 : 0);
-    ASSERT_OK(bytes_append(b, &byte, 1));
-    value >>= 7;
-  } while (value);
-}
-
-void make_field(Bytes *b, uint32_t number, const void *data, size_t size) {
-  make_varint(b, number << 3 | 2);
-  make_varint(b, size);
-  ASSERT_OK(bytes_append(b, data, size));
-}
-
-static void make_number(Bytes *b, uint32_t number, uint64_t value) {
-  make_varint(b, number << 3);
-  make_varint(b, value);
-}
+#include "text/proto_write.h"
 
 void make_piece(Bytes *model, const char *text, size_t size, float score, SpmPieceType type) {
   Bytes piece = {0};
-  make_field(&piece, 1, text, size ? size : strlen(text));
-  make_varint(&piece, 2 << 3 | 5);
-  ASSERT_OK(bytes_append(&piece, &score, sizeof score));
-  make_number(&piece, 3, type);
-  make_field(model, 1, piece.data, piece.size);
+  ASSERT_OK(proto_put_bytes(&piece, 1, text, size ? size : strlen(text)));
+  ASSERT_OK(proto_put_float(&piece, 2, score));
+  ASSERT_OK(proto_put_int(&piece, 3, type));
+  ASSERT_OK(proto_put_bytes(model, 1, piece.data, piece.size));
   bytes_free(&piece);
 }
 
@@ -45,14 +26,14 @@ void make_reserved(Bytes *model, bool bytes) {
 
 void make_options(Bytes *model, MakeOptions o) {
   Bytes trainer = {0}, normalizer = {0};
-  make_number(&trainer, 3, o.type);
-  make_number(&trainer, 24, o.treat_whitespace_as_suffix);
-  make_number(&trainer, 35, o.byte_fallback);
-  make_field(model, 2, trainer.data, trainer.size);
-  if (o.charsmap) make_field(&normalizer, 2, o.charsmap, o.charsmap_size);
-  make_number(&normalizer, 3, !o.no_dummy_prefix);
-  make_number(&normalizer, 4, !o.keep_spaces);
-  make_field(model, 3, normalizer.data, normalizer.size);
+  ASSERT_OK(proto_put_int(&trainer, 3, o.type));
+  ASSERT_OK(proto_put_int(&trainer, 24, o.treat_whitespace_as_suffix));
+  ASSERT_OK(proto_put_int(&trainer, 35, o.byte_fallback));
+  ASSERT_OK(proto_put_bytes(model, 2, trainer.data, trainer.size));
+  if (o.charsmap) ASSERT_OK(proto_put_bytes(&normalizer, 2, o.charsmap, o.charsmap_size));
+  ASSERT_OK(proto_put_int(&normalizer, 3, !o.no_dummy_prefix));
+  ASSERT_OK(proto_put_int(&normalizer, 4, !o.keep_spaces));
+  ASSERT_OK(proto_put_bytes(model, 3, normalizer.data, normalizer.size));
   bytes_free(&trainer);
   bytes_free(&normalizer);
 }

@@ -13,9 +13,6 @@ typedef struct {
   size_t charsmap_size;
 } MakeOptions;
 
-// A protobuf varint, and a field of bytes.
-void make_varint(Bytes *b, uint64_t value);
-void make_field(Bytes *b, uint32_t number, const void *data, size_t size);
 // A piece, appended to the model. size 0: text is NUL-terminated.
 void make_piece(Bytes *model, const char *text, size_t size, float score, SpmPieceType type);
 // <unk>, <s>, </s>, and the 256 bytes if asked for.
