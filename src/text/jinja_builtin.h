@@ -53,7 +53,6 @@ Err args_text(const Args *a, int i, const char *what, Value *out);
 
 // ---- used by the builtins
 Workspace *run_workspace(JinjaRun *r);
-Err run_now(JinjaRun *r, const char *format, Value *out);
 // A filter or test by its name, with arguments from args->value[first] on.
 Err builtin_call(JinjaRun *r, const Builtin *b, Value self, const Args *args, int first, Value *out);
 // a.name and a[b] as Jinja does them.

@@ -16,10 +16,23 @@ FUNCTION_FN(raise_exception) {
 
 FUNCTION_FN(strftime_now) {
   (void)v;
-  Value format;
-  TRY(args_text(a, 0, "strftime() argument 1", &format));
-  TRY(value_copy_text(run_workspace(r), format.text, format.size, &format));
-  return run_now(r, format.text, out);
+  Value words;
+  TRY(args_text(a, 0, "strftime() argument 1", &words));
+  TRY(value_copy_text(&r->work, words.text, words.size, &words));
+  const char *format = words.text;
+  char text[512];
+  time_t seconds = time(NULL);
+  struct tm now;
+  if (r->now) now = *r->now;
+  else (void)localtime_r(&seconds, &now);
+  for (const char *s = format; *s; s++) {
+    if (*s != '%') continue;
+    s += s[1] == '-' ? 2 : 1;
+    CHECK(*s && strchr("aAbBcdDeFHIjlmMnpRStTuUwWxXyY%", *s), ERR_FORMAT, "strftime_now: %%%.1s is not supported", s);
+  }
+  size_t n = *format ? strftime(text, sizeof text, format, &now) : 0;
+  CHECK(n > 0 || !*format, ERR_FORMAT, "strftime_now: the format gives nothing, or more than %zu bytes", sizeof text);
+  return value_copy_text(&r->work, text, n, out);
 }
 
 FUNCTION_FN(dict) {
@@ -77,22 +90,6 @@ static const Builtin functions[] = {
 
 const Builtin *builtin_function(const char *name, size_t size) {
   return builtin_find(functions, sizeof functions / sizeof *functions, name, size);
-}
-
-Err run_now(JinjaRun *r, const char *format, Value *out) {
-  char text[512];
-  time_t seconds = time(NULL);
-  struct tm now;
-  if (r->now) now = *r->now;
-  else (void)localtime_r(&seconds, &now);
-  for (const char *s = format; *s; s++) {
-    if (*s != '%') continue;
-    s += s[1] == '-' ? 2 : 1;
-    CHECK(*s && strchr("aAbBcdDeFHIjlmMnpRStTuUwWxXyY%", *s), ERR_FORMAT, "strftime_now: %%%.1s is not supported", s);
-  }
-  size_t n = *format ? strftime(text, sizeof text, format, &now) : 0;
-  CHECK(n > 0 || !*format, ERR_FORMAT, "strftime_now: the format gives nothing, or more than %zu bytes", sizeof text);
-  return value_copy_text(&r->work, text, n, out);
 }
 
 Workspace *run_workspace(JinjaRun *r) { return &r->work; }

@@ -94,7 +94,8 @@ static void copy_source(Jinja *t, const char *text, size_t size) {
   if (t->size && t->source[t->size - 1] == '\n') t->size--;
 }
 
-Err jinja_parse(Jinja *t) {
+// Lexes and parses t->source into t->root.
+static Err jinja_parse(Jinja *t) {
   Parser p = {.t = t};
   int64_t count;
   TRY(parser_symbol(&p, "loop", 4, &t->loop_symbol));

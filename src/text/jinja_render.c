@@ -46,7 +46,8 @@ Err run_assign(JinjaRun *r, const JinjaNode *target, Value v) {
   return ERR_OK;
 }
 
-Err run_capture(JinjaRun *r, const JinjaNode *body, Value *out) {
+// What running the body writes.
+static Err run_capture(JinjaRun *r, const JinjaNode *body, Value *out) {
   Builder b = {.w = &r->work, .limit = JINJA_OUTPUT_BYTES_MAX}, *outer = r->out;
   r->out = &b;
   TRY(run_exec(r, body));

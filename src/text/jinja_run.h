@@ -72,8 +72,6 @@ Err run_exec(JinjaRun *r, const JinjaNode *n);
 Err run_place(JinjaRun *r, const JinjaNode *n, Err err);
 // Assigns to a target (a name, a tuple, an attribute of a namespace).
 Err run_assign(JinjaRun *r, const JinjaNode *target, Value v);
-// What running the body writes.
-Err run_capture(JinjaRun *r, const JinjaNode *body, Value *out);
 // A method of `self` as a value that can be called.
 Err run_method(JinjaRun *r, const Builtin *b, Value self, Value *out);
 Err run_macro(JinjaRun *r, const Macro *m, const JinjaNode *call, Value *out);

@@ -170,8 +170,6 @@ Err parse_filter(Parser *p, JinjaNode *n, JinjaNode **out);
 // Statements up to a block that ends or splits them (else, elif, end...), whose name is then the current token.
 Err parse_body(Parser *p, JinjaNode **out);
 
-// Lexes and parses t->source into t->root.
-Err jinja_parse(Jinja *t);
 // Fills in `missing` of every body.
 Err jinja_scopes(Jinja *t);
 
