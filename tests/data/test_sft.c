@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
-#include "data/batch.h"
+#include "data/batch_make.h"
 #include "data/sft_build.h"
 #include "data/tiny_tokenizer.h"
 #include "test.h"
@@ -118,19 +118,6 @@ TEST(sft_names_bad_lines) {
   ASSERT_ERR(build(SFT_MINDFORMERS, 16, false, false, "{\"dialog\": [{\"role\": \"bot\"}]}\n"), ERR_FORMAT, "content");
   ASSERT_ERR(build(SFT_MINDFORMERS, 4, false, false, ONE("s", "a", "x")), ERR_FORMAT, "longer than 4 tokens");
 }
-
-static Batch batch_make(int64_t B_, int64_t T) {
-  size_t n = (size_t)(B_ * T);
-  return (Batch){.B = B_,
-                 .T = T,
-                 .ids = calloc(n, sizeof(int32_t)),
-                 .labels = calloc(n, sizeof(int32_t)),
-                 .mask = calloc(n, sizeof(float)),
-                 .position = calloc(n, sizeof(int32_t)),
-                 .doc_start = calloc(n, sizeof(int32_t))};
-}
-
-static void batch_end(Batch *b) { free(b->ids), free(b->labels), free(b->mask), free(b->position), free(b->doc_start); }
 
 static Err open_set(Dataset **d, int64_t samples_wanted, int64_t T) {
   DataSource source = {prefix, 1};

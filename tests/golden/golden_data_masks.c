@@ -1,8 +1,7 @@
 // Masks, positions and documents of a sample, alone and through the whole of data set and batch.
-#include <stdlib.h>
 #include <string.h>
 
-#include "data/batch.h"
+#include "data/batch_make.h"
 #include "data/dataset.h"
 #include "golden/golden_data.h"
 
@@ -39,23 +38,10 @@ static void compare_fields(GoldenCount *n, const json_t *c, const Batch *b) {
   }
 }
 
-static Batch batch_make(int64_t T) {
-  size_t n = (size_t)T + 1;
-  return (Batch){.B = 1,
-                 .T = T,
-                 .ids = calloc(n, sizeof(int32_t)),
-                 .labels = calloc(n, sizeof(int32_t)),
-                 .mask = calloc(n, sizeof(float)),
-                 .position = calloc(n, sizeof(int32_t)),
-                 .doc_start = calloc(n, sizeof(int32_t))};
-}
-
-static void batch_end(Batch *b) { free(b->ids), free(b->labels), free(b->mask), free(b->position), free(b->doc_start); }
-
 static void mask_line(GoldenCount *n, const json_t *c, void *context) {
   (void)context;
   const json_t *tokens = golden_array(n, c, "tokens");
-  Batch b = batch_make((int64_t)json_array_size(tokens));
+  Batch b = batch_make(1, (int64_t)json_array_size(tokens));
   for (int64_t i = 0; i < b.T; i++) b.ids[i] = (int32_t)golden_element(tokens, (size_t)i);
   DataOptions o = {.eod = (int32_t)golden_int(c, "eod"),
                    .eod_mask_loss = golden_true(c, "eod_mask_loss"),
@@ -110,7 +96,7 @@ static void compare_item(GoldenCount *n, const json_t *item, const json_t *c) {
       .reset_attention = golden_true(option, "reset_attention_mask") || golden_true(option, "create_compressed_eod_mask")};
   const json_t *tokens = golden_array(n, item, "tokens"), *labels = golden_array(n, item, "labels");
   Dataset *d = NULL;
-  Batch b = batch_make(o.T);
+  Batch b = batch_make(1, o.T);
   if (golden_ok(n, dataset_open(&d, &o)) && golden_ok(n, data_batch(d, golden_int(item, "index"), &b))) {
     for (int64_t i = 0; i < o.T; i++) {
       golden_compare(n, b.ids[i] == golden_element(tokens, (size_t)i), "item token %lld", (long long)i);
