@@ -106,6 +106,15 @@ static uint32_t read_items(const Bpe *b, BpeWork *w, const char *text, size_t si
   return n;
 }
 
+// Puts items into the window, to be joined.
+static Err take_items(BpeWork *work, uint32_t begin, uint32_t count) {
+  BpeWindow *w = &work->window;
+  TRY(bpe_window_reserve(w, count + 1));
+  memcpy(w->symbol, work->item + begin, count * sizeof *w->symbol);
+  memcpy(w->at, work->at + begin, (count + 1) * sizeof *w->at);
+  return ERR_OK;
+}
+
 // A text on its way.
 typedef struct {
   const Bpe *b;
@@ -137,9 +146,7 @@ static void emit_list(const Bpe *b, const BpeWindow *w, SpmSink *sink) {
 
 static Err join_part(const Run *r, uint32_t begin, uint32_t count, bool open, uint32_t *final) {
   BpeWindow *w = &r->work->window;
-  TRY(bpe_window_reserve(w, count + 1));
-  memcpy(w->symbol, r->work->item + begin, count * sizeof *w->symbol);
-  memcpy(w->at, r->work->at + begin, (count + 1) * sizeof *w->at);
+  TRY(take_items(r->work, begin, count));
   *final = bpe_join_window(r->b, w, count, open, r->text, r->size);
   if (*final) emit_list(r->b, w, r->sink);
   return ERR_OK;
@@ -313,20 +320,11 @@ static Err encode_whole(const Bpe *b, BpeWork *work, const char *text, size_t si
     w->made_of = malloc(b->symbol_count * sizeof *w->made_of);
     CHECK(w->made_of, ERR_MEMORY, "no memory for %u symbols", b->symbol_count);
   }
-  uint32_t n = 0;
-  for (size_t at = 0, length; at < size; at += length, n++) {
-    TRY(bpe_window_reserve(w, n + 1));
-    w->at[n] = (uint32_t)at;
-    w->symbol[n] = bpe_cell(b, text + at, size - at, &length);
-    if (!(w->symbol[n] & BPE_USER)) continue;
-    size_t user_length;
-    int32_t id = trie_longest(&b->pieces->user, text + at, size - at, &user_length);
-    w->symbol[n] = id >= 0 ? FROZEN | (uint32_t)id : w->symbol[n] & ~BPE_USER;
-    if (id >= 0) length = user_length;
-  }
+  TRY(reserve_items(work, size));
+  uint32_t n = read_items(b, work, text, size, true);
   *used = size;
   if (n == 0) return ERR_OK;
-  w->at[n] = (uint32_t)size;
+  TRY(take_items(work, 0, n));
   (void)bpe_join_window(b, w, n, false, text, size);
   for (uint32_t i = 0; i != UINT32_MAX; i = w->next[i]) {
     uint32_t s = w->symbol[i];
