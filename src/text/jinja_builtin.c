@@ -38,9 +38,8 @@ Err args_int(const Args *a, int i, int64_t fallback, int64_t *out) {
   *out = fallback;
   if (!args_given(a, i)) return ERR_OK;
   Value v = a->value[i];
-  CHECK(v.kind == VALUE_INT || v.kind == VALUE_BOOL, ERR_FORMAT, "a whole number is wanted as an argument, found %s",
-        value_type_name(v));
-  *out = v.kind == VALUE_BOOL ? v.yes : v.integer;
+  CHECK(value_is_whole(v), ERR_FORMAT, "a whole number is wanted as an argument, found %s", value_type_name(v));
+  *out = value_whole(v);
   return ERR_OK;
 }
 

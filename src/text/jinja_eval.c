@@ -67,8 +67,8 @@ static void item_at(Value a, int64_t i, bool *found, Value *out) {
 
 Err value_subscript(JinjaRun *r, Value a, Value b, Value *out) {
   CHECK(a.kind != VALUE_UNDEFINED, ERR_FORMAT, "%s", a.text);
-  bool whole = b.kind == VALUE_INT || b.kind == VALUE_BOOL, found = false;
-  int64_t index = b.kind == VALUE_BOOL ? b.yes : b.integer;
+  bool whole = value_is_whole(b), found = false;
+  int64_t index = value_whole(b);
   if (whole &&
       (a.kind == VALUE_TEXT || (a.kind == VALUE_LIST && a.list->kind != LIST_GENERATOR && a.list->kind != LIST_VIEW))) {
     TRY(workspace_step(&r->work, a.kind == VALUE_TEXT ? a.size / 64 : 0));

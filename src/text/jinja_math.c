@@ -12,9 +12,7 @@ static Err fail_types(Op op, Value a, Value b) {
   FAIL(ERR_FORMAT, "unsupported operand types for %s: '%s' and '%s'", signs[op], value_type_name(a), value_type_name(b));
 }
 
-static bool whole(Value v) { return v.kind == VALUE_INT || v.kind == VALUE_BOOL; }
-static int64_t as_int(Value v) { return v.kind == VALUE_BOOL ? v.yes : v.integer; }
-static double as_real(Value v) { return v.kind == VALUE_FLOAT ? v.real : (double)as_int(v); }
+static double as_real(Value v) { return v.kind == VALUE_FLOAT ? v.real : (double)value_whole(v); }
 
 // Python's: the remainder has the sign of the divisor.
 static double real_mod(double a, double b) {
@@ -73,7 +71,7 @@ static Err int_math(Op op, int64_t a, int64_t b, Value *out) {
 
 static Err number_math(Op op, Value a, Value b, Value *out) {
   CHECK(a.kind != VALUE_BIG && b.kind != VALUE_BIG, ERR_FORMAT, "a whole number of more than 64 bits is not calculated with");
-  if (whole(a) && whole(b) && op != OP_DIV) return int_math(op, as_int(a), as_int(b), out);
+  if (value_is_whole(a) && value_is_whole(b) && op != OP_DIV) return int_math(op, value_whole(a), value_whole(b), out);
   double x = as_real(a), y = as_real(b), z = 0;
   CHECK(y != 0 || op == OP_ADD || op == OP_SUB || op == OP_MUL || op == OP_POW, ERR_FORMAT, "division by zero");
   switch (op) {
@@ -88,7 +86,7 @@ static Err number_math(Op op, Value a, Value b, Value *out) {
       CHECK(isfinite(z) || !isfinite(x) || !isfinite(y), ERR_FORMAT, "the power is too large");
       break;
     default:  // exact for whole numbers that a double holds; Python rounds the true quotient of larger ones
-      CHECK((x < 0x1p53 && x > -0x1p53 && y < 0x1p53 && y > -0x1p53) || !whole(a) || !whole(b), ERR_FORMAT,
+      CHECK((x < 0x1p53 && x > -0x1p53 && y < 0x1p53 && y > -0x1p53) || !value_is_whole(a) || !value_is_whole(b), ERR_FORMAT,
             "whole numbers of more than 53 bits are not divided");
       z = x / y;
       break;
@@ -144,8 +142,8 @@ Err value_math(Workspace *w, Op op, Value a, Value b, Value *out) {
           "can only concatenate %s (not \"%s\") to %s", value_type_name(a), value_type_name(b), value_type_name(a));
     return concatenate(w, a, b, out);
   }
-  if (op == OP_MUL && joinable(a) && whole(b)) return repeat(w, a, as_int(b), out);
-  if (op == OP_MUL && joinable(b) && whole(a)) return repeat(w, b, as_int(a), out);
+  if (op == OP_MUL && joinable(a) && value_is_whole(b)) return repeat(w, a, value_whole(b), out);
+  if (op == OP_MUL && joinable(b) && value_is_whole(a)) return repeat(w, b, value_whole(a), out);
   CHECK(op != OP_MOD || a.kind != VALUE_TEXT, ERR_FORMAT, "formatting text by %% is not supported");
   return fail_types(op, a, b);
 }
@@ -166,8 +164,8 @@ static Err slice_index(Value v, int64_t fallback, int64_t low, int64_t high, int
   *out = fallback;
   if (v.kind == VALUE_NONE) return ERR_OK;
   CHECK(v.kind != VALUE_UNDEFINED, ERR_FORMAT, "%s", v.text);
-  CHECK(whole(v), ERR_FORMAT, "slice indices must be integers or None, not %s", value_type_name(v));
-  int64_t i = as_int(v);
+  CHECK(value_is_whole(v), ERR_FORMAT, "slice indices must be integers or None, not %s", value_type_name(v));
+  int64_t i = value_whole(v);
   if (i < 0) i = i < -length ? -1 : i + length;
   *out = i < low ? low : i > high ? high : i;
   return ERR_OK;
@@ -195,9 +193,9 @@ Err value_slice(Workspace *w, Value a, Value start, Value stop, Value step, Valu
   CHECK(joinable(a) && !a.safe, ERR_FORMAT, "'%s' object is not cut by [a:b]", value_type_name(a));
   int64_t length = a.kind == VALUE_TEXT ? text_length(a.text, a.size) : a.list->count, by = 1, from, to, count = 0;
   if (step.kind != VALUE_NONE) {
-    CHECK(whole(step) && as_int(step) != 0 && as_int(step) > INT64_MIN, ERR_FORMAT,
+    CHECK(value_is_whole(step) && value_whole(step) != 0 && value_whole(step) > INT64_MIN, ERR_FORMAT,
           "the step of a slice must be a whole number, not 0");
-    by = as_int(step);
+    by = value_whole(step);
   }
   TRY(slice_index(start, by > 0 ? 0 : length - 1, by > 0 ? 0 : -1, by > 0 ? length : length - 1, length, &from));
   TRY(slice_index(stop, by > 0 ? length : -1, by > 0 ? 0 : -1, by > 0 ? length : length - 1, length, &to));

@@ -44,8 +44,8 @@ COMPARISON(ge, OP_GE)
 COMPARISON(in, OP_IN)
 
 static Err whole(Value v, int64_t *out) {
-  CHECK(v.kind == VALUE_INT || v.kind == VALUE_BOOL, ERR_FORMAT, "a whole number is wanted, found %s", value_type_name(v));
-  *out = v.kind == VALUE_BOOL ? v.yes : v.integer;
+  CHECK(value_is_whole(v), ERR_FORMAT, "a whole number is wanted, found %s", value_type_name(v));
+  *out = value_whole(v);
   return ERR_OK;
 }
 

@@ -99,6 +99,9 @@ Err value_number(Workspace *w, const char *text, size_t size, Value *out);
 bool value_true(Value v);
 const char *value_type_name(Value v);  // Python's: "str", "NoneType", ...
 bool value_is_number(Value v);         // int, float, bool
+// int within 64 bits, or bool, which is one of Python's; and which.
+static inline bool value_is_whole(Value v) { return v.kind == VALUE_INT || v.kind == VALUE_BOOL; }
+static inline int64_t value_whole(Value v) { return v.kind == VALUE_BOOL ? v.yes : v.integer; }
 // a == b
 Err value_equal(Workspace *w, Value a, Value b, bool *equal);
 // a < b is -1, a == b 0, a > b 1; 2 where a NaN is compared. ERR_FORMAT where Python has no order.
