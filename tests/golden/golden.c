@@ -38,17 +38,13 @@ void golden_not_read(GoldenCount *n, const char *part, const char *needs) {
   snprintf(note->needs, sizeof note->needs, "%s", needs);
 }
 
-static int by_path(const void *a, const void *b) {
-  return strcmp(((const GoldenEntry *)a)->path, ((const GoldenEntry *)b)->path);
-}
-
 const char *golden_path(const GoldenCount *n, char out[PATH_BYTES], const char *format, ...) {
   GoldenEntry key = {0};
   va_list args;
   va_start(args, format);
   vsnprintf(key.path, sizeof key.path, format, args);
   va_end(args);
-  GoldenEntry *e = bsearch(&key, n->run->entry, (size_t)n->run->n_entries, sizeof key, by_path);
+  GoldenEntry *e = bsearch(&key, n->run->entry, (size_t)n->run->n_entries, sizeof key, golden_by_path);
   if (e) e->read = true;
   snprintf(out, PATH_BYTES, "%.3800s/%s", n->run->tree, key.path);
   return out;

@@ -53,7 +53,7 @@ out:
   return err;
 }
 
-static int by_path(const void *a, const void *b) {
+int golden_by_path(const void *a, const void *b) {
   return strcmp(((const GoldenEntry *)a)->path, ((const GoldenEntry *)b)->path);
 }
 
@@ -156,7 +156,7 @@ static void note_unread(GoldenRun *r, const char *only) {
 
 static Err run_tree(GoldenRun *r, const char *only) {
   TRY(add_entries(r, "", 0));
-  qsort(r->entry, (size_t)r->n_entries, sizeof r->entry[0], by_path);
+  qsort(r->entry, (size_t)r->n_entries, sizeof r->entry[0], golden_by_path);
   const char *temp = getenv("TMPDIR");
   snprintf(r->scratch, sizeof r->scratch, "%.3000s/pleiad_golden_XXXXXX", temp ? temp : "/tmp");
   CHECK(mkdtemp(r->scratch), ERR_IO, "%s: no folder could be made", r->scratch);

@@ -23,6 +23,7 @@ typedef struct {
   bool folder, read;  // by a reader
   bool said;          // in a note
 } GoldenEntry;
+int golden_by_path(const void *a, const void *b);  // the order of the entries
 
 struct GoldenRun {
   char tree[PATH_BYTES], scratch[PATH_BYTES];
