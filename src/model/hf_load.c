@@ -15,6 +15,7 @@ enum { FILE_NAME_BYTES = PARAM_NAME_BYTES + 16 };
 
 typedef struct {
   char name[FILE_NAME_BYTES], of[PARAM_NAME_BYTES];
+  Piece piece;
 } Copy;
 
 typedef struct {
@@ -136,6 +137,7 @@ static Err find_tensors(WeightSource *s) {
 
 // ---- tensors that repeat a parameter
 
+// If the files have it, it is taken, so that it is not left over; of another shape it is a fault.
 static Err add_copy(WeightSource *s, const char *of, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static Err add_copy(WeightSource *s, const char *of, const char *format, ...) {
   HfSource *h = s->own;
@@ -145,7 +147,8 @@ static Err add_copy(WeightSource *s, const char *of, const char *format, ...) {
   vsnprintf(own, sizeof own, format, args);
   va_end(args);
   file_name(h, &s->config, own, name);
-  if (!of || !has_tensor(&h->folder, name)) return ERR_OK;
+  const WeightTensor *t = of ? weights_find(s, of) : NULL;
+  if (!t || !has_tensor(&h->folder, name)) return ERR_OK;
   if (h->n_copies == h->copy_capacity) {
     int64_t wanted = h->copy_capacity ? 2 * h->copy_capacity : 16;
     Copy *grown = realloc(h->copy, (size_t)wanted * sizeof *grown);
@@ -155,8 +158,8 @@ static Err add_copy(WeightSource *s, const char *of, const char *format, ...) {
   }
   Copy *c = &h->copy[h->n_copies++];
   memcpy(c->name, name, sizeof c->name);
-  snprintf(c->of, sizeof c->of, "%s", of);
-  return ERR_OK;
+  memcpy(c->of, t->name, sizeof c->of);
+  return find_piece(s, c->name, t->n_dims, t->dim, &c->piece);
 }
 
 static const char *name_of_role(const WeightSource *s, ParamRole role) {
@@ -212,22 +215,8 @@ static Err check_copy(const WeightSource *s, Piece *copy, const WeightTensor *t)
 static Err check_copies(WeightSource *s) {
   HfSource *h = s->own;
   for (int64_t i = 0; i < h->n_copies; i++) {
-    const WeightTensor *t = weights_find(s, h->copy[i].of);
-    Piece p = {0};
-    TRY(find_piece(s, h->copy[i].name, t->n_dims, t->dim, &p));
-    TRY(check_copy(s, &p, t));
-  }
-  return ERR_OK;
-}
-
-// They are taken, so that they are not left over; of another shape they are a fault.
-static Err take_copies(WeightSource *s) {
-  HfSource *h = s->own;
-  TRY(list_copies(s));
-  for (int64_t i = 0; i < h->n_copies; i++) {
-    const WeightTensor *t = weights_find(s, h->copy[i].of);
-    Piece p;
-    if (t) TRY(find_piece(s, h->copy[i].name, t->n_dims, t->dim, &p));
+    Copy *c = &h->copy[i];
+    TRY(check_copy(s, &c->piece, weights_find(s, c->of)));
   }
   return ERR_OK;
 }
@@ -326,7 +315,7 @@ static Err fill(WeightSource *s, HfSource *h) {
   s->close = close_source;
   h->mtp_layer = find_mtp_layer(&h->folder, &s->config);
   TRY(find_tensors(s));
-  TRY(take_copies(s));
+  TRY(list_copies(s));
   TRY(find_left_over(s));
   if (!h->other_names) TRY(note_layout(s));
   qsort(s->tensor, (size_t)s->count, sizeof *s->tensor, by_place);
@@ -339,7 +328,6 @@ static Err fill(WeightSource *s, HfSource *h) {
 }
 
 static Err open_as(WeightSource **out, const char *folder, const ModelConfig *config, const int64_t block[2]) {
-  CHECK(file_is_folder(folder), ERR_IO, "%s: no such folder of a Hugging Face model", folder);
   HfSource *h = calloc(1, sizeof *h);
   CHECK(h, ERR_MEMORY, "%s: no memory", folder);
   memcpy(h->scale_block, block, sizeof h->scale_block);
