@@ -78,8 +78,6 @@ static Err find_scale(WeightSource *s, Piece *p) {
                        (long long)b[0], (long long)b[1], want);
 }
 
-static bool is_code(StType t) { return t == ST_F8_E4M3 || t == ST_F8_E5M2; }
-
 static Err wrong_tensor(const WeightSource *s, const StTensor *t, int n_dims, const int64_t *dim) {
   char got[DIMS_TEXT_BYTES], want[DIMS_TEXT_BYTES];
   dims_text(t->n_dims, t->dim, got);
@@ -95,7 +93,7 @@ static Err find_piece(WeightSource *s, const char *name, int n_dims, const int64
   if (!t) return weights_fault(s->missing, "%s", name);
   *p = piece_whole(file, t);
   if (!has_shape(t, n_dims, dim) || !st_is_float(t->type)) return wrong_tensor(s, t, n_dims, dim);
-  return is_code(t->type) && n_dims == 2 ? find_scale(s, p) : ERR_OK;
+  return st_is_code(t->type) && n_dims == 2 ? find_scale(s, p) : ERR_OK;
 }
 
 // A parameter by its own name, else by what Megatron-LM or MindFormers call it.
@@ -114,7 +112,7 @@ static Err find_param(WeightSource *s, const WeightTensor *t, Piece *p) {
     const SafeTensors *file = NULL;
     const StTensor *tensor = hf_take(&h->folder, other.name, &file);
     *p = piece_whole(file, tensor);
-    if (!has_shape(tensor, n_dims, want) || !st_is_float(tensor->type) || is_code(tensor->type))
+    if (!has_shape(tensor, n_dims, want) || !st_is_float(tensor->type) || st_is_code(tensor->type))
       return wrong_tensor(s, tensor, n_dims, want);
     join_piece(&s->config, &other, t->n_dims, t->dim, p);
     return ERR_OK;
@@ -138,8 +136,8 @@ static Err find_tensors(WeightSource *s) {
 // ---- tensors that repeat a parameter
 
 // If the files have it, it is taken, so that it is not left over; of another shape it is a fault.
-static Err add_copy(WeightSource *s, const char *of, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static Err add_copy(WeightSource *s, const char *of, const char *format, ...) {
+static Err add_copy(WeightSource *s, const WeightTensor *of, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static Err add_copy(WeightSource *s, const WeightTensor *of, const char *format, ...) {
   HfSource *h = s->own;
   char own[PARAM_NAME_BYTES], name[FILE_NAME_BYTES];
   va_list args;
@@ -147,8 +145,7 @@ static Err add_copy(WeightSource *s, const char *of, const char *format, ...) {
   vsnprintf(own, sizeof own, format, args);
   va_end(args);
   file_name(h, &s->config, own, name);
-  const WeightTensor *t = of ? weights_find(s, of) : NULL;
-  if (!t || !has_tensor(&h->folder, name)) return ERR_OK;
+  if (!of || !has_tensor(&h->folder, name)) return ERR_OK;
   if (h->n_copies == h->copy_capacity) {
     int64_t wanted = h->copy_capacity ? 2 * h->copy_capacity : 16;
     Copy *grown = realloc(h->copy, (size_t)wanted * sizeof *grown);
@@ -158,14 +155,8 @@ static Err add_copy(WeightSource *s, const char *of, const char *format, ...) {
   }
   Copy *c = &h->copy[h->n_copies++];
   memcpy(c->name, name, sizeof c->name);
-  memcpy(c->of, t->name, sizeof c->of);
-  return find_piece(s, c->name, t->n_dims, t->dim, &c->piece);
-}
-
-static const char *name_of_role(const WeightSource *s, ParamRole role) {
-  for (int64_t i = 0; i < s->count; i++)
-    if (s->tensor[i].role == role) return s->tensor[i].name;
-  return NULL;
+  memcpy(c->of, of->name, sizeof c->of);
+  return find_piece(s, c->name, of->n_dims, of->dim, &c->piece);
 }
 
 // A layer that borrows its attention's projections may repeat them.
@@ -176,7 +167,7 @@ static Err list_shared(WeightSource *s) {
     for (int k = 0; k < 4 && lender != i; k++) {
       char lent[PARAM_NAME_BYTES];
       snprintf(lent, sizeof lent, "model.layers.%lld.self_attn.%s.weight", (long long)lender, shared[k]);
-      TRY(add_copy(s, lent, "model.layers.%lld.self_attn.%s.weight", (long long)i, shared[k]));
+      TRY(add_copy(s, weights_find(s, lent), "model.layers.%lld.self_attn.%s.weight", (long long)i, shared[k]));
     }
   }
   return ERR_OK;
@@ -184,7 +175,8 @@ static Err list_shared(WeightSource *s) {
 
 static Err list_copies(WeightSource *s) {
   const ModelConfig *c = &s->config;
-  const char *embedding = name_of_role(s, PARAM_EMBEDDING), *head = c->model.tied ? embedding : name_of_role(s, PARAM_HEAD);
+  const WeightTensor *embedding = weights_role(s, PARAM_EMBEDDING);
+  const WeightTensor *head = c->model.tied ? embedding : weights_role(s, PARAM_HEAD);
   if (c->model.tied) TRY(add_copy(s, embedding, "lm_head.weight"));
   TRY(list_shared(s));
   if (c->mtp.layers == 0) return ERR_OK;

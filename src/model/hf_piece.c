@@ -9,9 +9,7 @@ Piece piece_whole(const SafeTensors *file, const StTensor *tensor) {
   return (Piece){.file = file, .tensor = tensor, .rows = rows, .cols = cols, .run = rows, .stride = rows};
 }
 
-static bool is_code(StType t) { return t == ST_F8_E4M3 || t == ST_F8_E5M2; }
-
-StType piece_type(const Piece *p) { return is_code(p->tensor->type) ? ST_F32 : p->tensor->type; }
+StType piece_type(const Piece *p) { return st_is_code(p->tensor->type) ? ST_F32 : p->tensor->type; }
 
 // Elements [col, col + n) of the tensor's row as they are stored, to `out`.
 static Err read_stored(const Piece *p, int64_t row, int64_t col, int64_t n, void *out) {
@@ -76,7 +74,7 @@ static Err read_turned(Piece *p, int64_t first, int64_t n, uint8_t *out) {
 Err piece_read(Piece *p, int64_t first, int64_t n, void *out) {
   if (p->turned) return read_turned(p, first, n, out);
   uint8_t *to = out;
-  bool code = is_code(p->tensor->type);
+  bool code = st_is_code(p->tensor->type);
   size_t bytes = code ? sizeof(float) : st_type_bytes(p->tensor->type);
   while (n > 0) {
     int64_t row = first / p->cols, col = first % p->cols, group = row / p->run, within = row % p->run;

@@ -23,6 +23,8 @@ typedef struct {
 
 // The whole tensor as it is.
 Piece piece_whole(const SafeTensors *file, const StTensor *tensor);
+// Whether it is read as codes of 8 bits, which may have scales.
+static inline bool st_is_code(StType t) { return t == ST_F8_E4M3 || t == ST_F8_E5M2; }
 // What piece_read gives: the tensor's type; F32 for codes of 8 bits.
 StType piece_type(const Piece *p);
 // Elements [first, first + n) of the parameter. Memory: the piece where it is turned, else none.

@@ -117,20 +117,14 @@ out:
 
 // ---- files of our own
 
-static int64_t index_of(const WeightSource *s, ParamRole role) {
-  for (int64_t i = 0; i < s->count; i++)
-    if (s->tensor[i].role == role) return i;
-  return -1;
-}
-
 static Err list_by_name(Saver *s) {
   const ModelConfig *c = &s->source->config;
   for (int64_t i = 0; i < s->source->count; i++) TRY(add(s, i, "%s", s->source->tensor[i].name));
-  int64_t embedding = index_of(s->source, PARAM_EMBEDDING);
-  int64_t head = c->model.tied ? embedding : index_of(s->source, PARAM_HEAD);
-  if (c->mtp.layers > 0 && embedding >= 0 && head >= 0) {
-    TRY(add(s, embedding, "model.layers.%lld.embed_tokens.weight", (long long)c->model.layers));
-    TRY(add(s, head, "model.layers.%lld.shared_head.head.weight", (long long)c->model.layers));
+  const WeightTensor *first = s->source->tensor, *embedding = weights_role(s->source, PARAM_EMBEDDING);
+  const WeightTensor *head = c->model.tied ? embedding : weights_role(s->source, PARAM_HEAD);
+  if (c->mtp.layers > 0 && embedding && head) {
+    TRY(add(s, embedding - first, "model.layers.%lld.embed_tokens.weight", (long long)c->model.layers));
+    TRY(add(s, head - first, "model.layers.%lld.shared_head.head.weight", (long long)c->model.layers));
   }
   size_t limit = s->option->shard_bytes ? s->option->shard_bytes : shard_bytes_default, used = 0;
   for (int64_t i = 0; i < s->n; i++) {

@@ -88,6 +88,12 @@ WeightTensor *weights_find(const WeightSource *s, const char *name) {
   return NULL;
 }
 
+WeightTensor *weights_role(const WeightSource *s, ParamRole role) {
+  for (int64_t i = 0; i < s->count; i++)
+    if (s->tensor[i].role == role) return &s->tensor[i];
+  return NULL;
+}
+
 bool weights_mostly_bf16(const WeightSource *s) {
   int64_t all = 0, bf16 = 0;
   for (int64_t i = 0; i < s->count; i++) {

@@ -64,6 +64,8 @@ Err weights_new(WeightSource **s, const char *kind, const char *path, const Mode
 Err weights_want_room(const ModelConfig *config, double room, const char *path);
 // NULL if there is none.
 WeightTensor *weights_find(const WeightSource *s, const char *name);
+// The first of that role, or NULL.
+WeightTensor *weights_role(const WeightSource *s, ParamRole role);
 // Whether more than half of the weights are of BF16.
 bool weights_mostly_bf16(const WeightSource *s);
 Err weights_fault(json_t *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
