@@ -109,6 +109,16 @@ bool file_is_folder(const char *path) {
   return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+const char *path_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+void path_folder(char out[PATH_BYTES], const char *path) {
+  const char *slash = strrchr(path, '/');
+  snprintf(out, PATH_BYTES, "%.*s", slash && slash > path ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
 Err path_join(char out[PATH_BYTES], const char *dir, const char *name) {
   size_t n = strlen(dir);
   const char *slash = n == 0 || dir[n - 1] == '/' ? "" : "/";

@@ -78,5 +78,9 @@ void folder_unlock(int *lock);
 
 // dir "/" name into out (PATH_BYTES). ERR_ARG if too long.
 Err path_join(char out[PATH_BYTES], const char *dir, const char *name);
+// The part of a path after its last slash.
+const char *path_name(const char *path);
+// The part before it: "." of "name", "/" of "/name". path: shorter than PATH_BYTES.
+void path_folder(char out[PATH_BYTES], const char *path);
 
 #endif

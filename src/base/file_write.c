@@ -89,10 +89,7 @@ Err file_printf(FileWriter *w, const char *format, ...) {
 
 static Err sync_parent(const char *path) {
   char dir[PATH_BYTES];
-  snprintf(dir, sizeof dir, "%s", path);
-  char *slash = strrchr(dir, '/');
-  if (!slash) return folder_sync(".");
-  slash[slash == dir] = '\0';  // "/name" is in "/"
+  path_folder(dir, path);
   return folder_sync(dir);
 }
 

@@ -69,10 +69,8 @@ Err folder_commit(FolderWriter *w) {
   char parent[PATH_BYTES];
   TRY_OUT(folder_sync(w->temp));
   CHECK_OUT(rename(w->temp, w->path) == 0, ERR_IO, "%s: cannot be put in place: %s", w->path, strerror(errno));
-  snprintf(parent, sizeof parent, "%s", w->path);
-  char *slash = strrchr(parent, '/');
-  if (slash) slash[slash == parent] = '\0';
-  TRY_OUT(folder_sync(slash ? parent : "."));
+  path_folder(parent, w->path);
+  TRY_OUT(folder_sync(parent));
   close(w->lock);
   *w = (FolderWriter){.lock = -1};
 out:

@@ -64,12 +64,6 @@ static void part_close(PartFile *f, bool keep) {
 }
 
 // ---- the pair
-static void folder_of(const char *path, char out[PATH_BYTES]) {
-  const char *slash = strrchr(path, '/');
-  int n = slash > path ? (int)(slash - path) : 1;
-  snprintf(out, PATH_BYTES, "%.*s", n, slash ? path : ".");
-}
-
 Err indexed_create(IndexedWriter *w, const char *prefix, TokenType type, const IndexedMark *from) {
   *w = (IndexedWriter){.type = type, .bin = {.fd = -1}, .index = {.fd = -1}};
   CHECK(type != TOKENS_F32 && type != TOKENS_F64, ERR_ARG, "%s: token ids are not written as %s", prefix,
@@ -202,7 +196,7 @@ Err indexed_commit(IndexedWriter *w) {
   CHECK_OUT(rename(w->bin.path, bin) == 0, ERR_IO, "%s: cannot become %s: %s", w->bin.path, bin, strerror(errno));
   TRY_OUT(file_commit(&out));
   (void)unlink(w->index.path);
-  folder_of(bin, folder);
+  path_folder(folder, bin);
   TRY_OUT(folder_sync(folder));
 out:
   file_abandon(&out);

@@ -11,8 +11,7 @@ enum { FOLDER_DEPTH_MAX = 64 };
 
 // The ending of a name, of .gz and .zst the one before: "a.jsonl.gz" -> ".jsonl". Into out, "" if there is none.
 static void ending_of(const char *path, char out[16]) {
-  const char *name = strrchr(path, '/');
-  name = name ? name + 1 : path;
+  const char *name = path_name(path);
   size_t n = strlen(name);
   if (n > 3 && strcmp(name + n - 3, ".gz") == 0) n -= 3;
   else if (n > 4 && strcmp(name + n - 4, ".zst") == 0) n -= 4;

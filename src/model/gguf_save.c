@@ -174,9 +174,8 @@ static Err put_ends(Saver *s) {
 }
 
 static Err write_header(Saver *s, const char *path) {
-  const char *slash = strrchr(path, '/');
   char name[256];
-  snprintf(name, sizeof name, "%.200s", slash ? slash + 1 : path);
+  snprintf(name, sizeof name, "%.200s", path_name(path));
   char *dot = strrchr(name, '.');
   if (dot && strcmp(dot, ".gguf") == 0) *dot = '\0';
   TRY(gguf_config_put(&s->w, &s->source->config, name));

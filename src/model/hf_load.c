@@ -255,8 +255,7 @@ static Err note_layout(WeightSource *s) {
   for (int64_t i = 0; i < h->folder.n_files && !bad; i++) {
     const SafeTensors *f = &h->folder.file[i];
     json_t *names = json_array();
-    const char *slash = strrchr(f->map.path, '/');
-    bad |= json_object_set_new(s->layout, slash ? slash + 1 : f->map.path, names);
+    bad |= json_object_set_new(s->layout, path_name(f->map.path), names);
     for (int64_t k = 0; k < f->count && !bad; k++) {
       const char *name = f->tensor[k].name, *param = json_string_value(json_object_get(of, name));
       if (!param) continue;
@@ -281,9 +280,8 @@ static void describe(const WeightSource *s, int64_t i, char *out, size_t size) {
     snprintf(out, size, "nothing");
     return;
   }
-  const char *slash = strrchr(p->file->map.path, '/');
   snprintf(out, size, "%s %s%s in %s", p->tensor->name, st_type_name(p->tensor->type), p->scale ? " with scales" : "",
-           slash ? slash + 1 : p->file->map.path);
+           path_name(p->file->map.path));
 }
 
 static void close_source(WeightSource *s) {

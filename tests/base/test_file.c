@@ -254,3 +254,14 @@ TEST(paths_join_and_end) {
   FileWriter w;
   ASSERT_ERR(file_create(&w, longer), ERR_ARG, "a path longer");
 }
+
+TEST(a_path_is_a_folder_and_a_name) {
+  static const char *const paths[][3] = {{"name", ".", "name"},   {"/name", "/", "name"},      {"a/b", "a", "b"},
+                                         {"/a/b.c", "/a", "b.c"}, {"../x/y/z", "../x/y", "z"}, {"a/", "a", ""}};
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    char folder[PATH_BYTES];
+    path_folder(folder, paths[i][0]);
+    ASSERT_TEXT(folder, paths[i][1]);
+    ASSERT_TEXT(path_name(paths[i][0]), paths[i][2]);
+  }
+}

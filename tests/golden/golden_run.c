@@ -64,10 +64,7 @@ static bool lies_below(const char *path, const char *folder) {
 
 static bool wanted(const char *path, const char *only) { return !only || lies_below(path, only); }
 static bool matches(const char *pattern, const char *path) { return fnmatch(pattern, path, FNM_PATHNAME) == 0; }
-static bool for_people(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return strcmp(slash ? slash + 1 : path, "README.md") == 0;
-}
+static bool for_people(const char *path) { return strcmp(path_name(path), "README.md") == 0; }
 
 // ---- one folder
 
