@@ -18,7 +18,7 @@ Err conversion_options(Conversion *c, int *argc, char **argv) {
 }
 
 // A tokenizer that makes ids past the embedding is of another model. One that is not understood is copied all the same.
-static Err check_tokenizer(const WeightSource *s) {
+static Err take_tokenizer(WeightSource *s) {
   const char *path = s->tokenizer;
   Tokenizer *t;
   if (!*path) return ERR_OK;
@@ -27,6 +27,7 @@ static Err check_tokenizer(const WeightSource *s) {
     return ERR_OK;
   }
   int64_t vocab = tokenizer_vocab(t);
+  tokenizer_config_add(s, t);
   tokenizer_close(t);
   CHECK(vocab <= s->config.model.vocab, ERR_CONFIG,
         "%s: a tokenizer of %lld tokens, and the model's embedding has rows for %lld (vocab_size); give the model's own by "
@@ -44,9 +45,7 @@ static Err choose_tokenizer(const Conversion *c, WeightSource *s) {
     snprintf(s->tokenizer, sizeof s->tokenizer, "%s", none ? "" : c->tokenizer);
     s->write_tokenizer = format_tokenizer_writer(s->tokenizer);
   }
-  TRY(check_tokenizer(s));
-  tokenizer_config_add(s);
-  return ERR_OK;
+  return take_tokenizer(s);
 }
 
 static double total_bytes(const WeightSource *s) {

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "model/hf_files.h"
-#include "text/tokenizer.h"
 
 static void set_name(json_t *j, const char *key, const Tokenizer *t, int32_t id) {
   const char *name = id >= 0 ? tokenizer_piece(t, id) : NULL;
@@ -34,12 +33,9 @@ static Err write_both(WeightSource *s, const char *folder) {
   return err;
 }
 
-void tokenizer_config_add(WeightSource *s) {
+void tokenizer_config_add(WeightSource *s, const Tokenizer *t) {
   char path[PATH_BYTES];
-  Tokenizer *t;
-  if (!*s->tokenizer || s->write_tokenizer || tokenizer_open(&t, s->tokenizer) != ERR_OK) return;
-  bool bare = strncmp(tokenizer_kind(t), "sentencepiece", 13) == 0;
-  tokenizer_close(t);
+  bool bare = !s->write_tokenizer && strncmp(tokenizer_kind(t), "sentencepiece", 13) == 0;
   if (file_is_folder(s->tokenizer))
     bare = bare && path_join(path, s->tokenizer, "tokenizer_config.json") == ERR_OK && !file_exists(path);
   if (bare) s->write_tokenizer = write_both;
