@@ -126,3 +126,13 @@ Err path_join(char out[PATH_BYTES], const char *dir, const char *name) {
   CHECK(length >= 0 && length < PATH_BYTES, ERR_ARG, "%.100s...: a path longer than %d bytes", dir, PATH_BYTES - 1);
   return ERR_OK;
 }
+
+bool path_ends(const char *path, const char *end) {
+  size_t n = strlen(path), m = strlen(end);
+  return n >= m && strcmp(path + n - m, end) == 0;
+}
+
+bool folder_holds(const char *folder, const char *name) {
+  char path[PATH_BYTES];
+  return path_join(path, folder, name) == ERR_OK && file_exists(path);
+}

@@ -30,6 +30,8 @@ Err file_read_at(int fd, const char *path, size_t offset, size_t size, void *out
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+// Whether something of that name lies in the folder.
+bool folder_holds(const char *folder, const char *name);
 
 // ---- writing: to "path.tmp.PID", synced and renamed by file_commit; file_abandon removes it. Errors name path and cause
 // (no space left: how much was wanted). The writer buffers; it owns one descriptor.
@@ -82,5 +84,7 @@ Err path_join(char out[PATH_BYTES], const char *dir, const char *name);
 const char *path_name(const char *path);
 // The part before it: "." of "name", "/" of "/name". path: shorter than PATH_BYTES.
 void path_folder(char out[PATH_BYTES], const char *path);
+// Whether the path ends so, as in ".yaml".
+bool path_ends(const char *path, const char *end);
 
 #endif

@@ -7,16 +7,11 @@
 #include "base/json.h"
 #include "cli/formats.h"
 
-static bool holds(const char *folder, const char *name) {
-  char path[PATH_BYTES];
-  return !path_join(path, folder, name) && file_exists(path);
-}
-
 // Where the model's tokenizer lies, "" if nowhere.
 static Err tokenizer_path(const char *model, char out[PATH_BYTES]) {
   static const char *const files[] = {"chat_template.jinja", "tokenizer_config.json", "tokenizer.json", "tokenizer.model"};
-  for (int i = 0; i < 4 && file_is_folder(model) && !holds(model, "config.json"); i++)
-    if (holds(model, files[i])) {
+  for (int i = 0; i < 4 && file_is_folder(model) && !folder_holds(model, "config.json"); i++)
+    if (folder_holds(model, files[i])) {
       snprintf(out, PATH_BYTES, "%s", model);
       return ERR_OK;
     }
@@ -35,7 +30,8 @@ Err chat_of_model(Chat *c, Tokenizer **t, const char *model, const char *tokeniz
   else TRY(tokenizer_path(model, path));
   if (!*path) return ERR_OK;
   TRY(chat_open(c, path));
-  if (!tokenizer && file_is_folder(path) && !holds(path, "tokenizer.json") && !holds(path, "tokenizer.model")) return ERR_OK;
+  if (!tokenizer && file_is_folder(path) && !folder_holds(path, "tokenizer.json") && !folder_holds(path, "tokenizer.model"))
+    return ERR_OK;
   Err err = tokenizer_open(t, path);
   if (err) chat_close(c);
   return err;

@@ -29,11 +29,6 @@ static const char help[] =
     "  pleiad export runs/small small-hf\n"
     "  pleiad export runs/small small.gguf --dtype Q4_K\n";
 
-static bool ends_with(const char *text, const char *end) {
-  size_t n = strlen(text), m = strlen(end);
-  return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static Err run(int argc, char **argv) {
   static const char *const known[] = {"--format", "--dtype", "--tokenizer", "--shard-bytes", "--allow-nan", "--json", NULL};
   Conversion c = {0};
@@ -45,7 +40,7 @@ static Err run(int argc, char **argv) {
   CHECK(argc >= 3 && argv[1][0] != '-' && argv[2][0] != '-', ERR_ARG,
         "export needs a model and a folder or FILE.gguf; see pleiad export --help");
   c.from = argv[1], c.out = argv[2];
-  if (!c.to) c.to = ends_with(c.out, ".gguf") ? "gguf" : "hf";
+  if (!c.to) c.to = path_ends(c.out, ".gguf") ? "gguf" : "hf";
   argv[2] = argv[0], argc -= 2, argv += 2;
   TRY(cli_no_more(argc, argv, known));
   return convert(&c);

@@ -21,11 +21,6 @@ static const char *const type_names[TYPES] = {"F32", "BF16", "Q8_0", "Q6_K", "Q4
 
 // ---- the configuration
 
-static bool ends_with(const char *path, const char *end) {
-  size_t n = strlen(path), k = strlen(end);
-  return n >= k && strcmp(path + n - k, end) == 0;
-}
-
 // How the weights are stored is no part of what the model is.
 static Err from_json(const char *path, ModelConfig *config) {
   json_t *hf;
@@ -55,8 +50,8 @@ static Err from_weights(const char *path, ModelConfig *config) {
 
 Err info_config(const char *path, ModelConfig *config) {
   char inner[PATH_BYTES];
-  if (ends_with(path, ".json")) return from_json(path, config);
-  if (ends_with(path, ".yaml") || ends_with(path, ".yml")) return from_yaml(path, config);
+  if (path_ends(path, ".json")) return from_json(path, config);
+  if (path_ends(path, ".yaml") || path_ends(path, ".yml")) return from_yaml(path, config);
   TRY(path_join(inner, path, "config.json"));
   if (file_is_folder(path) && file_exists(inner)) return from_json(inner, config);
   return from_weights(path, config);

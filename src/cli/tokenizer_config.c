@@ -34,9 +34,6 @@ static Err write_both(WeightSource *s, const char *folder) {
 }
 
 void tokenizer_config_add(WeightSource *s, const Tokenizer *t) {
-  char path[PATH_BYTES];
-  bool bare = !s->write_tokenizer && strncmp(tokenizer_kind(t), "sentencepiece", 13) == 0;
-  if (file_is_folder(s->tokenizer))
-    bare = bare && path_join(path, s->tokenizer, "tokenizer_config.json") == ERR_OK && !file_exists(path);
-  if (bare) s->write_tokenizer = write_both;
+  bool bare = strncmp(tokenizer_kind(t), "sentencepiece", 13) == 0 && !folder_holds(s->tokenizer, "tokenizer_config.json");
+  if (bare && !s->write_tokenizer) s->write_tokenizer = write_both;
 }

@@ -237,9 +237,7 @@ static Err run_parts(Verify *v) {
 }
 
 bool verify_is_case(const char *folder) {
-  char path[PATH_BYTES];
-  return path_join(path, folder, "config.json") == ERR_OK && file_exists(path) &&
-         path_join(path, folder, "cases.safetensors") == ERR_OK && file_exists(path);
+  return folder_holds(folder, "config.json") && folder_holds(folder, "cases.safetensors");
 }
 
 // A model without experts has no load to compare.

@@ -12,15 +12,10 @@ const char *const side_names[4] = {"run", "folder of checkpoints", "checkpoint",
 
 // ---- sides
 
-static bool holds(const char *folder, const char *file) {
-  char path[PATH_BYTES];
-  return path_join(path, folder, file) == ERR_OK && file_exists(path);
-}
-
 static bool kind_of(const char *path, SideKind *kind) {
   int64_t *step = NULL, n = 0;
   if (source_is_checkpoint(path)) *kind = SIDE_CHECKPOINT;
-  else if (holds(path, "metrics.jsonl")) *kind = SIDE_RUN;
+  else if (folder_holds(path, "metrics.jsonl")) *kind = SIDE_RUN;
   else if (source_is_model(path)) *kind = SIDE_MODEL;
   else if (file_is_folder(path) && checkpoint_steps(path, &step, &n) == ERR_OK && n > 0) *kind = SIDE_CHECKPOINTS;
   else return false;
@@ -234,9 +229,9 @@ out:
 
 static Err compare_runs(Pair *p) {
   static const char *const files[] = {"metrics.jsonl", "experts.jsonl"};
-  if (holds(p->a.path, "config.yaml") && holds(p->b.path, "config.yaml")) TRY(compare_configs(p));
+  if (folder_holds(p->a.path, "config.yaml") && folder_holds(p->b.path, "config.yaml")) TRY(compare_configs(p));
   for (int i = 0; i < 2; i++)
-    if (holds(p->a.path, files[i]) && holds(p->b.path, files[i]))
+    if (folder_holds(p->a.path, files[i]) && folder_holds(p->b.path, files[i]))
       TRY(pair_compare_log(&p->log[p->n_logs++], p->a.path, p->b.path, files[i]));
   return ERR_OK;
 }

@@ -39,8 +39,7 @@ Err self_trainer(const Self *s, Trainer *t, int threads, const char *isa) {
 }
 
 static bool is_run_file(const char *path) {
-  const char *dot = strrchr(path, '.');
-  return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0) && !file_is_folder(path);
+  return (path_ends(path, ".yaml") || path_ends(path, ".yml")) && !file_is_folder(path);
 }
 
 static Err check_length(Self *s) {

@@ -7,13 +7,10 @@
 
 static const char weights_prefix[] = "model/";
 
-static bool holds(const char *folder, const char *file) {
-  char path[PATH_BYTES];
-  return path_join(path, folder, file) == ERR_OK && file_exists(path);
+bool source_is_checkpoint(const char *folder) { return folder_holds(folder, "manifest.json"); }
+bool source_is_model(const char *folder) {
+  return folder_holds(folder, "config.json") && !folder_holds(folder, "cases.safetensors");
 }
-
-bool source_is_checkpoint(const char *folder) { return holds(folder, "manifest.json"); }
-bool source_is_model(const char *folder) { return holds(folder, "config.json") && !holds(folder, "cases.safetensors"); }
 
 static int by_name(const void *a, const void *b) {
   return strcmp(((const CheckpointArray *)a)->name, ((const CheckpointArray *)b)->name);

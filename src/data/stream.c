@@ -9,15 +9,12 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/file.h"
+
 enum { IN_BYTES = 1 << 17 };
 
-static bool ends_with(const char *text, const char *ending) {
-  size_t n = strlen(text), m = strlen(ending);
-  return n >= m && strcmp(text + n - m, ending) == 0;
-}
-
 Packing packing_of(const char *path) {
-  return ends_with(path, ".gz") ? PACKED_GZIP : ends_with(path, ".zst") ? PACKED_ZSTD : PACKED_NOT;
+  return path_ends(path, ".gz") ? PACKED_GZIP : path_ends(path, ".zst") ? PACKED_ZSTD : PACKED_NOT;
 }
 
 // Reads more packed bytes when all are used; in_at == in_end afterwards is the end of the file.

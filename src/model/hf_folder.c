@@ -177,7 +177,4 @@ const StTensor *hf_take(const HfFolder *h, const char *name, const SafeTensors *
   return NULL;
 }
 
-bool hf_is_folder(const char *path) {
-  char inner[PATH_BYTES];
-  return file_is_folder(path) && path_join(inner, path, "config.json") == ERR_OK && file_exists(inner);
-}
+bool hf_is_folder(const char *path) { return file_is_folder(path) && folder_holds(path, "config.json"); }

@@ -259,10 +259,9 @@ static Err copy_file(const char *from, const char *folder, const char *name) {
 }
 
 bool hf_has_tokenizer(const char *folder) {
-  char path[PATH_BYTES];
   for (int i = 0; i < TOKENIZER_FILES; i++) {
     bool names_one = i < TOKENIZERS - 1 || strcmp(tokenizer_files[i], "vocab.json") == 0;
-    if (names_one && path_join(path, folder, tokenizer_files[i]) == ERR_OK && file_exists(path)) return true;
+    if (names_one && folder_holds(folder, tokenizer_files[i])) return true;
   }
   return false;
 }

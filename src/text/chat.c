@@ -88,11 +88,6 @@ static Err read_gguf(Chat *c, const char *path) {
   return err;
 }
 
-static bool ends_with(const char *path, const char *end) {
-  size_t n = strlen(path), m = strlen(end);
-  return n >= m && strcmp(path + n - m, end) == 0;
-}
-
 static Err open_folder(Chat *c, const char *folder) {
   char file[PATH_BYTES];
   TRY(path_join(file, folder, "chat_template.jinja"));
@@ -110,7 +105,7 @@ static Err open_parts(Chat *c, const char *path) {
   const char *slash = strrchr(path, '/');
   CHECK((slash ? (size_t)(slash - path) : 1) < sizeof folder, ERR_ARG, "%s: the path is too long", path);
   snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + (slash == path)) : 1, slash ? path : ".");
-  if (ends_with(path, ".json") || ends_with(path, ".model")) return open_folder(c, folder);
+  if (path_ends(path, ".json") || path_ends(path, ".model")) return open_folder(c, folder);
   TRY(add_file(c, path));
   return read_folder(c, folder);
 }

@@ -265,3 +265,10 @@ TEST(a_path_is_a_folder_and_a_name) {
     ASSERT_TEXT(path_name(paths[i][0]), paths[i][2]);
   }
 }
+
+TEST(a_folder_holds_what_lies_in_it) {
+  ASSERT_OK(file_replace(in_folder("a.yaml"), "", 0));
+  ASSERT(folder_holds(test_folder(), "a.yaml") && !folder_holds(test_folder(), "b.yaml"));
+  ASSERT(!folder_holds(in_folder("nowhere"), "a.yaml") && !folder_holds(in_folder("a.yaml"), "a.yaml"));
+  ASSERT(path_ends("a.yaml", ".yaml") && path_ends(".gz", ".gz") && !path_ends("gz", ".gz") && !path_ends("a.gz.b", ".gz"));
+}
