@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "cli/bench.h"
+#include "cli/bench/bench.h"
 #include "cli/cli.h"
 
 typedef struct {
@@ -13,7 +13,7 @@ typedef struct {
 
 static const Bench benches[] = {
 #define BENCH(name, about) {#name, about, bench_##name},
-#include "cli/benches.inc"
+#include "cli/bench/benches.inc"
 #undef BENCH
 };
 enum { N_BENCHES = sizeof benches / sizeof benches[0] };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/import_config.h"
+#include "cli/import_config/import_config.h"
 
 static const char help[] =
     "usage: pleiad import-config FILE.yaml [--out RUN.yaml] [options]\n"

@@ -4,9 +4,9 @@
 
 #include "cli/cli.h"
 #include "cli/formats.h"
-#include "cli/verify.h"
-#include "cli/verify_commands.h"
-#include "cli/verify_pair.h"
+#include "cli/verify/commands.h"
+#include "cli/verify/pair.h"
+#include "cli/verify/verify.h"
 #include "train/config.h"
 
 static const char help[] =

@@ -1,7 +1,7 @@
 // Configurations of others: the files of the shared folder, small ones with what those do not have, and the document.
 #include <stdlib.h>
 
-#include "cli/import_config.h"
+#include "cli/import_config/import_config.h"
 #include "cli/program.h"
 #include "test.h"
 

@@ -1,5 +1,5 @@
 // `pleiad verify` in bf16, over the project's own case and the shared ones.
-#include "cli/verify.h"
+#include "cli/verify/verify.h"
 
 #include "base/file.h"
 #include "test.h"

@@ -1,5 +1,5 @@
 // How two arrays differ: counts, first place, distances in units in the last place, numbers that are none.
-#include "cli/verify_differ.h"
+#include "cli/verify/differ.h"
 
 #include <math.h>
 

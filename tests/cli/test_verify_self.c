@@ -1,5 +1,5 @@
 // pleiad verify --self: a right model passes, and an operation that is broken is found and named.
-#include "cli/verify_self.h"
+#include "cli/verify/self.h"
 
 #include <stdlib.h>
 

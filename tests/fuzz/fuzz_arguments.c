@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/import_config.h"
+#include "cli/import_config/import_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/import_config.h"
+#include "cli/import_config/import_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/verify.h"
+#include "cli/verify/verify.h"
 #include "golden/golden.h"
 
 // What verify reads: the weights may lie in several files.

@@ -1,0 +1,205 @@
+// pleiad bench ops
+#include "cli/bench/ops.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/bench/bench.h"
+#include "cli/bench/parts.h"
+#include "cli/cli.h"
+#include "ops/peak.h"
+#include "train/config.h"
+
+static const char help_text[] =
+    "pleiad bench ops [SHAPE.json] [--op PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N] [--json]\n"
+    "\n"
+    "Times every operation at a layer's sizes (bench/shapes/nano.json; 105b.json, 105b-experts.json), in fp32 and bf16, at "
+    "each instruction set "
+    "of this\n"
+    "machine above the reference: the median of several calls, GFLOP/s or GB/s, and the share of the peak measured in the same "
+    "run. Products are\n"
+    "measured against multiply-adds in registers, the rest against the memory: reading, or copying where a quarter or more of "
+    "its bytes are\n"
+    "written. More than 100 % comes out of the caches.\n";
+
+static const char *const known[] = {"--op", "--dtype", "--isa", "--threads", "--json", NULL};
+
+static const struct {
+  const char *name;
+  const BenchCase *cases;
+} ops[] = {
+#define OP(name, params, tolerance) {#name, bench_op_##name},
+#include "ops/ops.inc"
+#undef OP
+};
+enum { N_OPS = sizeof ops / sizeof ops[0], RUNS_MAX = 64, RUNS_MIN = 3 };
+static const double CASE_BUDGET_S = 0.1, PEAK_BUDGET_S = 1;
+
+typedef struct {
+  const char *shape, *part, *isa;
+  bool fp32, bf16, json;
+  int threads;
+  BenchSizes sizes;
+} Request;
+
+static Err read_shape(Request *o) {
+  json_t *root = NULL;
+  TRY(json_read(&root, o->shape, true));
+  Err err = ERR_OK;
+#define SIZE(name)                                                               \
+  TRY_OUT(json_int(root, #name, o->shape, &o->sizes.name));                      \
+  CHECK_OUT(o->sizes.name >= 1 && o->sizes.name <= (int64_t)1 << 31, ERR_FORMAT, \
+            "%s: \"%s\" is %lld; from 1 to 2^31 is wanted", o->shape, #name, (long long)o->sizes.name);
+  BENCH_SIZES(SIZE)
+#undef SIZE
+out:
+  json_decref(root);
+  return err;
+}
+
+static Err take_options(Request *o, int argc, char **argv) {
+  const char *threads = "0";
+  int dtype = -1;  // both
+  *o = (Request){.shape = "bench/shapes/nano.json", .part = ""};
+  o->json = cli_flag(&argc, argv, "--json");
+  TRY(cli_value(&argc, argv, "--op", &o->part));
+  TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &dtype));
+  TRY(cli_value(&argc, argv, "--isa", &o->isa));
+  TRY(cli_value(&argc, argv, "--threads", &threads));
+  o->fp32 = dtype != DT_BF16;
+  o->bf16 = dtype != DT_F32;
+  char *end;
+  long count = strtol(threads, &end, 10);
+  CHECK(*threads && !*end && count >= 0 && count <= 4096, ERR_ARG, "--threads %s: a number from 0 (all) to 4096 is wanted",
+        threads);
+  o->threads = (int)count;
+  if (argc >= 2 && argv[1][0] != '-') {
+    o->shape = argv[1];
+    argv[1] = argv[0];
+    argc--, argv++;
+  }
+  TRY(cli_no_more(argc, argv, known));
+  return read_shape(o);
+}
+
+// Median seconds of a call (and the least), after one that warms up.
+static double median_s(Dev *dev, const BenchCase *c, BenchJob *job, double *least_s) {
+  double seconds[RUNS_MAX];
+  int runs = 0;
+  c->run(dev, job);
+  for (double start = clock_s(); runs < RUNS_MIN || (runs < RUNS_MAX && clock_s() - start < CASE_BUDGET_S); runs++) {
+    double begin = clock_s();
+    c->run(dev, job);
+    seconds[runs] = clock_s() - begin;
+  }
+  bench_sort(seconds, runs);
+  *least_s = seconds[0];
+  return seconds[runs / 2];
+}
+
+typedef struct {
+  const Request *o;
+  Dev *dev;
+  Peaks peaks;
+  json_t *results;
+} Bench;
+
+static void report(const Bench *b, const char *op, const char *from, const char *what, const BenchJob *job, double s,
+                   double least_s) {
+  double bytes = job->read_bytes + job->write_bytes;
+  bool product = job->flops > 0;
+  double rate = product ? job->flops / s : bytes / s;
+  double peak = product ? (job->type == DT_BF16 ? b->peaks.bf16.peak : b->peaks.fp32.peak)
+                        : (4 * job->write_bytes >= bytes ? b->peaks.copy_bytes : b->peaks.read_bytes);
+  const char *type = train_dtype_names[job->type], *unit = product ? "GFLOP/s" : "GB/s";
+  if (!b->o->json)
+    printf("%-25s %-27s %-4s %-12s %9.3f ms %9.1f %-7s %6.1f %%\n", op, what, type, from, s * 1e3, rate * 1e-9, unit,
+           100 * rate / peak);
+  fflush(stdout);
+  json_array_append_new(
+      b->results, json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:f}", "op", op, "case", what, "dtype", type, "isa",
+                            isa_names[b->dev->isa], "version", from, "ms", s * 1e3, "best_ms", least_s * 1e3, "rate",
+                            rate * 1e-9, "unit", unit, "of_peak", rate / peak));
+}
+
+static Err run_case(const Bench *b, const char *op, const char *from, const BenchCase *c, Dtype type) {
+  Arena arena;
+  BenchJob job = {.type = type};
+  arena_measure(&arena, "the bench's tensors");
+  c->carve(&job, &arena, b->dev, &b->o->sizes);
+  TRY(arena_init(&arena, "the bench's tensors", arena.peak));
+  memset(arena.base, 0x3f, arena.size);  // 0.75 in either type
+  job = (BenchJob){.type = type};
+  c->carve(&job, &arena, b->dev, &b->o->sizes);
+  double least_s, s = median_s(b->dev, c, &job, &least_s);
+  report(b, op, from, c->what, &job, s, least_s);
+  arena_free(&arena);
+  return ERR_OK;
+}
+
+static const char *version_of(const Ops *o, const char *op) {
+#define OP(name, params, tolerance) \
+  if (strcmp(op, #name) == 0) return o->name##_from;
+#include "ops/ops.inc"
+#undef OP
+  return "";
+}
+
+// Every case, in both types, of the versions that this level has and that `below` has not shown.
+static Err run_level(const Bench *b) {
+  for (int i = 0; i < N_OPS; i++) {
+    const char *from = version_of(b->dev->op, ops[i].name);
+    bool shown = b->dev->isa > ISA_AVX2 && strcmp(from, isa_names[b->dev->isa]) != 0 && !b->o->isa;
+    if (shown || !strstr(ops[i].name, b->o->part)) continue;
+    for (const BenchCase *c = ops[i].cases; c->what; c++) {
+      if (b->o->fp32) TRY(run_case(b, ops[i].name, from, c, DT_F32));
+      if (b->o->bf16) TRY(run_case(b, ops[i].name, from, c, DT_BF16));
+    }
+  }
+  return ERR_OK;
+}
+
+// One level on a device of its own.
+static Err bench_level(const Request *o, Isa isa, json_t *levels, json_t *results) {
+  Dev dev;
+  Bench b = {.o = o, .dev = &dev, .results = results};
+  CHECK(setenv("PLEIAD_ISA", isa_names[isa], 1) == 0, ERR_MEMORY, "no memory for a variable of the environment");
+  TRY(dev_open(&dev, o->threads));
+  Err err = ERR_OK;
+  TRY_OUT(peaks_measure(&dev, PEAK_BUDGET_S, &b.peaks));
+  json_array_append_new(
+      levels, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f}", "isa", isa_names[isa], "threads", pool_threads(dev.pool),
+                        "peak_fp32_gflops", b.peaks.fp32.peak * 1e-9, "peak_bf16_gflops", b.peaks.bf16.peak * 1e-9, "read_gb_s",
+                        b.peaks.read_bytes * 1e-9, "copy_gb_s", b.peaks.copy_bytes * 1e-9));
+  if (!o->json)
+    printf("%s, %d threads: %.0f GFLOP/s fp32, %.0f bf16; %.1f GB/s read, %.1f copied\n", isa_names[isa],
+           pool_threads(dev.pool), b.peaks.fp32.peak * 1e-9, b.peaks.bf16.peak * 1e-9, b.peaks.read_bytes * 1e-9,
+           b.peaks.copy_bytes * 1e-9);
+  TRY_OUT(run_level(&b));
+out:
+  dev_close(&dev);
+  return err;
+}
+
+Err bench_ops(int argc, char **argv) {
+  if (cli_help(argc, argv, help_text)) return ERR_OK;
+  Request o;
+  TRY(take_options(&o, argc, argv));
+  Dev best;
+  if (o.isa) CHECK(setenv("PLEIAD_ISA", o.isa, 1) == 0, ERR_MEMORY, "no memory for a variable of the environment");
+  TRY(dev_open(&best, o.threads));
+  Isa top = best.isa;
+  dev_close(&best);
+  json_t *levels = json_array(), *results = json_array();
+  Err err = ERR_OK;
+  for (Isa isa = o.isa || top == ISA_REF ? top : ISA_AVX2; isa <= top; isa++) TRY_OUT(bench_level(&o, isa, levels, results));
+  if (o.json)
+    TRY_OUT(cli_json(json_pack("{s:s, s:O, s:O}", "shape", o.shape, "levels", levels, "results", results), "the report"));
+out:
+  json_decref(levels);
+  json_decref(results);
+  return err;
+}

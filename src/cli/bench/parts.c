@@ -1,0 +1,25 @@
+#include "cli/bench/parts.h"
+
+#include <stdlib.h>
+
+#include "model/hf_config.h"
+
+Err bench_read_shape(json_t **root, const char *path, ModelConfig *model) {
+  TRY(json_read(root, path, true));
+  Err err = ERR_OK;
+  const json_t *hf = json_object_get(*root, "hf");
+  CHECK_OUT(json_is_object(hf), ERR_FORMAT, "%s: no object \"hf\" (a Hugging Face configuration)", path);
+  TRY_OUT(hf_config_read(hf, path, model));
+  return ERR_OK;
+out:
+  json_decref(*root);
+  *root = NULL;
+  return err;
+}
+
+static int compare_reals(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+void bench_sort(double *seconds, int64_t n) { qsort(seconds, (size_t)n, sizeof *seconds, compare_reals); }

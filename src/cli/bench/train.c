@@ -1,0 +1,194 @@
+// pleiad bench train
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "cli/bench/bench.h"
+#include "cli/bench/parts.h"
+#include "cli/cli.h"
+#include "ops/peak.h"
+#include "train/config.h"
+#include "train/trainer.h"
+
+static const char help_text[] =
+    "pleiad bench train SHAPE.json [--dtype fp32|bf16] [--steps N] [--micro_batch N] [--threads N] [--json]\n"
+    "\n"
+    "Times whole training steps: forward, loss, backward, clipping to 1, AdamW, gradients cleared. SHAPE.json is\n"
+    "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the "
+    "speed "
+    "of a\n"
+    "matrix product measured in the same run; so is the peak, multiply-adds in registers alone.\n";
+
+enum { WARM_UP_STEPS = 2, STEPS_MAX = 1000 };
+static const double PEAK_BUDGET_S = 0.5;
+
+typedef struct {
+  const char *path;
+  ModelConfig model;
+  int64_t batch, T, micro_batch, steps, threads;
+  Dtype type;
+} Shape;
+
+typedef struct {
+  double best_s, median_s, loss, phase_s[PHASES];
+  Speed speed;
+  size_t announced, used;
+} Result;
+
+static Err read_shape(Shape *s) {
+  json_t *root;
+  TRY(bench_read_shape(&root, s->path, &s->model));
+  Err err = ERR_OK;
+  TRY_OUT(json_int(root, "batch", s->path, &s->batch));
+  TRY_OUT(json_int(root, "seq", s->path, &s->T));
+  CHECK_OUT(s->batch >= 1 && s->T >= 2 && s->T <= s->model.model.max_length, ERR_CONFIG,
+            "%s: batch %lld of %lld tokens; the model allows sequences of 2 to %lld", s->path, (long long)s->batch,
+            (long long)s->T, (long long)s->model.model.max_length);
+  if (!s->micro_batch) s->micro_batch = s->batch;
+  CHECK_OUT(s->batch % s->micro_batch == 0, ERR_ARG, "--micro_batch %lld does not divide the batch of %lld",
+            (long long)s->micro_batch, (long long)s->batch);
+out:
+  json_decref(root);
+  return err;
+}
+
+static Err take_count(int *argc, char **argv, const char *name, int64_t least, int64_t most, int64_t *value) {
+  const char *text = NULL;
+  TRY(cli_value(argc, argv, name, &text));
+  if (!text) return ERR_OK;
+  char *end;
+  *value = strtoll(text, &end, 10);
+  CHECK(*text && *end == '\0' && *value >= least && *value <= most, ERR_ARG, "%s %s: a number from %lld to %lld is wanted",
+        name, text, (long long)least, (long long)most);
+  return ERR_OK;
+}
+
+static Err take_shape(Shape *s, int argc, char **argv, bool *json) {
+  static const char *const known[] = {"--dtype", "--steps", "--micro_batch", "--threads", "--json", NULL};
+  int type = DT_F32;
+  *s = (Shape){.steps = 6};
+  TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
+  TRY(take_count(&argc, argv, "--steps", 1, STEPS_MAX, &s->steps));
+  TRY(take_count(&argc, argv, "--micro_batch", 1, 1 << 20, &s->micro_batch));
+  TRY(take_count(&argc, argv, "--threads", 1, 4096, &s->threads));
+  s->type = (Dtype)type;
+  *json = cli_flag(&argc, argv, "--json");
+  CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG, "bench train needs a shape: pleiad bench train SHAPE.json");
+  s->path = argv[1];
+  argv[1] = argv[0];
+  TRY(cli_no_more(argc - 1, argv + 1, known));
+  return read_shape(s);
+}
+
+static void fill_random(Batch *b, const Shape *s) {
+  b->B = s->batch, b->T = s->T, b->mask_count = s->batch * s->T;
+  Rng rng = rng_named(0, "bench");
+  for (int64_t i = 0; i < b->B * b->T; i++)
+    b->ids[i] = (int32_t)(rng_uniform(rng, 0, (uint64_t)i) * (double)s->model.model.vocab);
+  for (int64_t i = 0; i < b->B * b->T; i++) {
+    b->labels[i] = b->ids[(i + 1) % (b->B * b->T)];
+    b->mask[i] = 1;
+    b->position[i] = (int32_t)(i % b->T);
+    b->doc_start[i] = 0;
+  }
+}
+
+static Err time_steps(Trainer *t, const Shape *s, Result *r) {
+  double seconds[STEPS_MAX];
+  Progress progress;
+  progress_start(&progress, "bench", "step", (double)(WARM_UP_STEPS + s->steps), 0);
+  for (int64_t i = 0; i < WARM_UP_STEPS + s->steps; i++) {
+    if (i == WARM_UP_STEPS) memset(t->phase_s, 0, sizeof t->phase_s);
+    double begin = clock_s(), norm;
+    Losses losses;
+    TRY(trainer_gradients(t, &t->batch, s->micro_batch, &losses, &norm));
+    trainer_update(t, 1e-4, norm);
+    r->loss = trainer_total(t, &losses);
+    if (i >= WARM_UP_STEPS) seconds[i - WARM_UP_STEPS] = clock_s() - begin;
+    progress_note(&progress, "loss %.4f", r->loss);
+    progress_update(&progress, (double)(i + 1));
+  }
+  progress_end(&progress);
+  bench_sort(seconds, s->steps);
+  r->best_s = seconds[0];
+  r->median_s = s->steps % 2 ? seconds[s->steps / 2] : (seconds[s->steps / 2 - 1] + seconds[s->steps / 2]) / 2;
+  memcpy(r->phase_s, t->phase_s, sizeof r->phase_s);
+  return ERR_OK;
+}
+
+static Err measure(const Shape *s, Result *r) {
+  Trainer t;
+  TrainerOptions o = {.model = &s->model,
+                      .type = s->type,
+                      .threads = (int)s->threads,
+                      .leaves = 1,
+                      .where = s->path,
+                      .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.1, .clip = 1},
+                      .shape = {{s->micro_batch, s->T}},
+                      .n_shapes = 1,
+                      .batch_rows = s->batch * s->T};
+  TRY(trainer_open(&t, &o));
+  Err err = ERR_OK;
+  trainer_reset(&t, 1);
+  fill_random(&t.batch, s);
+  TRY_OUT(speed_measure(&t.dev, s->type, PEAK_BUDGET_S, &r->speed));
+  trainer_count_program(&t);
+  size_t bytes[MEMORY_LINES];
+  trainer_memory(&t, bytes);
+  r->announced = 0;
+  for (int i = 0; i < MEMORY_LINES; i++) r->announced += bytes[i];
+  TRY_OUT(time_steps(&t, s, r));
+  r->used = memory_process_bytes();
+out:
+  trainer_close(&t);
+  return err;
+}
+
+static Err print_json(const Shape *s, const Result *r) {
+  double tokens = (double)(s->batch * s->T), flops = 3 * tokens * model_flops_token(&s->model, s->T), total = 0;
+  json_t *phase = json_object();
+  for (int i = 0; i < PHASES; i++) total += r->phase_s[i];
+  for (int i = 0; i < PHASES; i++)
+    if (r->phase_s[i] > 0) json_object_set_new(phase, phase_names[i], json_real(r->phase_s[i] / total));
+  json_t *j = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:o}", "shape", s->path, "dtype",
+                        train_dtype_names[s->type], "params", (json_int_t)model_counts(&s->model).total, "tokens_per_s",
+                        tokens / r->best_s, "tokens_per_s_median", tokens / r->median_s, "mfu",
+                        flops / r->best_s / r->speed.gemm, "mfu_median", flops / r->median_s / r->speed.gemm, "gemm_gflops",
+                        r->speed.gemm * 1e-9, "peak_gflops", r->speed.peak * 1e-9, "announced_bytes", (json_int_t)r->announced,
+                        "process_bytes", (json_int_t)r->used, "loss", r->loss, "step_gflop", flops * 1e-9, "time_share", phase);
+  return cli_json(j, "the result");
+}
+
+static void print_text(const Shape *s, const Result *r) {
+  double tokens = (double)(s->batch * s->T), flops = 3 * tokens * model_flops_token(&s->model, s->T), total = 0;
+  printf("%s in %s: %.1f M parameters, %lld sequences of %lld tokens a step\n", s->path, train_dtype_names[s->type],
+         (double)model_counts(&s->model).total * 1e-6, (long long)s->batch, (long long)s->T);
+  printf("  tokens/s   %.0f best, %.0f median\n", tokens / r->best_s, tokens / r->median_s);
+  printf("  MFU        %.1f %% best, %.1f %% median of the matrix product measured here, %.1f GFLOP/s\n",
+         100 * flops / r->best_s / r->speed.gemm, 100 * flops / r->median_s / r->speed.gemm, r->speed.gemm * 1e-9);
+  printf("  peak       %.1f %% best, %.1f %% median of %.1f GFLOP/s in registers\n", 100 * flops / r->best_s / r->speed.peak,
+         100 * flops / r->median_s / r->speed.peak, r->speed.peak * 1e-9);
+  printf("  memory     %.1f MiB announced, %.1f MiB used (%+.1f %%)\n", (double)r->announced / (1 << 20),
+         (double)r->used / (1 << 20), 100 * ((double)r->used / (double)r->announced - 1));
+  printf("  time      ");
+  for (int i = 0; i < PHASES; i++) total += r->phase_s[i];
+  for (int i = 0; i < PHASES; i++)
+    if (r->phase_s[i] > 0) printf(" %s %.1f %%", phase_names[i], 100 * r->phase_s[i] / total);
+  printf("\n");
+}
+
+Err bench_train(int argc, char **argv) {
+  if (cli_help(argc, argv, help_text)) return ERR_OK;
+  Shape s;
+  Result r = {0};
+  bool json;
+  TRY(take_shape(&s, argc, argv, &json));
+  TRY(measure(&s, &r));
+  if (json) return print_json(&s, &r);
+  print_text(&s, &r);
+  return ERR_OK;
+}

@@ -1,7 +1,0 @@
-#include "cli/import_mindformers.h"
-
-static const ImportRule rules[] = {
-#include "cli/import_mindformers.inc"
-    {0}};
-
-const ImportTable import_mindformers = {"mindformers", rules, import_mindformers_begin, import_mindformers_finish};
