@@ -87,7 +87,7 @@ static Err gather(Info *o, const char *path, int64_t length) {
   o->cache = (double)engine_cache_bytes(c, DT_BF16, false);
   o->cache_latent = config_is_mla(c) ? (double)engine_cache_bytes(c, DT_BF16, true) : 0;
   o->forward = model_flops_token(c, o->length);
-  TRY(model_measure(c, DT_BF16, 1, o->length, true, &m));
+  TRY(model_measure(c, DT_BF16, 1, o->length, true, RECOMPUTE_NONE, &m));
   o->masters = (double)m.weights, o->gradients = (double)m.grads, o->moments = 8.0 * (double)moved;
   o->copies = (double)m.copies, o->activations = (double)m.kept, o->temporary = (double)m.temp;
   o->training = o->masters + o->gradients + o->moments + o->copies + o->activations + o->temporary;

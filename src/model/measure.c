@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-Err model_measure(const ModelConfig *config, Dtype type, int64_t B, int64_t T, bool training, ModelMemory *memory) {
+Err model_measure(const ModelConfig *config, Dtype type, int64_t B, int64_t T, bool training, Recompute recompute,
+                  ModelMemory *memory) {
   Arena weights, grads, copies, kept, temp, *all[] = {&weights, &grads, &copies, &kept, &temp};
   static const char *const names[] = {"weights", "gradients", "copies and tables", "activations", "temporary"};
   Err err = ERR_OK;
@@ -15,7 +16,7 @@ Err model_measure(const ModelConfig *config, Dtype type, int64_t B, int64_t T, b
   CHECK_OUT(saved, ERR_MEMORY, "no memory to measure a model of %lld blocks", (long long)m->n_blocks);
   Dev nothing;
   dev_measure(&nothing);
-  Run run = {.dev = &nothing, .type = type, .kept = &kept, .temp = &temp, .training = training};
+  Run run = {.dev = &nothing, .type = type, .kept = &kept, .temp = &temp, .training = training, .recompute = recompute};
   static const int32_t label;  // a loss is wanted, and nobody reads it
   MicroBatch mb = {.B = B, .T = T, .labels = &label};
   Stream stream = {0};

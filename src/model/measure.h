@@ -10,7 +10,9 @@ typedef struct {
   size_t kept, temp;      // of one micro-batch: what a forward keeps for its backward (or needs itself), and working memory
 } ModelMemory;
 
-// B sequences of T tokens; training: forward and backward, else a forward alone. ERR_MEMORY. Cost: a list of the parameters.
-Err model_measure(const ModelConfig *config, Dtype type, int64_t B, int64_t T, bool training, ModelMemory *memory);
+// B sequences of T tokens; training: forward and backward, else a forward alone. ERR_MEMORY. Cost: a list of the
+// parameters.
+Err model_measure(const ModelConfig *config, Dtype type, int64_t B, int64_t T, bool training, Recompute recompute,
+                  ModelMemory *memory);
 
 #endif

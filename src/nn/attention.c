@@ -86,23 +86,33 @@ static void turn(const Attention *m, const Run *run, const MicroBatch *mb, Mat q
 }
 
 static void norm_heads(const Attention *m, const Run *run, int64_t N, AttentionSaved *s) {
+  s->qkv = mat_take(run_rows_arena(run), N, m->qkv->out, run->type);
   int64_t q = m->H * m->Dh, kv = m->K * m->Dh;
   rms_norm_heads_forward(&m->q_norm, run, s->qkv, s->raw, N, m->H, m->Dh, &s->q_norm);
   rms_norm_heads_forward(&m->k_norm, run, keys_of(s->qkv, q), keys_of(s->raw, q), N, m->K, m->Dh, &s->k_norm);
   run->dev->op->cast(run->dev, values_of(m, s->qkv, q), values_of(m, s->raw, q), N, kv);
 }
 
+static void norm_and_turn(const Attention *m, const Run *run, const MicroBatch *mb, int64_t N, AttentionSaved *s) {
+  if (m->qk_norm) norm_heads(m, run, N, s);
+  else s->qkv = s->raw;
+  turn(m, run, mb, s->qkv, N, false);
+}
+
+static void rows_again(const Attention *m, const Run *run, const MicroBatch *mb, int64_t N, AttentionSaved *s) {
+  Run again = run_again(run);
+  rms_norm_rows_again(&m->norm, run, &s->x, N, &s->norm);
+  if (m->qk_norm && run_recomputes(run, RECOMPUTE_ROWS)) norm_and_turn(m, &again, mb, N, s);
+}
+
 void attention_forward(const Attention *m, const Run *run, const MicroBatch *mb, Mat h_out, Mat h, int64_t N,
                        AttentionSaved *s) {
-  s->x = mat_take(run->kept, N, m->norm.D, run->type);
-  s->qkv = mat_take(run->kept, N, m->qkv->out, run->type);
-  s->raw = m->qk_norm ? mat_take(run->kept, N, m->qkv->out, run->type) : s->qkv;
+  s->raw = mat_take(run->kept, N, m->qkv->out, run->type);
   s->out = mat_take(run->kept, N, m->H * m->Dh, run->type);
   s->lse = mat_take(run->kept, N, m->H, DT_F32);
-  rms_norm_forward(&m->norm, run, s->x, h, N, &s->norm);
+  s->x = rms_norm_rows(&m->norm, run, h, N, &s->norm);
   linear_forward(m->qkv, run, s->raw, mat_none(), s->x, N);
-  if (m->qk_norm) norm_heads(m, run, N, s);
-  turn(m, run, mb, s->qkv, N, false);
+  norm_and_turn(m, run, mb, N, s);
   if (mb->kv) {
     attend_cached(m, run, mb->kv, s);
   } else {
@@ -110,7 +120,7 @@ void attention_forward(const Attention *m, const Run *run, const MicroBatch *mb,
     a.B = mb->B, a.Tq = a.Tk = mb->T, a.doc_start = mb->doc_start;
     run->dev->op->attention_forward(run->dev, &a);
   }
-  linear_forward(m->o, run, h_out, h, s->out, N);
+  if (h_out.data) linear_forward(m->o, run, h_out, h, s->out, N);
 }
 
 void attention_backward_input(const Attention *m, const Run *run, const MicroBatch *mb, Mat dh, int64_t N, AttentionSaved *s) {
@@ -121,6 +131,7 @@ void attention_backward_input(const Attention *m, const Run *run, const MicroBat
   s->dturned = m->qk_norm ? mat_take(run->temp, N, m->qkv->out, run->type) : s->dqkv;
   s->dx = mat_take(run->temp, N, m->norm.D, run->type);
   op->cast(run->dev, s->dy, dh, N, m->norm.D);
+  rows_again(m, run, mb, N, s);
   AttentionArgs a = attend_args(m, s);
   a.B = mb->B, a.Tq = a.Tk = mb->T, a.doc_start = mb->doc_start;
   a.dout = mat_take(run->temp, N, q, run->type);

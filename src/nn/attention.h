@@ -23,15 +23,15 @@ typedef struct {
 
 typedef struct {
   RmsNormSaved norm, q_norm, k_norm;
-  Mat x, raw, qkv, out, lse;  // normed input [N,D]; [N,(H+2K)Dh] before the heads' norm (without one: qkv); turned; [N,H
-                              // Dh]; [N,H]
+  // Normed input [N,D]; [N,(H+2K)Dh] before the heads' norm (without one: qkv); turned; [N,H Dh]; [N,H]
+  Mat x, raw, qkv, out, lse;
   Mat dy, dqkv, dturned, dx;  // from backward_input, for backward_weight
 } AttentionSaved;
 
 // lender: the layer whose projections this one uses, or NULL. Gradients of both go into the lender's, in the order of the
 // backward.
 void attention_params(Attention *m, ParamList *list, int64_t D, const char *prefix, const Attention *lender);
-// h, h_out [N,D] f32; h_out may be h where nothing is kept.
+// h, h_out [N,D] f32; h_out may be h where nothing is kept, or none where it is not wanted (run->again).
 void attention_forward(const Attention *m, const Run *run, const MicroBatch *mb, Mat h_out, Mat h, int64_t N,
                        AttentionSaved *s);
 // dh [N,D] f32, in: gradient of h_out, out: of h.

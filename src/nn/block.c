@@ -1,9 +1,14 @@
 #include "nn/block.h"
 
+const char *const recompute_names[RECOMPUTES + 1] = {"none", "rows", "attention", "block", NULL};
+
 // Where a node writes the residual stream: a fresh buffer in training, since backward needs what came in; else in place.
 static Mat next_h(const NodeCall *c) {
   return c->run->training ? mat_take(c->run->kept, c->N, c->block->D, DT_F32) : c->stream->h;
 }
+
+// The same for the node that ends a block, which has no reader when it runs again.
+static Mat last_h(const NodeCall *c) { return c->run->again ? mat_none() : next_h(c); }
 
 static void embedding_forward(const NodeCall *c) {
   const Weight *e = c->block->embedding;
@@ -43,13 +48,25 @@ static void map_backward_weight(const NodeCall *c) {
 }
 const Node node_map = {"map", map_forward, map_backward_input, map_backward_weight, false};
 
+static Run attention_run(const NodeCall *c) {
+  return run_recomputes(c->run, RECOMPUTE_ATTENTION) ? run_forgetting(c->run) : *c->run;
+}
+
 static void attention_node_forward(const NodeCall *c) {
   Mat out = next_h(c);
-  attention_forward(&c->block->attention, c->run, c->mb, out, c->stream->h, c->N, &c->saved->attention);
+  Run run = attention_run(c);
+  attention_forward(&c->block->attention, &run, c->mb, out, c->stream->h, c->N, &c->saved->attention);
   c->stream->h = out;
 }
 static void attention_node_backward_input(const NodeCall *c) {
-  attention_backward_input(&c->block->attention, c->run, c->mb, c->stream->dh, c->N, &c->saved->attention);
+  const Attention *m = &c->block->attention;
+  AttentionSaved *s = &c->saved->attention;
+  Run run = *c->run;
+  if (run_recomputes(&run, RECOMPUTE_ATTENTION)) {
+    run = run_again(c->run);
+    attention_forward(m, &run, c->mb, mat_none(), s->norm.x, c->N, s);
+  }
+  attention_backward_input(m, &run, c->mb, c->stream->dh, c->N, s);
 }
 static void attention_node_backward_weight(const NodeCall *c) {
   attention_backward_weight(&c->block->attention, c->run, c->N, &c->saved->attention);
@@ -59,17 +76,25 @@ const Node node_attention = {"attention", attention_node_forward, attention_node
 
 static void mla_node_forward(const NodeCall *c) {
   Mat out = next_h(c);
-  mla_forward(&c->block->mla, c->run, c->mb, out, c->stream->h, c->N, &c->saved->mla);
+  Run run = attention_run(c);
+  mla_forward(&c->block->mla, &run, c->mb, out, c->stream->h, c->N, &c->saved->mla);
   c->stream->h = out;
 }
 static void mla_node_backward_input(const NodeCall *c) {
-  mla_backward_input(&c->block->mla, c->run, c->mb, c->stream->dh, c->N, &c->saved->mla);
+  const Mla *m = &c->block->mla;
+  MlaSaved *s = &c->saved->mla;
+  Run run = *c->run;
+  if (run_recomputes(&run, RECOMPUTE_ATTENTION)) {
+    run = run_again(c->run);
+    mla_forward(m, &run, c->mb, mat_none(), s->norm.x, c->N, s);
+  }
+  mla_backward_input(m, &run, c->mb, c->stream->dh, c->N, s);
 }
 static void mla_node_backward_weight(const NodeCall *c) { mla_backward_weight(&c->block->mla, c->run, c->N, &c->saved->mla); }
 const Node node_mla = {"attention", mla_node_forward, mla_node_backward_input, mla_node_backward_weight, false};
 
 static void mlp_node_forward(const NodeCall *c) {
-  Mat out = next_h(c);
+  Mat out = last_h(c);
   mlp_forward(&c->block->mlp, c->run, out, c->stream->h, c->N, &c->saved->mlp);
   c->stream->h = out;
 }
@@ -100,7 +125,7 @@ const Node node_dispatch = {"dispatch", dispatch_forward, dispatch_backward_inpu
 // itself.
 static void shared_forward(const NodeCall *c) {
   if (!c->block->moe.shared.F) return;
-  Mat out = next_h(c);
+  Mat out = last_h(c);
   moe_shared_forward(&c->block->moe, c->run, out, c->stream->h, c->N, &c->saved->moe);
   c->stream->h = out;
 }
@@ -122,7 +147,7 @@ static void experts_backward_weight(const NodeCall *c) {
 const Node node_experts = {"experts", experts_forward, experts_backward_input, experts_backward_weight, true};
 
 static void combine_forward(const NodeCall *c) {
-  Mat out = c->block->moe.shared.F ? c->stream->h : next_h(c);
+  Mat out = c->block->moe.shared.F ? c->stream->h : last_h(c);
   moe_combine_forward(&c->block->moe, c->run, out, c->stream->h, c->N, &c->saved->moe);
   c->stream->h = out;
 }
@@ -153,18 +178,15 @@ static void loss_forward(const NodeCall *c) {
 }
 const Node node_loss = {"loss", loss_forward, NULL, NULL, false};
 
-void block_forward(const NodeCall *c) {
-  const Run *run = c->run;
-  size_t temp = arena_mark(run->temp), kept = arena_mark(run->kept);
-  for (int i = 0; i < c->block->n_nodes; i++) {
-    c->block->node[i]->forward(c);
-    if (i == 0 && c->block->kind == BLOCK_DECODER) run_probe(run, "attended", c->block->layer, c->stream->h, c->N, c->block->D);
+static void nodes_forward(const NodeCall *c) {
+  const Block *b = c->block;
+  for (int i = 0; i < b->n_nodes; i++) {
+    b->node[i]->forward(c);
+    if (i == 0 && b->kind == BLOCK_DECODER) run_probe(c->run, "attended", b->layer, c->stream->h, c->N, b->D);
   }
-  if (!run->training && c->block->kind == BLOCK_DECODER) arena_rewind(run->kept, kept);
-  arena_rewind(run->temp, temp);
 }
 
-void block_backward(const NodeCall *c, Move move) {
+static void nodes_backward(const NodeCall *c, Move move) {
   size_t temp = arena_mark(c->run->temp);
   for (int i = c->block->n_nodes - 1; i >= 0; i--) {
     const Node *node = c->block->node[i];
@@ -172,4 +194,44 @@ void block_backward(const NodeCall *c, Move move) {
     if (move != MOVE_BACKWARD_INPUT && node->backward_weight) node->backward_weight(c);
     if (move == MOVE_BACKWARD && !node->hands_on) arena_rewind(c->run->temp, temp);
   }
+}
+
+// The head and MTP make gradients in their forward, so theirs runs once.
+static bool forgets(const NodeCall *c) { return c->block->kind == BLOCK_DECODER && run_recomputes(c->run, RECOMPUTE_BLOCK); }
+
+static void forward_and_forget(const NodeCall *c) {
+  Run run = run_forgetting(c->run);
+  NodeCall inner = *c;
+  inner.run = &run;
+  Mat out = next_h(c);
+  c->saved->h = c->stream->h;
+  nodes_forward(&inner);
+  run.dev->op->cast(run.dev, out, c->stream->h, c->N, c->block->D);
+  c->stream->h = out;
+}
+
+static void backward_from_input(const NodeCall *c, Move move) {
+  Run run = run_again(c->run);
+  Stream stream = {.h = c->saved->h, .dh = c->stream->dh};
+  Losses counted_already = {0};
+  NodeCall inner = *c;
+  inner.run = &run, inner.stream = &stream, inner.losses = &counted_already;
+  if (move != MOVE_BACKWARD_WEIGHT) nodes_forward(&inner);
+  nodes_backward(&inner, move);
+}
+
+void block_forward(const NodeCall *c) {
+  const Run *run = c->run;
+  size_t temp = arena_mark(run->temp), kept = arena_mark(run->kept);
+  if (forgets(c)) forward_and_forget(c);
+  else nodes_forward(c);
+  if (!run->training && c->block->kind == BLOCK_DECODER) arena_rewind(run->kept, kept);
+  arena_rewind(run->temp, temp);
+}
+
+void block_backward(const NodeCall *c, Move move) {
+  size_t temp = arena_mark(c->run->temp);
+  if (forgets(c)) backward_from_input(c, move);
+  else nodes_backward(c, move);
+  if (move == MOVE_BACKWARD) arena_rewind(c->run->temp, temp);
 }

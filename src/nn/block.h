@@ -76,12 +76,15 @@ struct BlockSaved {
   float *rolled_mask;
   Mat dy, djoined, dembedded;  // mtp: from backward_input; map too: dy
   Mat map_in, map_dh;          // map: its input in the compute type; the gradient of the stream before it
+  Mat h;                       // decoder: what came in, where the inside is made again
 };
 
 extern const Node node_embedding, node_map, node_attention, node_mla, node_mlp, node_route, node_dispatch, node_shared,
     node_experts, node_combine, node_final_norm, node_loss, node_mtp_input, node_mtp_loss;
 
-// Runs the forward of every node. Without run->training a decoder keeps nothing and changes the stream in place.
+// Runs the forward of every node. Without run->training a decoder keeps nothing and changes the stream in place; with
+// RECOMPUTE_BLOCK its backward runs the forward again first (blocks that make gradients in their forward do what
+// RECOMPUTE_ATTENTION says).
 void block_forward(const NodeCall *c);
 // Runs a backward move over the nodes in reverse. MOVE_BACKWARD gives temporary memory back after each node.
 void block_backward(const NodeCall *c, Move move);

@@ -123,27 +123,24 @@ static void attend(const Mla *m, const Run *run, const MicroBatch *mb, const Mla
 
 void mla_forward(const Mla *m, const Run *run, const MicroBatch *mb, Mat h_out, Mat h, int64_t N, MlaSaved *s) {
   int64_t head = m->nope + m->rope, first = first_columns(m);
-  s->x = mat_take(run->kept, N, m->norm.D, run->type);
+  s->x = rms_norm_rows(&m->norm, run, h, N, &s->norm);
   s->a = mat_take(run->kept, N, m->a.out, run->type);
-  s->kv_latent = mat_take(run->kept, N, m->kv_rank, run->type);
   s->kv = mat_take(run->kept, N, m->kv_b.out, run->type);
   s->out = mat_take(run->kept, N, m->H * m->v, run->type);
   s->lse = mat_take(run->kept, N, m->H, DT_F32);
   s->q = s->a;
-  rms_norm_forward(&m->norm, run, s->x, h, N, &s->norm);
   linear_forward(&m->a, run, s->a, mat_none(), s->x, N);
   if (m->q_rank) {
-    s->q_latent = mat_take(run->kept, N, m->q_rank, run->type);
+    s->q_latent = rms_norm_rows(&m->q_norm, run, s->a, N, &s->q_norm);
     s->q = mat_take(run->kept, N, m->q_b.out, run->type);
-    rms_norm_forward(&m->q_norm, run, s->q_latent, s->a, N, &s->q_norm);
     linear_forward(&m->q_b, run, s->q, mat_none(), s->q_latent, N);
   }
-  rms_norm_forward(&m->kv_norm, run, s->kv_latent, mat_at(s->a, 0, first), N, &s->kv_norm);
+  s->kv_latent = rms_norm_rows(&m->kv_norm, run, mat_at(s->a, 0, first), N, &s->kv_norm);
   linear_forward(&m->kv_b, run, s->kv, mat_none(), s->kv_latent, N);
   rotary_turn(m->rotary, run->dev, mat_at(s->q, 0, m->nope), mb->position, N, m->H, head, false);
   rotary_turn(m->rotary, run->dev, mat_at(s->a, 0, first + m->kv_rank), mb->position, N, 1, m->rope, false);
   attend(m, run, mb, s);
-  linear_forward(&m->o, run, h_out, h, s->out, N);
+  if (h_out.data) linear_forward(&m->o, run, h_out, h, s->out, N);
 }
 
 void mla_backward_input(const Mla *m, const Run *run, const MicroBatch *mb, Mat dh, int64_t N, MlaSaved *s) {
@@ -156,6 +153,9 @@ void mla_backward_input(const Mla *m, const Run *run, const MicroBatch *mb, Mat 
   s->dkv_latent = mat_take(run->temp, N, m->kv_rank, run->type);
   s->dx = mat_take(run->temp, N, D, run->type);
   op->cast(run->dev, s->dy, dh, N, D);
+  rms_norm_rows_again(&m->norm, run, &s->x, N, &s->norm);
+  rms_norm_rows_again(&m->kv_norm, run, &s->kv_latent, N, &s->kv_norm);
+  if (m->q_rank) rms_norm_rows_again(&m->q_norm, run, &s->q_latent, N, &s->q_norm);
   AttentionArgs a = attend_args(m, s);
   a.B = mb->B, a.Tq = a.Tk = mb->T, a.doc_start = mb->doc_start;
   a.dout = mat_take(run->temp, N, m->H * m->v, run->type);

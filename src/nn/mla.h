@@ -28,7 +28,7 @@ typedef struct {
 } MlaSaved;
 
 void mla_params(Mla *m, ParamList *list, int64_t D, const char *prefix);
-// h, h_out [N,D] f32; h_out may be h where nothing is kept.
+// h, h_out [N,D] f32; h_out may be h where nothing is kept, or none where it is not wanted (run->again).
 void mla_forward(const Mla *m, const Run *run, const MicroBatch *mb, Mat h_out, Mat h, int64_t N, MlaSaved *s);
 // dh [N,D] f32, in: gradient of h_out, out: of h.
 void mla_backward_input(const Mla *m, const Run *run, const MicroBatch *mb, Mat dh, int64_t N, MlaSaved *s);

@@ -11,26 +11,29 @@ void ffn_params(Ffn *m, ParamList *list, int64_t D, const char *prefix) {
   weight_bias_part(list, &m->down, 0, D, "%s.down_proj.bias", prefix);
 }
 
+static void activate(const Ffn *m, const Run *run, int64_t N, FfnSaved *s) {
+  s->act = mat_take(run_rows_arena(run), N, m->F, run->type);
+  run->dev->op->swiglu_forward(run->dev, s->act, s->gate_up, mat_at(s->gate_up, 0, m->F), mat_none(), N, m->F);
+}
+
 void ffn_forward(const Ffn *m, const Run *run, Mat y, Mat add, Mat x, int64_t N, FfnSaved *s) {
   s->gate_up = mat_take(run->kept, N, 2 * m->F, run->type);
-  s->act = mat_take(run->kept, N, m->F, run->type);
   linear_forward(&m->gate_up, run, s->gate_up, mat_none(), x, N);
-  run->dev->op->swiglu_forward(run->dev, s->act, s->gate_up, mat_at(s->gate_up, 0, m->F), mat_none(), N, m->F);
-  linear_forward(&m->down, run, y, add, s->act, N);
+  activate(m, run, N, s);
+  if (!run->again) linear_forward(&m->down, run, y, add, s->act, N);
 }
 
 void ffn_backward_input(const Ffn *m, const Run *run, Mat dx, Mat add, Mat dy, int64_t N, FfnSaved *s) {
-  Mat dact = mat_take(run->temp, N, m->F, run->type);
-  s->dgate_up = mat_take(run->temp, N, 2 * m->F, run->type);
+  Mat dact = mat_take(run->temp, N, m->F, run->type), up = mat_at(s->gate_up, 0, m->F);
+  if (run_recomputes(run, RECOMPUTE_ROWS)) activate(m, run, N, s);
   linear_backward_input(&m->down, run, dact, mat_none(), dy, N);
-  run->dev->op->swiglu_backward(run->dev, s->dgate_up, mat_at(s->dgate_up, 0, m->F), mat_none(), dact, s->gate_up,
-                                mat_at(s->gate_up, 0, m->F), mat_none(), N, m->F);
-  linear_backward_input(&m->gate_up, run, dx, add, s->dgate_up, N);
+  run->dev->op->swiglu_backward(run->dev, s->gate_up, up, mat_none(), dact, s->gate_up, up, mat_none(), N, m->F);
+  linear_backward_input(&m->gate_up, run, dx, add, s->gate_up, N);
 }
 
 void ffn_backward_weight(const Ffn *m, const Run *run, Mat dy, Mat x, int64_t N, FfnSaved *s) {
   linear_backward_weight(&m->down, run, dy, s->act, N);
-  linear_backward_weight(&m->gate_up, run, s->dgate_up, x, N);
+  linear_backward_weight(&m->gate_up, run, s->gate_up, x, N);
 }
 
 void mlp_params(Mlp *m, ParamList *list, int64_t D, const char *prefix) {
@@ -42,14 +45,14 @@ void mlp_params(Mlp *m, ParamList *list, int64_t D, const char *prefix) {
 }
 
 void mlp_forward(const Mlp *m, const Run *run, Mat h_out, Mat h, int64_t N, MlpSaved *s) {
-  s->x = mat_take(run->kept, N, m->norm.D, run->type);
-  rms_norm_forward(&m->norm, run, s->x, h, N, &s->norm);
+  s->x = rms_norm_rows(&m->norm, run, h, N, &s->norm);
   ffn_forward(&m->ffn, run, h_out, h, s->x, N, &s->ffn);
 }
 
 void mlp_backward_input(const Mlp *m, const Run *run, Mat dh, int64_t N, MlpSaved *s) {
   s->dy = mat_take(run->temp, N, m->norm.D, run->type);
   s->dx = mat_take(run->temp, N, m->norm.D, run->type);
+  rms_norm_rows_again(&m->norm, run, &s->x, N, &s->norm);
   run->dev->op->cast(run->dev, s->dy, dh, N, m->norm.D);
   ffn_backward_input(&m->ffn, run, s->dx, mat_none(), s->dy, N, &s->ffn);
   rms_norm_backward_input(&m->norm, run, &s->norm, dh, dh, s->dx, N);

@@ -14,14 +14,13 @@ typedef struct {
 } Ffn;
 
 typedef struct {
-  Mat gate_up, act;  // [N,2F], [N,F]
-  Mat dgate_up;      // from backward_input, for backward_weight
+  Mat gate_up, act;  // [N,2F], its gradient after backward_input; [N,F]
 } FfnSaved;
 
 void ffn_params(Ffn *m, ParamList *list, int64_t D, const char *prefix);
 // y [N,D] f32 = add + ffn(x); add may be y.
 void ffn_forward(const Ffn *m, const Run *run, Mat y, Mat add, Mat x, int64_t N, FfnSaved *s);
-// dx [N,D] = add + gradient; add or none, may be dx.
+// dx [N,D] = add + gradient; add or none, may be dx. The gradient of gate_up takes its place.
 void ffn_backward_input(const Ffn *m, const Run *run, Mat dx, Mat add, Mat dy, int64_t N, FfnSaved *s);
 void ffn_backward_weight(const Ffn *m, const Run *run, Mat dy, Mat x, int64_t N, FfnSaved *s);
 

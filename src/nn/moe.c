@@ -56,21 +56,20 @@ static int32_t *take_i32(Arena *a, int64_t n) { return arena_take(a, (size_t)n *
 
 void moe_route_forward(const Moe *m, const Run *run, const MicroBatch *mb, Mat h, int64_t N, MoeSaved *s, double *aux_loss) {
   int64_t sequences = mb->kv ? 1 : mb->B;
-  s->x = mat_take(run->kept, N, m->norm.D, run->type);
+  s->x = rms_norm_rows(&m->norm, run, h, N, &s->norm);
   s->logits = mat_take(run->kept, N, m->E, DT_F32);
   s->weights = mat_of(arena_take(run->kept, (size_t)(N * m->k) * sizeof(float)), m->k, DT_F32);
   s->aux = mat_of(arena_take(run->kept, (size_t)sequences * sizeof(float)), 1, DT_F32);
   s->ids = take_i32(run->kept, N * m->k);
   s->picks = take_i32(run->kept, sequences * m->E);
-  rms_norm_forward(&m->norm, run, s->x, h, N, &s->norm);
   linear_forward(&m->router, run, s->logits, mat_none(), s->x, N);
   RouterArgs r = router_args(m, mb, N, s);
   const RouteHook *hook = dev_measuring(run->dev) ? NULL : m->hook;
   r.given = hook && hook->given;
   if (r.given) hook->ids(hook->context, m->layer, s->ids, N * m->k);
   run->dev->op->router_forward(run->dev, &r);
-  if (hook && !hook->given) hook->ids(hook->context, m->layer, s->ids, N * m->k);
-  if (run->training && !dev_measuring(run->dev)) count_load(m, mb, s, aux_loss);
+  if (hook && !hook->given && !run->again) hook->ids(hook->context, m->layer, s->ids, N * m->k);
+  if (run->training && !run->again && !dev_measuring(run->dev)) count_load(m, mb, s, aux_loss);
   run_probe(run, "router_ids", m->layer, mat_of(s->ids, m->k, DT_I32), N, m->k);
   run_probe(run, "router_weights", m->layer, s->weights, N, m->k);
 }
@@ -106,11 +105,14 @@ static void biases_forward(const Moe *m, const Run *run, int64_t rows, MoeSaved 
   run->dev->op->gemm_grouped(run->dev, &g);
 }
 
+static void activate(const Moe *m, const Run *run, int64_t rows, MoeSaved *s) {
+  s->act = mat_take(run_rows_arena(run), rows, m->F, run->type);
+  run->dev->op->swiglu_forward(run->dev, s->act, s->gate_up, mat_at(s->gate_up, 0, m->F), s->row_weight, rows, m->F);
+}
+
 void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
   int64_t rows = N * m->k, D = m->norm.D;
   s->gate_up = mat_take(run->kept, rows, 2 * m->F, run->type);
-  s->act = mat_take(run->kept, rows, m->F, run->type);
-  s->rows = mat_take(run->temp, rows, D, run->type);
   GroupedGemmArgs up = {.groups = m->E,
                         .N = 2 * m->F,
                         .K = D,
@@ -124,7 +126,9 @@ void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
                         .b_t = true,
                         .b_packed = m->gate_up.packed};
   run->dev->op->gemm_grouped(run->dev, &up);
-  run->dev->op->swiglu_forward(run->dev, s->act, s->gate_up, mat_at(s->gate_up, 0, m->F), s->row_weight, rows, m->F);
+  activate(m, run, rows, s);
+  if (run->again) return;
+  s->rows = mat_take(run->temp, rows, D, run->type);
   GroupedGemmArgs down = {.groups = m->E,
                           .N = D,
                           .K = m->F,
@@ -141,6 +145,7 @@ void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
 }
 
 void moe_combine_forward(const Moe *m, const Run *run, Mat h_out, Mat h, int64_t N, MoeSaved *s) {
+  if (run->again) return;
   run->dev->op->moe_combine(run->dev, h_out, m->shared.F ? h_out : h, s->rows, s->slot_row, N, m->k, m->norm.D);
   if (m->down_bias) run->dev->op->moe_combine(run->dev, h_out, h_out, s->biases, s->slot_row, N, m->k, m->norm.D);
 }
@@ -148,6 +153,7 @@ void moe_combine_forward(const Moe *m, const Run *run, Mat h_out, Mat h, int64_t
 void moe_combine_backward_input(const Moe *m, const Run *run, Mat dh, int64_t N, MoeSaved *s) {
   s->dy = mat_take(run->temp, N, m->norm.D, run->type);
   s->dx = mat_take(run->temp, N, m->norm.D, DT_F32);
+  rms_norm_rows_again(&m->norm, run, &s->x, N, &s->norm);
   run->dev->op->cast(run->dev, s->dy, dh, N, m->norm.D);
 }
 
@@ -187,10 +193,10 @@ static void biases_backward_weight(const Moe *m, const Run *run, int64_t rows, c
 
 void moe_experts_backward_input(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
   int64_t rows = N * m->k, D = m->norm.D;
-  Mat dact = mat_take(run->temp, rows, m->F, run->type);
-  s->dgate_up = mat_take(run->temp, rows, 2 * m->F, run->type);
+  Mat dact = mat_take(run->temp, rows, m->F, run->type), up = mat_at(s->gate_up, 0, m->F);
   s->drow_weight = mat_of(arena_take(run->temp, (size_t)rows * sizeof(float)), 1, DT_F32);
   s->drows = mat_take(run->temp, rows, D, run->type);
+  if (run_recomputes(run, RECOMPUTE_ROWS)) activate(m, run, rows, s);
   GroupedGemmArgs down = {.groups = m->E,
                           .N = m->F,
                           .K = D,
@@ -202,19 +208,18 @@ void moe_experts_backward_input(const Moe *m, const Run *run, int64_t N, MoeSave
                           .b = m->down.c,
                           .b_stride = D * m->down.c.ld};
   run->dev->op->gemm_grouped(run->dev, &down);
-  run->dev->op->swiglu_backward(run->dev, s->dgate_up, mat_at(s->dgate_up, 0, m->F), s->drow_weight, dact, s->gate_up,
-                                mat_at(s->gate_up, 0, m->F), s->row_weight, rows, m->F);
+  run->dev->op->swiglu_backward(run->dev, s->gate_up, up, s->drow_weight, dact, s->gate_up, up, s->row_weight, rows, m->F);
   if (m->down_bias) biases_backward_input(m, run, rows, s);
-  GroupedGemmArgs up = {.groups = m->E,
-                        .N = D,
-                        .K = 2 * m->F,
-                        .rows_max = rows,
-                        .offset = s->offset,
-                        .c = s->drows,
-                        .a = s->dgate_up,
-                        .b = m->gate_up.c,
-                        .b_stride = 2 * m->F * m->gate_up.c.ld};
-  run->dev->op->gemm_grouped(run->dev, &up);
+  GroupedGemmArgs back = {.groups = m->E,
+                          .N = D,
+                          .K = 2 * m->F,
+                          .rows_max = rows,
+                          .offset = s->offset,
+                          .c = s->drows,
+                          .a = s->gate_up,
+                          .b = m->gate_up.c,
+                          .b_stride = 2 * m->F * m->gate_up.c.ld};
+  run->dev->op->gemm_grouped(run->dev, &back);
 }
 
 void moe_shared_backward_input(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
@@ -258,7 +263,7 @@ void moe_experts_backward_weight(const Moe *m, const Run *run, int64_t N, MoeSav
                           .offset = s->offset,
                           .c = mat_of(m->gate_up.g, D, DT_F32),
                           .c_stride = 2 * m->F * D,
-                          .a = s->dgate_up,
+                          .a = s->gate_up,
                           .b = s->x,
                           .b_row = s->row_token};
   run->dev->op->gemm_grouped_weight(run->dev, &up);

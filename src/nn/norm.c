@@ -6,6 +6,17 @@ void rms_norm_forward(const RmsNorm *m, const Run *run, Mat y, Mat x, int64_t N,
   run->dev->op->rms_norm_forward(run->dev, y, s->rstd, x, mat_of(m->w, m->D, DT_F32), N, m->D, m->eps);
 }
 
+Mat rms_norm_rows(const RmsNorm *m, const Run *run, Mat x, int64_t N, RmsNormSaved *s) {
+  Mat y = mat_take(run_rows_arena(run), N, m->D, run->type);
+  rms_norm_forward(m, run, y, x, N, s);
+  return y;
+}
+
+void rms_norm_rows_again(const RmsNorm *m, const Run *run, Mat *y, int64_t N, RmsNormSaved *s) {
+  Run again = run_again(run);
+  if (run_recomputes(run, RECOMPUTE_ROWS)) *y = rms_norm_rows(m, &again, s->x, N, s);
+}
+
 void rms_norm_backward_input(const RmsNorm *m, const Run *run, const RmsNormSaved *s, Mat dx, Mat add, Mat dy, int64_t N) {
   run->dev->op->rms_norm_backward_input(run->dev, dx, add, dy, s->x, s->rstd, mat_of(m->w, m->D, DT_F32), N, m->D);
 }

@@ -18,6 +18,10 @@ typedef struct {
 
 // rstd is taken from run->kept. y f32 or bf16.
 void rms_norm_forward(const RmsNorm *m, const Run *run, Mat y, Mat x, int64_t N, RmsNormSaved *s);
+// The normed rows [N,D] in the compute type, where run->recompute has them; and in the backward, made again if they were not
+// kept.
+Mat rms_norm_rows(const RmsNorm *m, const Run *run, Mat x, int64_t N, RmsNormSaved *s);
+void rms_norm_rows_again(const RmsNorm *m, const Run *run, Mat *y, int64_t N, RmsNormSaved *s);
 // dx = add + gradient; add or none, may be dx.
 void rms_norm_backward_input(const RmsNorm *m, const Run *run, const RmsNormSaved *s, Mat dx, Mat add, Mat dy, int64_t N);
 void rms_norm_backward_weight(const RmsNorm *m, const Run *run, const RmsNormSaved *s, Mat dy, int64_t N);

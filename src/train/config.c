@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "nn/run.h"
 #include "ops/ops.h"
 
 const char *const train_dtype_names[3] = {"fp32", "bf16", NULL};
@@ -60,6 +61,9 @@ const Field run_fields[] = {
     INT(train.threads, 0, 0, 4096, "threads; 0: one a core"),
     ENUM(train.dtype, DT_F32, train_dtype_names, "type of GEMMs and kept activations"),
     BOOL(train.late_weights, false, "weight gradients after all input gradients of a micro-batch: needs more memory"),
+    ENUM(train.recompute, RECOMPUTE_NONE, recompute_names,
+         "what a forward does not keep and the backward makes again, changing no bit: rows (norms, SwiGLU, turns of heads), "
+         "attention too, or the whole block"),
     ENUM(optimizer.kind, OPTIMIZER_ADAMW, optimizer_names,
          "adamw; or muon for the matrices inside the blocks, with adamw for the rest"),
     REAL(optimizer.momentum, 0.95, 0, 0.999999, "Muon's momentum"),

@@ -40,7 +40,8 @@ typedef struct {
   struct {
     char output[OPTION_TEXT_BYTES], init[OPTION_TEXT_BYTES];
     int64_t steps, tokens, batch, micro_batch, leaves, seed, threads;
-    int dtype;  // 0 fp32, 1 bf16: a Dtype
+    int dtype;      // 0 fp32, 1 bf16: a Dtype
+    int recompute;  // a Recompute
     bool late_weights;
   } train;
   OptimizerConfig optimizer;

@@ -74,7 +74,8 @@ static Run run_of(Trainer *t, bool training) {
                .type = t->option.type,
                .kept = &t->arena[MEMORY_KEPT],
                .temp = &t->arena[MEMORY_TEMP],
-               .training = training};
+               .training = training,
+               .recompute = t->option.recompute};
 }
 
 // ---- the step

@@ -27,6 +27,7 @@ typedef struct {
   int threads;     // 0: one a core
   int64_t leaves;  // a power of two
   bool late_weights;
+  Recompute recompute;
   OptimizerConfig optimizer;
   const GroupRule *groups;
   int64_t n_groups;

@@ -118,7 +118,8 @@ void small_run_open(SmallRun *r, SmallModel *s, bool training, Move move) {
   Dev nothing;
   dev_measure(&nothing);
   *r = (SmallRun){.saved = calloc((size_t)s->model->n_blocks, sizeof *r->saved)};
-  r->run = (Run){.dev = &nothing, .type = s->type, .kept = &r->kept, .temp = &r->temp, .training = training};
+  r->run = (Run){
+      .dev = &nothing, .type = s->type, .kept = &r->kept, .temp = &r->temp, .training = training, .recompute = s->recompute};
   arena_measure(&r->kept, "kept");
   arena_measure(&r->temp, "temp");
   small_step(r, s, move);

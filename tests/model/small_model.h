@@ -22,6 +22,7 @@ typedef struct {
   Model *model;
   Dev dev;
   Dtype type;
+  Recompute recompute;  // of runs opened from now on
   Arena weights, grads, other;
   int32_t ids[SMALL_ROWS_MAX], labels[SMALL_ROWS_MAX], position[SMALL_ROWS_MAX], doc_start[SMALL_ROWS_MAX];
   float mask[SMALL_ROWS_MAX];

@@ -116,12 +116,12 @@ TEST(memory_is_measured_by_running_on_nothing) {
   ModelConfig c;
   ModelMemory one, two;
   load("telechat3-1.8b", &c);
-  ASSERT_OK(model_measure(&c, DT_BF16, 1, 512, true, &one));
-  ASSERT_OK(model_measure(&c, DT_BF16, 2, 512, true, &two));
+  ASSERT_OK(model_measure(&c, DT_BF16, 1, 512, true, RECOMPUTE_NONE, &one));
+  ASSERT_OK(model_measure(&c, DT_BF16, 2, 512, true, RECOMPUTE_NONE, &two));
   const size_t weights = 4 * (size_t)1799455744;
   ASSERT(one.weights >= weights && one.weights < weights + (1 << 20));
   ASSERT(one.grads == one.weights && two.weights == one.weights);
   ASSERT_NEAR((double)two.kept / (double)one.kept, 2, 0.01);
-  ASSERT_OK(model_measure(&c, DT_BF16, 1, 512, false, &two));
+  ASSERT_OK(model_measure(&c, DT_BF16, 1, 512, false, RECOMPUTE_NONE, &two));
   ASSERT(two.grads == 0 && two.kept < one.kept / 10);
 }

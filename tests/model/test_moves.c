@@ -6,41 +6,79 @@
 #include "model/small_model.h"
 #include "test.h"
 
-static void gradients_of(SmallKind kind, Dtype type, int threads, Move move, float **grads, size_t *bytes, Losses *losses) {
+typedef struct {
+  int threads;
+  Move move;
+  Recompute recompute;
+} Way;
+
+typedef struct {
+  float *grads;  // owned
+  size_t bytes, kept;
+  Losses losses;
+  int64_t picks;  // counted by the routers
+} Outcome;
+
+static Outcome outcome_of(SmallKind kind, Dtype type, Way way) {
   SmallModel s;
   SmallRun r;
-  small_open(&s, kind, type, threads, 3, 37);
-  small_run_open(&r, &s, true, move);
+  small_open(&s, kind, type, way.threads, 3, 37);
+  s.recompute = way.recompute;
+  small_run_open(&r, &s, true, way.move);
   size_t kept = r.kept.size, temp = r.temp.size;
-  small_step(&r, &s, move);
+  small_step(&r, &s, way.move);
   ASSERT(r.kept.peak <= kept && r.temp.peak <= temp);
-  *bytes = s.grads.used;
-  *grads = malloc(*bytes);
-  memcpy(*grads, s.grads.base, *bytes);
-  *losses = r.losses;
+  Outcome o = {.bytes = s.grads.used, .kept = r.kept.peak, .losses = r.losses};
+  o.grads = malloc(o.bytes);
+  ASSERT(o.grads);
+  memcpy(o.grads, s.grads.base, o.bytes);
+  for (int64_t i = 0; i < s.model->n_blocks; i++)
+    for (int64_t e = 0; e < s.model->block[i].moe.E; e++) o.picks += s.model->block[i].moe.load[e];
   small_run_close(&r);
   small_close(&s);
+  return o;
+}
+
+static void assert_same(const Outcome *want, const Outcome *got, int kind, int type, Way way) {
+  ASSERT_INT(got->bytes, want->bytes);
+  ASSERT_MSG(memcmp(got->grads, want->grads, got->bytes) == 0,
+             "kind %d type %d, %d threads, move %d, recompute %s: gradients differ", kind, type, way.threads, way.move,
+             recompute_names[way.recompute]);
+  ASSERT(memcmp(&got->losses, &want->losses, sizeof got->losses) == 0);
+  ASSERT_INT(got->picks, want->picks);
 }
 
 TEST(late_weights_and_threads_change_no_bit) {
+  static const Way ways[] = {
+      {1, MOVE_BACKWARD_INPUT, RECOMPUTE_NONE}, {2, MOVE_BACKWARD, RECOMPUTE_NONE}, {7, MOVE_BACKWARD, RECOMPUTE_NONE}};
   for (int kind = 0; kind < SMALL_KINDS; kind++)
     for (int type = DT_F32; type <= DT_BF16; type++) {
-      float *want, *got;
-      size_t bytes, n;
-      Losses a, b;
-      gradients_of((SmallKind)kind, (Dtype)type, 1, MOVE_BACKWARD, &want, &bytes, &a);
-      for (int variant = 0; variant < 3; variant++) {
-        gradients_of((SmallKind)kind, (Dtype)type,
-                     variant == 0   ? 1
-                     : variant == 1 ? 2
-                                    : 7,
-                     variant == 0 ? MOVE_BACKWARD_INPUT : MOVE_BACKWARD, &got, &n, &b);
-        ASSERT_INT(n, bytes);
-        ASSERT_MSG(memcmp(got, want, bytes) == 0, "kind %d type %d variant %d: gradients differ", kind, type, variant);
-        ASSERT(memcmp(&a, &b, sizeof a) == 0);
-        free(got);
+      Outcome want = outcome_of((SmallKind)kind, (Dtype)type, (Way){1, MOVE_BACKWARD, RECOMPUTE_NONE});
+      for (int i = 0; i < 3; i++) {
+        Outcome got = outcome_of((SmallKind)kind, (Dtype)type, ways[i]);
+        assert_same(&want, &got, kind, type, ways[i]);
+        free(got.grads);
       }
-      free(want);
+      free(want.grads);
+    }
+}
+
+// Losses, gradients and the routers' counts; each choice keeps less than the one before it.
+TEST(recompute_changes_no_bit) {
+  for (int kind = 0; kind < SMALL_KINDS; kind++)
+    for (int type = DT_F32; type <= DT_BF16; type++) {
+      Outcome want = outcome_of((SmallKind)kind, (Dtype)type, (Way){1, MOVE_BACKWARD, RECOMPUTE_NONE});
+      size_t kept = want.kept;
+      for (int recompute = RECOMPUTE_ROWS; recompute < RECOMPUTES; recompute++) {
+        bool late = (recompute + kind) % 2 == 0;
+        Way way = {1, late ? MOVE_BACKWARD_INPUT : MOVE_BACKWARD, (Recompute)recompute};
+        Outcome got = outcome_of((SmallKind)kind, (Dtype)type, way);
+        assert_same(&want, &got, kind, type, way);
+        ASSERT(got.kept < kept);
+        kept = got.kept;
+        free(got.grads);
+      }
+      free(want.grads);
     }
 }
 

@@ -18,7 +18,7 @@ static void forward(Model *m, Dev *dev, Dtype type, const int32_t *ids, Mat logi
   Arena kept, temp;
   int32_t position[N], doc_start[N] = {0};
   for (int i = 0; i < N; i++) position[i] = i % T;
-  ASSERT_OK(model_measure(&m->config, type, B, T, true, &need));
+  ASSERT_OK(model_measure(&m->config, type, B, T, true, RECOMPUTE_NONE, &need));
   ASSERT_OK(arena_init(&kept, "kept", need.kept));
   ASSERT_OK(arena_init(&temp, "temp", need.temp));
   Run run = {.dev = dev, .type = type, .kept = &kept, .temp = &temp};
