@@ -36,6 +36,11 @@ static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Rows of a part, whole tiles, when M rows are cut into as few parts of about `most` rows as will do: none is a small rest.
+static int64_t even_rows(int64_t M, int64_t most, int64_t mr) {
+  return max64(1, div_up(div_up(M, mr), max64(1, div_up(M, most)))) * mr;
+}
+
 // One product, as each of the operations hands it to the blocks.
 typedef struct {
   int64_t M, N, K;
@@ -120,13 +125,27 @@ static void pack_b(const Job *job, const Product *p, const Space *s, const Block
   (p->b_t ? k->pack_across : k->pack_along)(&pack);
 }
 
+// Asks for what the next tile down will begin from, and the lines it will write, while this one is computed.
+static void ask_ahead(const Product *p, const Block *b, const GemmKernel *k, const float *sums, int64_t m, int64_t n) {
+  enum { LINE = 64 };
+  if (m >= b->m1) return;
+  for (const char *at = (const char *)sums, *end = at + k->mr * k->nr * 4; sums && at < end; at += LINE)
+    __builtin_prefetch(at, 1);
+  if (!b->last) return;
+  const Mat c = mat_at(p->c, m, n);
+  const int64_t element = (int64_t)dtype_bytes(c.type), rows = min64(k->mr, b->m1 - m), bytes = min64(k->nr, b->n1 - n) * element;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t at = 0; at < bytes; at += LINE) __builtin_prefetch((const char *)c.data + i * c.ld * element + at, 1);
+}
+
 static void tile_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, const char *a,
                      const char *panel) {
   const GemmKernel *k = job->kernel;
   int rows = (int)min64(k->mr, b->m1 - m), cols = (int)min64(k->nr, b->n1 - n);
-  int64_t index = (m - b->m0) / k->mr * (GEMM_COLS / k->nr) + (n - b->n0) / k->nr;
+  int64_t index = (n - b->n0) / k->nr * div_up(b->m1 - b->m0, k->mr) + (m - b->m0) / k->mr;
   float *partial = s->partial + index * k->mr * k->nr;
   const float *init = b->first ? NULL : partial;
+  ask_ahead(p, b, k, b->first ? NULL : partial + k->mr * k->nr, m + k->mr, n);
   if (!b->last) {
     k->tile(b->n_k, a, panel, rows, cols, init, partial, k->nr);
   } else if (p->c.type == DT_F32 && cols == k->nr && !p->bias && !p->add.data) {
@@ -161,7 +180,8 @@ static bool is_direct(const Job *job, const Product *p) {
 // last ones are still warm.
 static void block_run(const Job *job, const Product *p, const Space *s, const Block *b) {
   const GemmKernel *k = job->kernel;
-  int64_t step = GEMM_ROWS_L2 / k->mr * k->mr, few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)s->b_panel_bytes) * k->nr;
+  int64_t step = even_rows(b->m1 - b->m0, GEMM_ROWS_L2, k->mr);
+  int64_t few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)s->b_panel_bytes) * k->nr;
   bool direct = is_direct(job, p), keep = b->m1 - b->m0 > step;
   if (keep && !direct) pack_b(job, p, s, b, s->b, b->n0, b->n1);
   for (int64_t m = b->m0; m < b->m1; m += step) {
@@ -210,8 +230,8 @@ static int64_t chunk_cost(const GemmKernel *k, const Product *p, int64_t m) {
   return (p->K + fixed) * (div_up(m, k->mr) * k->mr + packing);
 }
 
-static Cut product_cut(const Job *job, const Product *p, int64_t max_rows) {
-  Cut c = {.rows = max_rows, .panels = div_up(p->N, job->kernel->nr)};
+static Cut product_cut(const Job *job, const Product *p, int64_t most_rows) {
+  Cut c = {.rows = even_rows(p->M, most_rows, job->kernel->mr), .panels = div_up(p->N, job->kernel->nr)};
   c.chunks = div_up(p->M, c.rows);
   return c;
 }
@@ -223,8 +243,7 @@ static int64_t product_cost(const Job *job, const Product *p, Cut c) {
 }
 
 static int64_t job_chunk_rows(const Job *job, int n_threads) {
-  int64_t rows = GEMM_ROWS_L2 / job->kernel->mr * job->kernel->mr;
-  rows *= GEMM_ROWS / rows;
+  int64_t rows = GEMM_ROWS;
   const int64_t enough = 8 * n_threads, least = 4 * job->kernel->mr;
   for (;;) {
     int64_t units = 0;
@@ -235,7 +254,7 @@ static int64_t job_chunk_rows(const Job *job, int n_threads) {
       units += c.chunks * c.panels;
     }
     if (units >= enough || rows <= least || n_threads == 1) return rows;
-    rows = div_up(rows / 2, job->kernel->mr) * job->kernel->mr;
+    rows /= 2;
   }
 }
 
