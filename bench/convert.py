@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Converts a large made-up model under a memory limit and compares the speed with the disk's.
 
-usage: bench/convert.py FOLDER [--gigabytes G] [--memory-mib M] [--rounds N] [--keep]
+usage: bench/convert.py FOLDER [--gigabytes G] [--memory-mib M] [--rounds N] [--gguf F16,BF16,Q8_0] [--keep]
 
-In FOLDER (which needs room for three times G) it makes a Llama-shaped Hugging Face model of G gigabytes (8.5) in bf16, in files of 2 GB, then
+In FOLDER (which needs room for four times G) it makes a Llama-shaped Hugging Face model of G gigabytes (8.5) in bf16, in files of 2 GB, then
   1. kills an import half way and checks that nothing lies under its name;
   2. imports it (again) and exports it, each with at most M MiB (1024) of address space, every file out of the page cache before;
-  3. before and after each of these copies its files with read, write and fsync alone: the disk's speed for the same bytes;
-  4. compares the exported files with the first, byte by byte.
-2 and 3 are done N times (1). Prints seconds and the share of the copies' speed beside it (disks that others use change by the
-minute; the median of the rounds counts). Exit code 1 if a share is below 0.7, bytes differ or memory did not suffice.
+  3. compares the exported files with the first, byte by byte;
+  4. kills an export to GGUF half way, as above;
+  5. for each type of --gguf exports to a GGUF file and imports that (in bf16), as in 2; what went through BF16 is exported and compared, tensor by tensor.
+Before and after each of these it reads the same bytes and writes as many as come out, with read, write and fsync alone: the disk's
+speed. 2 and 5 are done N times (1). Prints seconds and the share of that speed (disks that others use change by the minute; the
+median of the rounds counts). Exit code 1 if a share is below 0.7, bytes differ or memory did not suffice.
 """
 import argparse
 import filecmp
@@ -101,13 +103,25 @@ def forget(folder):
             os.close(fd)
 
 
-def copy(source, target):
+def files_of(path):
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+
+
+def bytes_of(path):
+    return sum(p.stat().st_size for p in files_of(path))
+
+
+def copy(source, target, wanted):
+    """Reads all of `source` and writes `wanted` bytes, in step."""
     target.mkdir()
     begin = time.monotonic()
-    for path in sorted(source.glob("*.safetensors")):
+    share, due = wanted / bytes_of(source), 0.0
+    for path in files_of(source):
         with open(path, "rb", buffering=0) as f, open(target / path.name, "wb", buffering=0) as g:
             while block := f.read(BLOCK):
-                g.write(block)
+                due += share * len(block)
+                while due >= 1:
+                    due -= g.write(block[: int(due)])
             os.fsync(g.fileno())
     return time.monotonic() - begin, 0
 
@@ -128,23 +142,123 @@ def convert(args, memory_mib):
     return seconds, usage.ru_maxrss / 1024
 
 
-def kill_half_way(source, target, memory_mib, total):
-    process = start(["import", source, "--out", target], memory_mib)
-    aside = target.with_name(target.name + ".tmp")
-    while process.poll() is None and sum(p.stat().st_size for p in aside.rglob("*") if p.is_file()) < total / 2:
+def kill_half_way(args, target, memory_mib, total):
+    """Whether the conversion, killed, leaves nothing under its name."""
+    process = start(args, memory_mib)
+
+    def written():
+        return sum(p.stat().st_size for aside in target.parent.glob(target.name + ".tmp*") for p in files_of(aside))
+
+    while process.poll() is None and written() < total / 2:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    return not target.exists() and aside.exists()
+    ok = not target.exists() and written() > 0
+    print(f"{args[0]} killed half way: " + ("nothing under its name" if ok else "WRONG: the name is there"), flush=True)
+    return ok
+
+
+def remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def timed(name, run, work, target):
     """Seconds of `run`, which makes `target`."""
-    shutil.rmtree(target, ignore_errors=True)
+    remove(target)
     forget(work)
     seconds, memory = run()
     print(f"  {name}: {seconds:.1f} s" + (f", {memory:.0f} MiB resident at most" if memory else ""), flush=True)
     return seconds
+
+
+class Measure:
+    """Conversions, each between two copies of as many bytes."""
+
+    def __init__(self, work, memory_mib):
+        self.work, self.memory_mib, self.shares, self.before = work, memory_mib, {}, None
+
+    def copy(self, source, wanted):
+        target = self.work / "copy"
+        seconds = timed(f"copy of {wanted / 1e9:.1f} GB", lambda: copy(source, target, wanted), self.work, target)
+        remove(target)
+        return seconds
+
+    def convert(self, name, args, source, target, wanted):
+        key = (source, wanted)
+        before = self.before[1] if self.before and self.before[0] == key else self.copy(source, wanted)
+        seconds = timed(name, lambda: convert(args, self.memory_mib), self.work, target)
+        after = self.copy(source, wanted)
+        self.before = (key, after)
+        self.shares.setdefault(name, []).append((before + after) / 2 / seconds)
+
+    def report(self):
+        for name, share in self.shares.items():
+            print(f"{name}: {statistics.median(share):.2f} of the disk's speed")
+        return all(statistics.median(share) >= 0.7 for share in self.shares.values())
+
+
+def hugging_face(measure, args, work, model, ours, total):
+    """Whether what comes out is what went in."""
+    out = work / "exported"
+    for _ in range(args.rounds):
+        measure.convert("import", ["import", model, "--out", ours], model, ours, total)
+        measure.convert("export", ["export", ours, out], ours, out, total)
+    same = all(filecmp.cmp(f, out / f.name, shallow=False) for f in model.glob("*.safetensors"))
+    print("exported files " + ("are the same bytes" if same else "DIFFER"))
+    remove(out)
+    return same
+
+
+def contents(folder):
+    """(file, begin, end) of each tensor's bytes."""
+    out = {}
+    for path in folder.glob("*.safetensors"):
+        with open(path, "rb") as f:
+            size = int.from_bytes(f.read(8), "little")
+            header = json.loads(f.read(size))
+        for name, t in header.items():
+            if name != "__metadata__":
+                out[name] = (path, *(8 + size + at for at in t["data_offsets"]))
+    return out
+
+
+def same_tensors(a, b):
+    x, y = contents(a), contents(b)
+    if x.keys() != y.keys():
+        return False
+    for name, (path, begin, end) in x.items():
+        other, at, _ = y[name]
+        with open(path, "rb") as f, open(other, "rb") as g:
+            f.seek(begin)
+            g.seek(at)
+            for block in range(begin, end, BLOCK):
+                n = min(BLOCK, end - block)
+                if f.read(n) != g.read(n):
+                    return False
+    return True
+
+
+def gguf(measure, args, work, model, ours, total):
+    bits = {"F32": 32, "F16": 16, "BF16": 16, "Q8_0": 8.5, "Q4_0": 4.5, "Q4_K": 4.5, "Q6_K": 6.5625}
+    ok = True
+    file, back, out = work / "model.gguf", work / "back", work / "exported"
+    for dtype in args.gguf.split(","):
+        wanted = int(total * bits[dtype] / 16)
+        for _ in range(args.rounds):
+            measure.convert(f"export {dtype}", ["export", ours, file, "--dtype", dtype], ours, file, wanted)
+            measure.convert(f"import {dtype}", ["import", file, "--out", back, "--dtype", "bf16"], file, back, total)
+        remove(file)
+        if dtype == "BF16":
+            convert(["export", back, out], args.memory_mib)
+            same = same_tensors(model, out)
+            print("what went through BF16 " + ("is the same" if same else "DIFFERS"), flush=True)
+            ok = ok and same
+            remove(out)
+        remove(back)
+    return ok
 
 
 def main():
@@ -153,31 +267,22 @@ def main():
     p.add_argument("--gigabytes", type=float, default=8.5)
     p.add_argument("--memory-mib", type=int, default=1024)
     p.add_argument("--rounds", type=int, default=1)
+    p.add_argument("--gguf", default="F16,BF16,Q8_0", help="types; none: leave GGUF out")
     p.add_argument("--keep", action="store_true", help="leave the files")
     args = p.parse_args()
     work = args.folder / "pleiad-convert"
     work.mkdir(parents=True)
-    model, copied, ours, out = (work / name for name in ("model", "copy", "imported", "exported"))
+    model, ours, measure = work / "model", work / "imported", Measure(work, args.memory_mib)
     try:
         total = make_model(model, args.gigabytes * 1e9)
         print(f"{total / 1e9:.2f} GB in {len(list(model.glob('*.safetensors')))} files; limit {args.memory_mib} MiB of address space")
-        ok = kill_half_way(model, ours, args.memory_mib, total)
-        print("killed half way: " + ("nothing under its name" if ok else "WRONG: the folder is there"))
-        shares = {"import": [], "export": []}
-        before = timed("copy", lambda: copy(model, copied), work, copied)
-        for _ in range(args.rounds):
-            for name, command, target in (("import", ["import", model, "--out", ours], ours), ("export", ["export", ours, out], out)):
-                shutil.rmtree(copied, ignore_errors=True)
-                seconds = timed(name, lambda: convert(command, args.memory_mib), work, target)
-                after = timed("copy", lambda: copy(model, copied), work, copied)
-                shares[name].append((before + after) / 2 / seconds)
-                before = after
-        same = all(filecmp.cmp(f, out / f.name, shallow=False) for f in model.glob("*.safetensors"))
-        print("exported files " + ("are the same bytes" if same else "DIFFER"))
-        for name, share in shares.items():
-            ok = ok and statistics.median(share) >= 0.7
-            print(f"{name}: {statistics.median(share):.2f} of the copy's speed")
-        sys.exit(0 if ok and same else 1)
+        ok = kill_half_way(["import", model, "--out", ours], ours, args.memory_mib, total)
+        ok = hugging_face(measure, args, work, model, ours, total) and ok
+        if args.gguf != "none":
+            ok = kill_half_way(["export", ours, work / "model.gguf"], work / "model.gguf", args.memory_mib, total) and ok
+            ok = gguf(measure, args, work, model, ours, total) and ok
+        ok = measure.report() and ok
+        sys.exit(0 if ok else 1)
     finally:
         if not args.keep:
             shutil.rmtree(work, ignore_errors=True)

@@ -22,28 +22,38 @@ static Err open_read(const char *path, int *fd, struct stat *st) {
   FAIL(ERR_IO, "%s: %s", path, strerror(cause));
 }
 
-Err file_map(FileMap *f, const char *path) {
+Err file_map_begin(FileMap *f, const char *path, size_t limit_bytes, int *fd, size_t *file_bytes) {
   static const uint8_t nothing[1];
   *f = (FileMap){.data = nothing};
-  int fd = -1;
+  *fd = -1;
   struct stat st;
-  TRY(open_read(path, &fd, &st));
+  TRY(open_read(path, fd, &st));
   Err err = ERR_OK;
   char *copy = strdup(path);
   CHECK_OUT(copy, ERR_MEMORY, "%s: no memory", path);
   CHECK_OUT(S_ISREG(st.st_mode), ERR_IO, "%s is a pipe or device; this needs a plain file", path);
-  if (st.st_size > 0) {
-    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    CHECK_OUT(p != MAP_FAILED, ERR_IO, "%s: cannot map %lld bytes: %s", path, (long long)st.st_size, strerror(errno));
+  *file_bytes = (size_t)st.st_size;
+  size_t size = *file_bytes < limit_bytes ? *file_bytes : limit_bytes;
+  if (size > 0) {
+    void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, *fd, 0);
+    CHECK_OUT(p != MAP_FAILED, ERR_IO, "%s: cannot map %zu bytes: %s", path, size, strerror(errno));
     f->data = p;
-    f->size = (size_t)st.st_size;
+    f->size = size;
   }
   f->path = copy;
   copy = NULL;
 out:
   free(copy);
-  close(fd);
+  if (err) close(*fd), *fd = -1;
   return err;
+}
+
+Err file_map(FileMap *f, const char *path) {
+  int fd;
+  size_t size;
+  TRY(file_map_begin(f, path, SIZE_MAX, &fd, &size));
+  close(fd);
+  return ERR_OK;
 }
 
 void file_unmap(FileMap *f) {

@@ -19,6 +19,9 @@ typedef struct {
 
 // Maps the whole file. ERR_IO names the path and says missing, a folder, or not permitted.
 Err file_map(FileMap *f, const char *path);
+// Maps the first bytes, at most limit_bytes, and leaves the file open for file_read_at: *fd is the caller's, *file_bytes how
+// many it has. Errors as above; then *fd is -1.
+Err file_map_begin(FileMap *f, const char *path, size_t limit_bytes, int *fd, size_t *file_bytes);
 void file_unmap(FileMap *f);
 
 // Reads a whole small file into a fresh NUL-terminated buffer (free() it). ERR_FORMAT if larger than limit_bytes.
@@ -47,6 +50,8 @@ typedef struct {
 } FileWriter;
 
 Err file_create(FileWriter *w, const char *path);
+// Removes what writers of `path` left that were killed; for files whose remains would fill the disk.
+void file_sweep(const char *path);
 Err file_write(FileWriter *w, const void *data, size_t size);
 Err file_printf(FileWriter *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 Err file_commit(FileWriter *w);    // flush, fsync, rename, fsync the folder

@@ -2,10 +2,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -22,12 +24,44 @@ Err file_create(FileWriter *w, const char *path) {
   w->buffer = malloc(FILE_BUFFER_BYTES);
   CHECK(w->buffer, ERR_MEMORY, "%s: no memory for a write buffer", path);
   w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (w->fd >= 0) return ERR_OK;
+  if (w->fd >= 0) {
+    (void)flock(w->fd, LOCK_EX | LOCK_NB);  // for file_sweep
+    return ERR_OK;
+  }
   int cause = errno;
   free(w->buffer);
   w->buffer = NULL;
   if (cause == ENOENT) FAIL(ERR_IO, "%s: cannot be written: its folder does not exist", path);
   FAIL(ERR_IO, "%s: cannot be written: %s", path, strerror(cause));
+}
+
+// Whether name is "base.tmp.PID" of a process that is gone.
+static bool is_left_over(const char *name, const char *base) {
+  size_t n = strlen(base);
+  if (strncmp(name, base, n) != 0 || strncmp(name + n, ".tmp.", 5) != 0) return false;
+  char *end;
+  const char *digits = name + n + 5;
+  errno = 0;
+  long pid = strtol(digits, &end, 10);
+  return end > digits && !*end && !errno && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+// A process of another machine that shares the folder is known by its lock.
+static void remove_unlocked(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(path);
+  close(fd);
+}
+
+void file_sweep(const char *path) {
+  char **names, folder[PATH_BYTES], full[PATH_BYTES];
+  size_t count;
+  path_folder(folder, path);
+  if (folder_list(folder, &names, &count) != ERR_OK) return;
+  for (size_t i = 0; i < count; i++)
+    if (is_left_over(names[i], path_name(path)) && path_join(full, folder, names[i]) == ERR_OK) remove_unlocked(full);
+  names_free(names, count);
 }
 
 static Err write_out(FileWriter *w, const uint8_t *data, size_t size) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 
@@ -25,11 +26,20 @@ const char *gguf_value_type_name(GgufValueType type) { return value_types[type].
 typedef struct {
   const char *path;
   const uint8_t *data;
-  size_t at, size;
-  char what[160];  // what is being read, for messages
+  size_t at, size;  // of the file
+  size_t mapped;    // bytes that can be looked at
+  bool beyond;      // more were needed
+  char what[160];   // what is being read, for messages
 } Cursor;
 
 static size_t left(const Cursor *c) { return c->size - c->at; }
+
+// Before looking at the next n bytes, which are known to be in the file.
+static Err look(Cursor *c, size_t n) {
+  if (n <= c->mapped - c->at) return ERR_OK;
+  c->beyond = true;
+  FAIL(ERR_FORMAT, "%s: the header goes on after byte %zu", c->path, c->mapped);
+}
 
 static uint64_t little_endian(const uint8_t *p, int bytes) {
   uint64_t v = 0;
@@ -40,6 +50,7 @@ static uint64_t little_endian(const uint8_t *p, int bytes) {
 static Err read_number(Cursor *c, int bytes, uint64_t *out) {
   CHECK(left(c) >= (size_t)bytes, ERR_FORMAT, "%s: byte %zu: %s wants %d bytes, %zu are left; is it cut short?", c->path, c->at,
         c->what, bytes, left(c));
+  TRY(look(c, (size_t)bytes));
   *out = little_endian(c->data + c->at, bytes);
   c->at += (size_t)bytes;
   return ERR_OK;
@@ -58,6 +69,7 @@ static Err read_text(Cursor *c, GgufText *out) {
   TRY(read_number(c, 8, &n));
   CHECK(n <= left(c), ERR_FORMAT, "%s: byte %zu: %s claims %llu bytes of text, %zu are left; is it cut short?", c->path, begin,
         c->what, (unsigned long long)n, left(c));
+  TRY(look(c, (size_t)n));
   *out = (GgufText){(const char *)c->data + c->at, (size_t)n};
   c->at += (size_t)n;
   return ERR_OK;
@@ -119,6 +131,7 @@ static Err read_items(Cursor *c, GgufValue *v) {
   } else {
     CHECK(size <= left(c), ERR_FORMAT, "%s: byte %zu: %s wants %zu bytes, %zu are left; is it cut short?", c->path, begin,
           c->what, size, left(c));
+    TRY(look(c, size));
     c->at += size;
   }
   v->data = c->data + begin;
@@ -275,16 +288,13 @@ static Err read_tensors(Gguf *g, Cursor *c, int64_t n, uint64_t alignment) {
     name_it(c, "tensor", twice, tensor_name(g, twice));
     FAIL(ERR_FORMAT, "%s: %s is there already under a smaller number", c->path, c->what);
   }
-  if (end == 0) {
-    for (int64_t i = 0; i < n; i++) g->tensor[i].data = c->data;
-    return ERR_OK;
-  }
+  if (end == 0) return ERR_OK;
   uint64_t begin = (c->at + alignment - 1) / alignment * alignment, at = begin;
   CHECK(begin <= c->size && end <= c->size - begin, ERR_FORMAT,
         "%s: its tensors want %llu bytes from byte %llu on, the file ends at %zu; is it cut short?", c->path,
         (unsigned long long)end, (unsigned long long)begin, c->size);
   for (int64_t i = 0; i < n; i++) {
-    g->tensor[i].data = c->data + at;
+    g->tensor[i].offset = at;
     at += (g->tensor[i].size + alignment - 1) / alignment * alignment;
   }
   return ERR_OK;
@@ -334,17 +344,16 @@ static Err read_count(Cursor *c, const char *what, size_t least, int64_t *out) {
   return ERR_OK;
 }
 
-static Err read_all(Gguf *g) {
+static Err read_header(Gguf *g, Cursor *c) {
   enum { VALUE_LEAST = 8 + 1 + 4 + 1, TENSOR_LEAST = 8 + 4 + 4 + 8 };
-  Cursor c = {.path = g->map.path, .data = g->map.data, .size = g->map.size};
   int64_t n_tensors = 0, n_values = 0;
   uint64_t alignment = 0;
-  TRY(read_version(g, &c));
-  TRY(read_count(&c, "tensors", TENSOR_LEAST, &n_tensors));
-  TRY(read_count(&c, "key-values", VALUE_LEAST, &n_values));
-  TRY(read_values(g, &c, n_values));
+  TRY(read_version(g, c));
+  TRY(read_count(c, "tensors", TENSOR_LEAST, &n_tensors));
+  TRY(read_count(c, "key-values", VALUE_LEAST, &n_values));
+  TRY(read_values(g, c, n_values));
   TRY(read_alignment(g, &alignment));
-  return read_tensors(g, &c, n_tensors, alignment);
+  return read_tensors(g, c, n_tensors, alignment);
 }
 
 bool gguf_is(const char *path) {
@@ -356,14 +365,16 @@ bool gguf_is(const char *path) {
 }
 
 Err gguf_open(Gguf *g, const char *path) {
-  *g = (Gguf){0};
-  TRY(file_map(&g->map, path));
-  Err err = read_all(g);
-  if (err) {
+  // Where the header ends is known when it has been read: from a map that holds it, else again from a larger one.
+  for (size_t room = 1 << 24;; room *= 8) {
+    *g = (Gguf){0};
+    TRY(file_map_begin(&g->map, path, room, &g->fd, &g->size));
+    Cursor c = {.path = g->map.path, .data = g->map.data, .size = g->size, .mapped = g->map.size};
+    Err err = read_header(g, &c);
+    if (!err) return ERR_OK;
     gguf_close(g);
-    return err_frame(err, __func__, __FILE__, __LINE__);
+    if (!c.beyond) return err_frame(err, __func__, __FILE__, __LINE__);
   }
-  return ERR_OK;
 }
 
 void gguf_close(Gguf *g) {
@@ -371,6 +382,9 @@ void gguf_close(Gguf *g) {
   free(g->tensor);
   free(g->value_index);
   free(g->tensor_index);
-  if (g->map.path) file_unmap(&g->map);
+  if (g->map.path) {
+    close(g->fd);
+    file_unmap(&g->map);
+  }
   *g = (Gguf){0};
 }

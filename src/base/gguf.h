@@ -1,8 +1,8 @@
 // GGUF, the one-file format of models of the ggml library: key-values, a table of tensors, their bytes.
 //
-// Read: versions 2 and 3, little endian. The file is mapped; nothing is believed before it is checked against the bytes that
-// are there, and memory grows with what was read, never with what a field claims. Refused is what ggml refuses, and also: data
-// cut short, a bool that is neither 0 nor 1. Nested arrays are refused, as there.
+// Read: versions 2 and 3, little endian. The header is mapped, tensors are read when they are asked for; nothing is believed
+// before it is checked against the bytes that are there, and memory grows with what was read, never with what a field claims.
+// Refused is what ggml refuses, and also: data cut short, a bool that is neither 0 nor 1. Nested arrays are refused, as there.
 // Messages name the file, the byte, the key or tensor, what was found and what was wanted.
 // Source: the format's specification (ggml's docs/gguf.md).
 #ifndef BASE_GGUF_H
@@ -54,12 +54,14 @@ typedef struct {
   int n_dims;
   int64_t dim[GGUF_DIMS];  // outermost first: a matrix is [out, in] (the file has them the other way round)
   int64_t n;               // elements
-  const uint8_t *data;     // into the map
+  size_t offset;           // of its bytes in the file
   size_t size;             // bytes
 } GgufTensor;
 
 typedef struct {
-  FileMap map;
+  FileMap map;  // the beginning of the file, with the whole header
+  int fd;
+  size_t size;  // bytes of the file
   uint32_t version;
   GgufValue *value;  // owned, in the file's order
   int64_t n_values;
@@ -93,6 +95,8 @@ int64_t gguf_array_int(const GgufValue *v, int64_t i);
 // Item i of an array of F32.
 float gguf_array_f32(const GgufValue *v, int64_t i);
 
+// Bytes [first, first + size) of a tensor as they lie in the file. ERR_IO.
+Err gguf_read(const Gguf *g, const GgufTensor *t, size_t first, size_t size, void *out);
 // out[i] = element first + i as fp32, i < n; first and n are whole blocks. ERR_FORMAT for a type that is not read, by name.
 Err gguf_read_f32(const Gguf *g, const GgufTensor *t, int64_t first, int64_t n, float *out);
 
@@ -108,7 +112,7 @@ typedef struct {
   size_t given;  // bytes of the tensor being written
 } GgufWriter;
 
-Err gguf_create(GgufWriter *w, const char *path);
+Err gguf_create(GgufWriter *w, const char *path);  // removes what killed ones left (file_sweep)
 Err gguf_put_u32(GgufWriter *w, const char *key, uint32_t v);
 Err gguf_put_f32(GgufWriter *w, const char *key, float v);
 Err gguf_put_bool(GgufWriter *w, const char *key, bool v);

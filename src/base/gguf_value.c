@@ -126,11 +126,23 @@ float gguf_array_f32(const GgufValue *v, int64_t i) {
   return x;
 }
 
+Err gguf_read(const Gguf *g, const GgufTensor *t, size_t first, size_t size, void *out) {
+  assert(first <= t->size && size <= t->size - first);
+  return file_read_at(g->fd, g->map.path, t->offset + first, size, out);
+}
+
 Err gguf_read_f32(const Gguf *g, const GgufTensor *t, int64_t first, int64_t n, float *out) {
   int64_t block = t->type->block;
   assert(first >= 0 && n >= 0 && first + n <= t->n && first % block == 0 && n % block == 0);
   CHECK(t->type->decode, ERR_FORMAT, "%s: tensor \"%s\" is stored as %s, which is not read here; convert it to another type",
         g->map.path, t->name, t->type->name);
-  if (n > 0) t->type->decode(t->data + (size_t)(first / block) * t->type->bytes, n / block, out);
+  enum { AT_ONCE = 1 << 14 };  // bytes
+  uint8_t bytes[AT_ONCE];
+  for (int64_t at = first / block, end = (first + n) / block, most = (int64_t)(AT_ONCE / t->type->bytes); at < end;) {
+    int64_t count = end - at < most ? end - at : most;
+    TRY(gguf_read(g, t, (size_t)at * t->type->bytes, (size_t)count * t->type->bytes, bytes));
+    t->type->decode(bytes, count, out + (at * block - first));
+    at += count;
+  }
   return ERR_OK;
 }

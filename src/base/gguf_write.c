@@ -8,6 +8,7 @@ enum { VERSION = 3 };
 
 Err gguf_create(GgufWriter *w, const char *path) {
   *w = (GgufWriter){0};
+  file_sweep(path);
   return file_create(&w->file, path);
 }
 

@@ -32,8 +32,8 @@ typedef struct {
 } GgufSave;
 
 // Writes the file aside and puts it in place. ERR_CONFIG if the format has no form for this configuration; ERR_NUMERIC at the
-// first weight that is not finite. Blocks are encoded on all cores, with the same bytes for any number. Memory: one parameter
-// of the source, in fp32 and encoded.
+// first weight that is not finite. Blocks are encoded on all cores, with the same bytes for any number. Memory: some
+// megabytes, or a head's rows where there are more.
 Err gguf_save(const char *path, WeightSource *source, const GgufSave *o);
 // ERR_CONFIG names what no key or tensor of the format says.
 Err gguf_config_check(const ModelConfig *c);

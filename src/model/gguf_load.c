@@ -99,10 +99,8 @@ static Err read_run(const Gguf *g, const GgufTensor *t, int64_t first, int64_t n
   enum { BLOCK_MAX = 256 };
   float block[BLOCK_MAX];
   int64_t size = t->type->block;
-  if (size == 1) {  // a type of its own, F32 among them
-    memcpy(out, t->data + (size_t)first * t->type->bytes, (size_t)n * t->type->bytes);
-    return ERR_OK;
-  }
+  if (size == 1)  // a type of its own, F32 among them
+    return gguf_read(g, t, (size_t)first * t->type->bytes, (size_t)n * t->type->bytes, out);
   while (n > 0) {
     int64_t within = first % size, whole = within ? 0 : n / size * size, count;
     if (whole) {
@@ -222,7 +220,7 @@ Err gguf_source_open(WeightSource **out, const char *path) {
   own->head_of = own->head_tensor = -1;
   TRY_OUT(gguf_config_read(&own->file, &c));
   arch = gguf_arch_of(c.model.family);
-  TRY_OUT(weights_want_room(&c, (double)own->file.map.size, path));
+  TRY_OUT(weights_want_room(&c, (double)own->file.size, path));
   TRY_OUT(weights_new(&s, "GGUF file", path, &c));
   s->own = own;
   s->read = read_part;

@@ -8,6 +8,8 @@
 #include "model/gguf_arch.h"
 #include "model/gguf_files.h"
 
+enum { CHUNK = 1 << 19 };  // elements, whole blocks of every type
+
 // A tensor of the source with its place in the file. Those of one stack follow each other.
 typedef struct {
   GgufPlace place;
@@ -21,8 +23,9 @@ typedef struct {
   Pool *pool;
   Out *out;
   int64_t n;
-  float *numbers, *turned;  // of the largest tensor
-  uint8_t *blocks;
+  void *raw;                // elements as the source has them; here and below, room for what is read at once
+  float *numbers, *turned;  // as fp32; in another order
+  uint8_t *blocks;          // encoded
   GgufWriter w;
 } Saver;
 
@@ -113,34 +116,75 @@ static Err write_numbers(Saver *s, const GgufType *type, const float *x, int64_t
   return gguf_write(&s->w, s->blocks, (size_t)e.blocks * type->bytes);
 }
 
-// The rows of each head for interleaved rotary.
-static void turn_rows(const float *in, int64_t rows, int64_t cols, int64_t heads, float *out) {
-  for (int64_t r = 0; r < rows; r++)
-    memcpy(out + gguf_turned_row(r, rows / heads) * cols, in + r * cols, (size_t)cols * sizeof *out);
+// The safetensors type with the same bytes; ST_OTHER: none.
+static StType plain_type(const GgufType *type) {
+  static const StType plain[] = {ST_F32, ST_F16, ST_BF16};
+  for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+    if (strcmp(st_type_name(plain[i]), type->name) == 0) return plain[i];
+  return ST_OTHER;
 }
 
-// kv_b: each head's key rows [nope, rank] turned over, then all value rows.
-static Err write_heads(Saver *s, const WeightTensor *t, int64_t heads) {
+// What an element must fit in.
+static StType range_type(const GgufType *type) { return plain_type(type) == ST_F16 ? ST_F16 : ST_F32; }
+
+static Err read_part(Saver *s, int64_t i, int64_t first, int64_t n, const GgufType *type) {
+  return weights_read_part(s->source, i, first, n, range_type(type), s->option->allow_nan, s->raw, s->numbers);
+}
+
+static Err write_bytes(void *context, const void *data, size_t bytes) {
+  Saver *s = context;
+  return gguf_write(&s->w, data, bytes);
+}
+
+static Err write_plain(Saver *s, int64_t i, const GgufType *type) {
+  const WeightTensor *t = &s->source->tensor[i];
+  StType plain = plain_type(type);
+  if (plain != ST_OTHER) return weights_pump(s->source, i, plain, s->option->allow_nan, write_bytes, s);
+  for (int64_t at = 0; at < t->n; at += CHUNK) {
+    int64_t n = t->n - at < CHUNK ? t->n - at : CHUNK;
+    TRY(read_part(s, i, at, n, type));
+    TRY(write_numbers(s, type, s->numbers, n));
+  }
+  return ERR_OK;
+}
+
+// The rows of each head for interleaved rotary.
+static Err write_turned(Saver *s, int64_t i, const GgufType *type, int64_t heads) {
+  const WeightTensor *t = &s->source->tensor[i];
+  int64_t cols = t->n_dims == 2 ? t->dim[1] : 1, rows = t->dim[0] / heads, head = rows * cols;
+  for (int64_t h = 0; h < heads; h++) {
+    TRY(read_part(s, i, h * head, head, type));
+    for (int64_t r = 0; r < rows; r++)
+      memcpy(s->turned + gguf_turned_row(r, rows) * cols, s->numbers + r * cols, (size_t)cols * sizeof *s->turned);
+    TRY(write_numbers(s, type, s->turned, head));
+  }
+  return ERR_OK;
+}
+
+// kv_b: the key rows [nope, rank] of each head turned over, then the value rows of all.
+static Err write_heads(Saver *s, int64_t i, int64_t heads) {
+  const WeightTensor *t = &s->source->tensor[i];
   const ModelConfig *c = &s->source->config;
-  int64_t rank = c->mla.kv_rank, nope = c->mla.nope, v = c->mla.v;
-  for (int64_t h = 0; h < heads; h++)
+  int64_t rank = c->mla.kv_rank, nope = c->mla.nope, v = c->mla.v, head = (nope + v) * rank;
+  const GgufType *key = type_of(s, t, nope), *value = type_of(s, t, rank);
+  for (int64_t h = 0; h < heads; h++) {
+    TRY(read_part(s, i, h * head, nope * rank, key));
     for (int64_t r = 0; r < nope; r++)
-      for (int64_t k = 0; k < rank; k++) s->turned[(h * rank + k) * nope + r] = s->numbers[(h * (nope + v) + r) * rank + k];
-  TRY(write_numbers(s, type_of(s, t, nope), s->turned, heads * rank * nope));
-  for (int64_t h = 0; h < heads; h++)
-    memcpy(s->turned + h * v * rank, s->numbers + (h * (nope + v) + nope) * rank, (size_t)(v * rank) * sizeof *s->turned);
-  return write_numbers(s, type_of(s, t, rank), s->turned, heads * v * rank);
+      for (int64_t k = 0; k < rank; k++) s->turned[k * nope + r] = s->numbers[r * rank + k];
+    TRY(write_numbers(s, key, s->turned, nope * rank));
+  }
+  for (int64_t h = 0; h < heads; h++) {
+    TRY(read_part(s, i, h * head + nope * rank, v * rank, value));
+    TRY(write_numbers(s, value, s->numbers, v * rank));
+  }
+  return ERR_OK;
 }
 
 static Err write_tensor(Saver *s, const Out *o) {
   const WeightTensor *t = &s->source->tensor[o->index];
-  TRY(weights_read(s->source, o->index, s->option->allow_nan, s->numbers));
-  if (o->place.how == GGUF_HEADS) return write_heads(s, t, o->place.heads);
-  int64_t cols = t->dim[t->n_dims - 1];
-  const GgufType *type = type_of(s, t, cols);
-  if (o->place.how != GGUF_TURNED) return write_numbers(s, type, s->numbers, t->n);
-  turn_rows(s->numbers, t->dim[0], t->n_dims == 2 ? cols : 1, o->place.heads, s->turned);
-  return write_numbers(s, type, s->turned, t->n);
+  if (o->place.how == GGUF_HEADS) return write_heads(s, o->index, o->place.heads);
+  const GgufType *type = type_of(s, t, t->dim[t->n_dims - 1]);
+  return o->place.how == GGUF_TURNED ? write_turned(s, o->index, type, o->place.heads) : write_plain(s, o->index, type);
 }
 
 // ---- the file
@@ -187,14 +231,25 @@ static Err write_header(Saver *s, const char *path) {
   return gguf_begin(&s->w);
 }
 
+// Elements that are read at once: a chunk, or a head where rows change places.
+static int64_t most_at_once(const Saver *s) {
+  int64_t most = CHUNK;
+  for (int64_t i = 0; i < s->n; i++) {
+    const GgufPlace *p = &s->out[i].place;
+    bool by_head = p->how == GGUF_HEADS || p->how == GGUF_TURNED;
+    int64_t n = by_head ? s->source->tensor[s->out[i].index].n / p->heads : 0;
+    if (n > most) most = n;
+  }
+  return most;
+}
+
 static Err take_memory(Saver *s) {
-  int64_t most = GGUF_ROPE_FACTORS_MAX;
-  for (int64_t i = 0; i < s->source->count; i++)
-    if (s->source->tensor[i].n > most) most = s->source->tensor[i].n;
+  int64_t most = most_at_once(s);
+  s->raw = malloc((size_t)most * sizeof(double));
   s->numbers = malloc((size_t)most * sizeof *s->numbers);
   s->turned = malloc((size_t)most * sizeof *s->turned);
   s->blocks = malloc((size_t)most * 4);  // no type has more bytes an element
-  CHECK(s->numbers && s->turned && s->blocks, ERR_MEMORY, "%s: no memory for a tensor of %lld elements", s->source->path,
+  CHECK(s->raw && s->numbers && s->turned && s->blocks, ERR_MEMORY, "%s: no memory for %lld elements", s->source->path,
         (long long)most);
   return pool_open(&s->pool, 0, false);
 }
@@ -218,6 +273,7 @@ Err gguf_save(const char *path, WeightSource *source, const GgufSave *o) {
   gguf_abandon(&s.w);
   if (s.pool) pool_close(s.pool);
   free(s.out);
+  free(s.raw);
   free(s.numbers);
   free(s.turned);
   free(s.blocks);

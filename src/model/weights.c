@@ -201,6 +201,11 @@ static Err pump_chunk(WeightSource *s, int64_t i, int64_t first, int64_t n, StTy
   return find_special(s, t, first, n, type, b->real);
 }
 
+static void count_read(WeightSource *s, const WeightTensor *t, int64_t n) {
+  s->read_bytes += (double)n * (double)st_type_bytes(t->type);
+  if (s->progress) progress_update(s->progress, fmin(s->read_bytes * 1e-6, s->progress->total));  // some are written twice
+}
+
 Err weights_pump(WeightSource *s, int64_t i, StType type, bool allow_nan, WeightSink *sink, void *context) {
   assert(type == ST_F32 || type == ST_BF16 || type == ST_F16);
   const WeightTensor *t = &s->tensor[i];
@@ -212,12 +217,28 @@ Err weights_pump(WeightSource *s, int64_t i, StType type, bool allow_nan, Weight
     const uint8_t *out;
     TRY_OUT(pump_chunk(s, i, at, n, type, allow_nan, b, &out));
     TRY_OUT(sink(context, out, (size_t)n * st_type_bytes(type)));
-    s->read_bytes += (double)n * (double)st_type_bytes(t->type);
-    if (s->progress) progress_update(s->progress, fmin(s->read_bytes * 1e-6, s->progress->total));  // some are written twice
+    count_read(s, t, n);
   }
 out:
   free(b);
   return err;
+}
+
+static bool too_large_for_fp16(const float *x, int64_t n) {
+  bool large = false;
+  for (int64_t i = 0; i < n; i++) large |= fabsf(x[i]) >= 65520;  // rounds to more than 65504
+  return large;
+}
+
+Err weights_read_part(WeightSource *s, int64_t i, int64_t first, int64_t n, StType type, bool allow_nan, void *raw,
+                      float *out) {
+  const WeightTensor *t = &s->tensor[i];
+  TRY(s->read(s, i, first, n, raw));
+  st_to_f32(t->type, raw, n, out);
+  if (!allow_nan && (any_special(ST_F32, (const uint8_t *)out, n) || (type != ST_F32 && too_large_for_fp16(out, n))))
+    TRY(find_special(s, t, first, n, type, out));
+  count_read(s, t, n);
+  return ERR_OK;
 }
 
 // ---- into memory

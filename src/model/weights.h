@@ -82,6 +82,10 @@ Err weights_pump(WeightSource *s, int64_t i, StType type, bool allow_nan, Weight
 // Tensor i whole as fp32, out[n]; else as weights_pump.
 Err weights_read(WeightSource *s, int64_t i, bool allow_nan, float *out);
 
+// Elements [first, first + n) of tensor i as fp32, and with the same refusals for `type`: ST_F32 for any finite number.
+// raw: room for n elements of the tensor's type.
+Err weights_read_part(WeightSource *s, int64_t i, int64_t first, int64_t n, StType type, bool allow_nan, void *raw, float *out);
+
 // Checks, then reads every tensor into the parameter of its name; the list is that of the source's configuration.
 Err weights_load(WeightSource *s, const ParamList *list, bool allow_nan);
 // The weights of a list in memory; list and config are borrowed.

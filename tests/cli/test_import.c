@@ -336,19 +336,24 @@ TEST(logits_of_given_ids_are_a_file) {
   ASSERT(!file_exists(in_folder("c")));
 }
 
+// Starts the program with these arguments, and kills it after so long.
+static void start_and_kill(const char *const argv[], int after_us) {
+  pid_t child = fork();
+  if (child == 0) {
+    if (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(1);
+    execv(test_program(), (char *const *)(uintptr_t)argv);
+    _exit(1);
+  }
+  usleep((useconds_t)after_us);
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+}
+
 // Killed at any moment, a conversion leaves nothing under its name, and the same command then does it.
 TEST(a_killed_import_begins_anew) {
   save_model(in_folder("m"), ST_F32, 9000);
   for (int i = 0; i < 20; i++) {
-    pid_t child = fork();
-    if (child == 0) {
-      if (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(1);
-      execl(test_program(), test_program(), "import", in_folder("m"), "--out", in_folder("in"), (char *)NULL);
-      _exit(1);
-    }
-    usleep((useconds_t)(i * 700));
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
+    start_and_kill((const char *[]){"pleiad", "import", in_folder("m"), "--out", in_folder("in"), NULL}, i * 700);
     if (!file_exists(in_folder("in"))) continue;
     WeightSource *s;
     ASSERT_OK(checkpoint_source_open(&s, in_folder("in")));
@@ -361,4 +366,27 @@ TEST(a_killed_import_begins_anew) {
   expect("export in out", 0, "out: written from");
   same_weights(in_folder("m"), in_folder("out"), &files);
   ASSERT(files > 5 && !file_exists(in_folder("in.tmp")));
+}
+
+// The same for a single file; what a killed one leaves beside it goes with the next.
+TEST(a_killed_export_to_gguf_begins_anew) {
+  char **names;
+  size_t count;
+  save_model(in_folder("m"), ST_F32, 9000);
+  for (int i = 0; i < 20; i++) {
+    start_and_kill((const char *[]){"pleiad", "export", in_folder("m"), in_folder("out.gguf"), NULL}, i * 700);
+    if (!file_exists(in_folder("out.gguf"))) continue;
+    WeightSource *s;
+    ASSERT_OK(format_open(&s, in_folder("out.gguf")));
+    ASSERT_OK(weights_check(s));
+    weights_close(s);
+    ASSERT(unlink(in_folder("out.gguf")) == 0);
+  }
+  ASSERT_OK(file_replace(in_folder("other.gguf.tmp.999999999"), "kept", 4));
+  expect("export m out.gguf", 0, "out.gguf: written from");
+  expect("import out.gguf --dry-run", 0, "<- token_embd.weight F32");
+  ASSERT_OK(folder_list(test_folder(), &names, &count));
+  for (size_t i = 0; i < count; i++) ASSERT_MSG(!strstr(names[i], "out.gguf.tmp"), "%s is left over", names[i]);
+  names_free(names, count);
+  ASSERT(file_exists(in_folder("other.gguf.tmp.999999999")));
 }

@@ -165,8 +165,14 @@ static Err write_changed(const Bad *bad) {
   }
   if (bad->extra_tensor) TRY(gguf_declare(&w, bad->extra_tensor, gguf_type_named("F32"), 1, (int64_t[]){1}));
   TRY(gguf_begin(&w));
-  for (int64_t i = 0; i < g.n_tensors; i++)
-    if (!bad->tensor || strcmp(g.tensor[i].name, bad->tensor) != 0) TRY(gguf_write(&w, g.tensor[i].data, g.tensor[i].size));
+  for (int64_t i = 0; i < g.n_tensors; i++) {
+    const GgufTensor *t = &g.tensor[i];
+    if (bad->tensor && strcmp(t->name, bad->tensor) == 0) continue;
+    void *bytes = malloc(t->size);
+    ASSERT_OK(gguf_read(&g, t, 0, t->size, bytes));
+    TRY(gguf_write(&w, bytes, t->size));
+    free(bytes);
+  }
   if (bad->extra_tensor) TRY(gguf_write(&w, &(float){1}, 4));
   TRY(gguf_commit(&w));
   gguf_close(&g);
