@@ -19,6 +19,13 @@ static inline float limit(float x, float low, float high) {
   return x < high ? x : high;
 }
 
+// roundf, of a number that an int can hold; compilers make vectors of it.
+static inline int round_away(float x) {
+  int whole = (int)x;
+  float rest = x - (float)whole;  // exact
+  return whole + (rest >= 0.5f) - (rest <= -0.5f);
+}
+
 void encode_f32(const float *in, int64_t n, uint8_t *out) { memcpy(out, in, (size_t)n * sizeof *in); }
 
 void encode_f16(const float *in, int64_t n, uint8_t *out) {
@@ -40,14 +47,25 @@ void encode_bf16(const float *in, int64_t n, uint8_t *out) {
   }
 }
 
+// The greatest magnitude of 32, by the bits: the order of finite numbers without a sign is that of their bits.
+static inline float largest(const float *in) {
+  int32_t bits[32], most = 0;
+  memcpy(bits, in, sizeof bits);
+  for (int i = 0; i < 32; i++) bits[i] &= 0x7fffffff;
+  for (int i = 0; i < 32; i++) most = bits[i] > most ? bits[i] : most;
+  return f32_from_bits((uint32_t)most);
+}
+
 void encode_q8_0(const float *in, int64_t n, uint8_t *out) {
   enum { BLOCK = 32 };
   for (int64_t b = 0; b < n; b++, in += BLOCK, out += 2 + BLOCK) {
-    float most = 0;
-    for (int i = 0; i < BLOCK; i++) most = fabsf(in[i]) > most ? fabsf(in[i]) : most;
-    float d = most / 127, inverse = d != 0 ? 1 / d : 0;
+    float scaled[BLOCK];
+    int8_t code[BLOCK];
+    float d = largest(in) / 127, inverse = d != 0 ? 1 / d : 0;
     put_half(out, d);
-    for (int i = 0; i < BLOCK; i++) out[2 + i] = (uint8_t)(int8_t)roundf(limit(in[i] * inverse, -127, 127));
+    for (int i = 0; i < BLOCK; i++) scaled[i] = limit(in[i] * inverse, -127, 127);
+    for (int i = 0; i < BLOCK; i++) code[i] = (int8_t)round_away(scaled[i]);
+    memcpy(out + 2, code, sizeof code);
   }
 }
 

@@ -19,6 +19,24 @@ static void bf16_block_to_f32(const uint8_t *in, float *out) {
   memcpy(out, bits, sizeof bits);
 }
 
+static void fp16_block_to_f32(const uint8_t *in, float *out) {
+  uint16_t half[BLOCK];
+  float real[BLOCK];
+  memcpy(half, in, sizeof half);
+  for (int i = 0; i < BLOCK; i++) real[i] = fp16_to_f32(half[i]);
+  memcpy(out, real, sizeof real);
+}
+
+static void fp16_to_f32s(const uint8_t *in, int64_t n, float *out) {
+  int64_t i = 0;
+  for (; i + BLOCK <= n; i += BLOCK) fp16_block_to_f32(in + 2 * i, out + i);
+  for (; i < n; i++) {
+    uint16_t half;
+    memcpy(&half, in + 2 * i, sizeof half);
+    out[i] = fp16_to_f32(half);
+  }
+}
+
 static void bf16_to_f32s(const uint8_t *in, int64_t n, float *out) {
   int64_t i = 0;
   for (; i + BLOCK <= n; i += BLOCK) bf16_block_to_f32(in + 2 * i, out + i);
@@ -37,13 +55,7 @@ void st_to_f32(StType type, const void *bytes, int64_t n, float *out) {
       if (n) memcpy(out, p, (size_t)n * sizeof *out);
       break;
     case ST_BF16: bf16_to_f32s(p, n, out); break;
-    case ST_F16:
-      for (int64_t i = 0; i < n; i++) {
-        uint16_t half;
-        memcpy(&half, p + 2 * i, sizeof half);
-        out[i] = fp16_to_f32(half);
-      }
-      break;
+    case ST_F16: fp16_to_f32s(p, n, out); break;
     case ST_F64:
       for (int64_t i = 0; i < n; i++) {
         double wide;
@@ -66,6 +78,12 @@ static void bf16_block_from_f32(const float *in, uint8_t *out) {
   memcpy(out, half, sizeof half);
 }
 
+static void fp16_block_from_f32(const float *in, uint8_t *out) {
+  uint16_t half[BLOCK];
+  for (int i = 0; i < BLOCK; i++) half[i] = fp16_from_f32(in[i], false);
+  memcpy(out, half, sizeof half);
+}
+
 void st_from_f32(StType type, const float *in, int64_t n, void *bytes) {
   assert(type == ST_F32 || type == ST_BF16 || type == ST_F16);
   uint8_t *p = bytes;
@@ -76,6 +94,8 @@ void st_from_f32(StType type, const float *in, int64_t n, void *bytes) {
   }
   if (type == ST_BF16)
     for (; i + BLOCK <= n; i += BLOCK) bf16_block_from_f32(in + i, p + 2 * i);
+  if (type == ST_F16)
+    for (; i + BLOCK <= n; i += BLOCK) fp16_block_from_f32(in + i, p + 2 * i);
   for (; i < n; i++) {
     uint16_t half = type == ST_BF16 ? bf16_from_f32(in[i]) : fp16_from_f32(in[i], false);
     memcpy(p + 2 * i, &half, sizeof half);
