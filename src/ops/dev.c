@@ -3,12 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/cpu/attention.h"
 #include "ops/cpu/detect.h"
 #include "ops/cpu/gemm.h"
 #include "ops/cpu/peak_loops.h"
 #include "ops/ops.h"
 
-enum { SCRATCH_THREAD_BYTES = (GEMM_SCRATCH_BYTES + 4095) / 4096 * 4096, LINE_BYTES = 64, ALIAS_BYTES = 4096 };
+enum {
+  SCRATCH_THREAD_BYTES =
+      (int)GEMM_SCRATCH_BYTES > (int)ATTENTION_SCRATCH_BYTES ? (int)GEMM_SCRATCH_BYTES : (int)ATTENTION_SCRATCH_BYTES,
+  LINE_BYTES = 64,
+  ALIAS_BYTES = 4096
+};
 
 const char *const isa_names[ISA_LEVELS + 1] = {"ref", "avx2", "avx512", "avx512_bf16", "amx", "amx_emulated", NULL};
 const char *const scoring_names[3] = {"sigmoid", "softmax", NULL};

@@ -15,29 +15,28 @@ static const AttentionKernel *const kernels[ISA_LEVELS] = {
     [ISA_AVX2] = &attention_avx2,
 #endif
 #if HAVE_ISA_AVX512
-    [ISA_AVX512] = &attention_avx512, [ISA_AVX512_BF16] = &attention_avx512,
-    [ISA_AMX] = &attention_avx512,    [ISA_AMX_EMULATED] = &attention_avx512,
+    [ISA_AVX512] = &attention_avx512,
+    [ISA_AMX] = &attention_avx512,
+    [ISA_AMX_EMULATED] = &attention_avx512,
+#endif
+#if HAVE_ISA_AVX512_BF16
+    [ISA_AVX512_BF16] = &attention_avx512_bf16,
 #endif
 };
 
-void *attention_take(AttentionSpace *s, int64_t bytes) {
-  char *p = s->at;
-  s->at += div_up(bytes, 64) * 64 + GEMM_PANEL_PAD;
-  assert(s->at <= s->end);
-  return p;
+Arena attention_space(const AttentionJob *job, int thread) {
+  return (Arena){
+      .name = "attention", .base = dev_scratch(job->dev, thread, ATTENTION_SCRATCH_BYTES), .size = ATTENTION_SCRATCH_BYTES};
 }
 
-AttentionSpace attention_space(const AttentionJob *job, int thread) {
-  char *p = dev_scratch(job->dev, thread, GEMM_SCRATCH_BYTES);
-  return (AttentionSpace){p, p + GEMM_SCRATCH_BYTES};
-}
+void *attention_take(Arena *space, int64_t bytes) { return arena_take(space, (size_t)bytes + GEMM_PANEL_PAD); }
 
 // Panels
 
-LinePanels panels_take(const AttentionJob *job, AttentionSpace *s, int64_t lines, int64_t n_k) {
+LinePanels panels_take(const AttentionJob *job, Arena *space, int64_t lines, int64_t n_k) {
   LinePanels p = {.lines = lines, .panels = div_up(lines, job->g->mr)};
   p.panel_bytes = (size_t)((n_k + n_k % 2) * job->g->mr * element_bytes(job) + GEMM_PANEL_PAD);
-  p.data = attention_take(s, p.panels * (int64_t)p.panel_bytes);
+  p.data = attention_take(space, p.panels * (int64_t)p.panel_bytes);
   return p;
 }
 
@@ -162,7 +161,8 @@ void query_item(const AttentionJob *job, int64_t index, QueryItem *item) {
   item->low = max64(item->low, 0);
 }
 
-int64_t query_item_cost(const AttentionJob *job, int64_t index) {
+static int64_t query_item_cost(const void *arg, int64_t index) {
+  const AttentionJob *job = arg;
   QueryItem item;
   query_item(job, index, &item);
   return item.n * job->group * (item.high - item.low + 1 + ATTENTION_KEYS / 4);
@@ -243,8 +243,8 @@ void query_block_write(const AttentionJob *job, const QueryItem *item, const Que
 
 // Work
 
-void attention_share(const AttentionJob *job, int64_t n, int64_t (*cost)(const AttentionJob *job, int64_t index), int thread,
-                     int n_threads, int64_t *begin, int64_t *end) {
+void attention_share(const void *job, int64_t n, int64_t (*cost)(const void *job, int64_t index), int thread, int n_threads,
+                     int64_t *begin, int64_t *end) {
   int64_t total = 0, at = 0;
   for (int64_t i = 0; i < n; i++) total += cost(job, i);
   *begin = *end = 0;
@@ -257,27 +257,21 @@ void attention_share(const AttentionJob *job, int64_t n, int64_t (*cost)(const A
   }
 }
 
-AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool backward) {
-  bool bf16 = a->q.type == DT_BF16 && a->k.type == DT_BF16 && a->v.type == DT_BF16 &&
-              (a->Dk_shared == 0 || (a->k_shared.type == DT_BF16 && a->Dk_own % 2 == 0)) &&
-              (!backward || (a->dout.type == DT_BF16 && a->out.type == DT_BF16));
-  AttentionJob job = {.dev = dev,
-                      .a = a,
-                      .g = gemm_kernel_even(dev, bf16 ? DT_BF16 : DT_F32),
-                      .k = kernels[dev->isa],
-                      .Dk = a->Dk_own + a->Dk_shared,
-                      .group = a->H / a->K,
-                      .backward = backward};
-  assert(a->scale > 0 && a->H % a->K == 0 && job.Dk <= ATTENTION_D_MAX && a->Dv <= ATTENTION_D_MAX && a->q.type != DT_F64);
-  // As many blocks of queries as fit the second-level cache beside the keys, but items enough for the threads.
-  int64_t widths = backward ? 2 * job.Dk + a->Dv : job.Dk + a->Dv, nr = job.g->nr;
-  int64_t blocks = max64(1, min64(ATTENTION_BLOCKS, (512 << 10) / (widths * nr * 4)));
-  job.chunk = max64(1, blocks * nr / job.group);
-  while (job.chunk * job.group > nr && job.chunk > 1 && a->B * a->K * div_up(a->Tq, job.chunk) < 8 * pool_threads(dev->pool))
-    job.chunk = div_up(job.chunk, 2);
-  assert(div_up(job.chunk * job.group, nr) <= ATTENTION_BLOCKS);
-  job.chunks = div_up(a->Tq, job.chunk);
-  return job;
+bool attention_in_bf16(const AttentionArgs *a) {
+  return a->q.type == DT_BF16 && a->k.type == DT_BF16 && a->v.type == DT_BF16 &&
+         (a->Dk_shared == 0 || (a->k_shared.type == DT_BF16 && a->Dk_own % 2 == 0));
+}
+
+AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool bf16) {
+  assert(a->scale > 0 && a->H % a->K == 0 && a->Dk_own + a->Dk_shared <= ATTENTION_D_MAX && a->Dv <= ATTENTION_D_MAX &&
+         a->q.type != DT_F64);
+  return (AttentionJob){.dev = dev,
+                        .a = a,
+                        .g = gemm_kernel_even(dev, bf16 ? DT_BF16 : DT_F32),
+                        .k = kernels[dev->isa],
+                        .Dk = a->Dk_own + a->Dk_shared,
+                        .group = a->H / a->K,
+                        .exponent = (float)(a->scale * LOG2_E)};
 }
 
 // Forward
@@ -290,7 +284,7 @@ typedef struct {
 
 static ForwardSpace forward_space(const AttentionJob *job, int thread) {
   const int64_t nr = job->g->nr, Dv = job->a->Dv, f = 4 * nr;
-  AttentionSpace s = attention_space(job, thread);
+  Arena s = attention_space(job, thread);
   ForwardSpace f_s = {.keys = panels_take(job, &s, ATTENTION_KEYS, job->Dk),
                       .values = panels_take(job, &s, Dv, ATTENTION_KEYS),
                       .spare = panels_take(job, &s, Dv, ATTENTION_KEYS)};
@@ -322,7 +316,8 @@ static void forward_block_end(const AttentionJob *job, const QueryItem *item, Qu
   query_block_write(job, item, b, a->out, a->Dv, a->Dv, room);
   for (Run r = {0}; next_run(job, item, b, &r);)
     for (int64_t i = 0; i < r.n; i++)
-      ((float *)a->lse.data)[(r.row + i) * a->lse.ld + r.head] = (float)(b->max[r.lane + i] + log((double)b->sum[r.lane + i]));
+      ((float *)a->lse.data)[(r.row + i) * a->lse.ld + r.head] =
+          (float)((double)b->max[r.lane + i] / LOG2_E + log((double)b->sum[r.lane + i]));
 }
 
 static void forward_item(const AttentionJob *job, ForwardSpace *s, const QueryItem *item) {
@@ -339,10 +334,10 @@ static void forward_item(const AttentionJob *job, ForwardSpace *s, const QueryIt
     panels_pack_columns(job, &s->values, mat_at(a->v, item->b * a->Tk, item->g * a->v_stride), t0, n);
     for (int64_t i = 0; i < n_blocks; i++) {
       QueryBlock *b = &s->blocks[i];
-      ScoreTile t = {.scale = (float)a->scale,
+      ScoreTile t = {.bf16 = job->g->ku == 2,
+                     .exponent = job->exponent,
                      .s = s->s,
                      .p = s->s,
-                     .form = job->g->ku == 1 ? PROB_F32 : PROB_PAIRS,
                      .max = b->max,
                      .sum = b->sum,
                      .out = b->out,
@@ -368,8 +363,21 @@ static void forward_thread(void *arg, int thread, int n_threads) {
   }
 }
 
+// As many blocks of queries as fit the second-level cache beside the keys, but items enough for the threads.
+static void forward_cut(AttentionJob *job) {
+  const AttentionArgs *a = job->a;
+  const int64_t nr = job->g->nr, blocks = max64(1, min64(ATTENTION_BLOCKS, (512 << 10) / ((job->Dk + a->Dv) * nr * 4)));
+  job->chunk = max64(1, blocks * nr / job->group);
+  while (job->chunk * job->group > nr && job->chunk > 1 &&
+         a->B * a->K * div_up(a->Tq, job->chunk) < 8 * pool_threads(job->dev->pool))
+    job->chunk = div_up(job->chunk, 2);
+  assert(div_up(job->chunk * job->group, nr) <= ATTENTION_BLOCKS);
+  job->chunks = div_up(a->Tq, job->chunk);
+}
+
 void attention_forward_cpu(Dev *dev, const AttentionArgs *a) {
-  AttentionJob job = attention_job(dev, a, false);
+  AttentionJob job = attention_job(dev, a, attention_in_bf16(a));
+  forward_cut(&job);
   pool_run(dev->pool, forward_thread, &job);
 }
 

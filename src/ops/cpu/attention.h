@@ -7,39 +7,44 @@
 // lanes wanted them. So decoding one query gives the bits that it had among thousands, on any thread count. With bf16 dots,
 // probabilities are rounded to bf16 before they meet the values.
 //
-// Backward goes twice over the scores: by queries for dq, by keys for dk, dv, dk_shared (queries in rising order in each head,
-// heads in order); it needs no memory that grows with the length.
+// Backward makes the scores of a tile of keys and a block of queries once, and adds to dq (in order of keys), dk, dv and
+// dk_shared (queries in rising order in each head, heads in order) alike. A thread then owns all queries and keys of a key
+// head, with the sums of dq in its working space. Where they have no room, or there are not heads enough for the threads, it
+// goes over the scores twice, by queries for dq and by keys for the rest: with the same bits, since every sum has the same
+// order.
 #ifndef OPS_CPU_ATTENTION_H
 #define OPS_CPU_ATTENTION_H
 
+#include "base/arena.h"
 #include "ops/cpu/gemm.h"
 
-// How a tile of probabilities is written: fp32 rows; bf16 pairs of neighbouring keys [keys/2][nr][2]; bf16 rows.
-typedef enum { PROB_F32, PROB_PAIRS, PROB_BF16 } ProbForm;
-
-// A tile of scores: rows [begin, end) of s [128][nr], row j is key key0 + j. begin is a multiple of 4, end of 2 with
-// PROB_PAIRS. The first `lanes` of nr are wanted, at least.
+// A tile of scores: rows [begin, end) of s [128][nr], row j is key key0 + j. begin is a multiple of 4, end of 2. The first
+// `lanes` of nr are wanted, at least.
 typedef struct {
   int64_t begin, end, lanes;
   int32_t key0;
   bool masked;                  // not every lane sees every row: see first, last
+  bool bf16;                    // probabilities and their gradients are written in bf16
   const int32_t *first, *last;  // [nr] keys each lane sees, inclusive
-  float scale;
+  float exponent;               // a score times it: an exponent of 2 (scale log2 e)
   float *s;
-  ProbForm form;
-  void *p;           // out: probabilities (fp32: may be s)
-  float *max, *sum;  // forward [nr], running
+  // Out: probabilities. Forward: as a panel of B, [128][nr] fp32 (may be s) or [64][nr][2] bf16 pairs of neighbouring keys (may
+  // be s). Backward: rows of `row` elements, or NULL.
+  void *p;
+  float *max, *sum;  // forward [nr], running; max in exponents of 2
   float *out;        // forward [Dv][nr], rescaled when the maximum rises
   int64_t Dv;
   float *dp;             // backward: dout . v, as s
-  const float *lse, *d;  // backward [nr]; d = dout . out
-  void *ds;              // backward, out: scale p (dp - d) (fp32: may be dp)
+  const float *lse, *d;  // backward [nr]; lse in exponents of 2; d = dout . out
+  float scale;
+  int64_t row;
+  void *ds, *ds_block;  // backward, out: scale p (dp - d), in rows as p, and as a panel of B (may be s or dp); or NULL
 } ScoreTile;
 
 typedef struct {
-  // p = exp(scale s - max), sum and out follow.
+  // p = 2^(exponent s - max), sum and out follow.
   void (*softmax)(const ScoreTile *t);
-  // p = exp(scale s - lse), ds. p is not written when NULL.
+  // p = 2^(exponent s - lse), ds.
   void (*gradient)(const ScoreTile *t);
   // out [Dv][nr] /= sum; a lane that sees nothing (first > last) becomes 0. The sum of one that saw only -infinity becomes NaN.
   void (*finish)(float *out, float *sum, const int32_t *first, const int32_t *last, int64_t Dv);
@@ -49,9 +54,16 @@ typedef struct {
   void (*dot)(float *d, const void *a, const void *b, int64_t D, int64_t ku);
 } AttentionKernel;
 
-extern const AttentionKernel attention_avx2, attention_avx512;
+extern const AttentionKernel attention_avx2, attention_avx512, attention_avx512_bf16;
 
-enum { ATTENTION_KEYS = 128, ATTENTION_BLOCKS = 16, ATTENTION_D_MAX = 1024, ATTENTION_NR_MAX = 32 };
+static const double LOG2_E = 1.4426950408889634;
+enum {
+  ATTENTION_KEYS = 128,
+  ATTENTION_BLOCKS = 16,
+  ATTENTION_D_MAX = 1024,
+  ATTENTION_NR_MAX = 32,
+  ATTENTION_SCRATCH_BYTES = 10 << 20
+};
 
 // A call, and what all its threads share.
 typedef struct {
@@ -60,17 +72,14 @@ typedef struct {
   const GemmKernel *g;
   const AttentionKernel *k;
   int64_t Dk, group;  // key width, heads that share a key head
-  int64_t chunk;      // queries of an item
+  float exponent;     // ScoreTile's
+  int64_t chunk;      // forward: queries of an item
   int64_t chunks;     // items of a (sequence, key head)
-  bool backward;
 } AttentionJob;
 
-// Working space, taken in order.
-typedef struct {
-  char *at, *end;
-} AttentionSpace;
-void *attention_take(AttentionSpace *s, int64_t bytes);
-AttentionSpace attention_space(const AttentionJob *job, int thread);
+// A thread's working space, and its parts: off multiples of 4 KiB.
+Arena attention_space(const AttentionJob *job, int thread);
+void *attention_take(Arena *space, int64_t bytes);
 
 // Panels of mr lines of the keys of one tile (which = 128 or fewer keys), cut evenly; of Dv or Dk lines likewise.
 typedef struct {
@@ -83,7 +92,7 @@ static inline int64_t panel_line(const LinePanels *p, int64_t i) { return p->lin
 
 // The packed element's bytes, (k, line).
 static inline int64_t element_bytes(const AttentionJob *job) { return job->g->ku == 1 ? 4 : 2; }
-LinePanels panels_take(const AttentionJob *job, AttentionSpace *s, int64_t lines, int64_t n_k);
+LinePanels panels_take(const AttentionJob *job, Arena *space, int64_t lines, int64_t n_k);
 // Keys (own and shared) or values of n keys from t0 on, lines = keys.
 void panels_pack_keys(const AttentionJob *job, LinePanels *p, int64_t b, int64_t g, int64_t t0, int64_t n);
 void panels_pack_values(const AttentionJob *job, LinePanels *p, int64_t b, int64_t g, int64_t t0, int64_t n);
@@ -124,10 +133,11 @@ void query_block_write(const AttentionJob *job, const QueryItem *item, const Que
 bool query_block_clip(const QueryBlock *block, int64_t t0, ScoreTile *t);
 
 // The items of [0, n) whose cost falls to this thread, in runs of equal cost.
-void attention_share(const AttentionJob *job, int64_t n, int64_t (*cost)(const AttentionJob *job, int64_t index), int thread,
-                     int n_threads, int64_t *begin, int64_t *end);
-int64_t query_item_cost(const AttentionJob *job, int64_t index);
-AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool backward);
+void attention_share(const void *job, int64_t n, int64_t (*cost)(const void *job, int64_t index), int thread, int n_threads,
+                     int64_t *begin, int64_t *end);
+// Whether what forward reads is bf16 throughout.
+bool attention_in_bf16(const AttentionArgs *a);
+AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool bf16);
 
 void attention_forward_cpu(Dev *dev, const AttentionArgs *a);
 void attention_backward_cpu(Dev *dev, const AttentionArgs *a);

@@ -1,359 +1,405 @@
 #include <string.h>
 
-#include "ops/cpu/attention.h"
+#include "base/half.h"
+#include "ops/cpu/attention_sums.h"
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// What a block brings to its tiles: q and dout packed, lse, d = dout . out. Lanes without a query get zeros: nothing comes of
-// them. room: [nr][D], packed: [Dv][nr].
-static void block_pack(const AttentionJob *job, const QueryItem *item, QueryBlock *block, void *room, void *packed) {
+enum {
+  STRIP_MAX = 4,                          // tiles of keys that a chunk of queries, once packed, goes over
+  STRIP_BYTES = 640 << 10,                // of the second-level cache for them
+  CHUNK_BLOCKS = ATTENTION_QUERIES / 16,  // at the least nr
+  QUERIES_PART = 4 * ATTENTION_QUERIES,   // of an item of the pass by queries
+};
+
+// A pass: what it makes of the scores, and its items: all keys and queries of some heads, or a part of either.
+typedef struct {
+  AttentionJob job;
+  bool dq, dkv;
+  int64_t strip;                 // tiles
+  int64_t keys, key_parts;       // of an item
+  int64_t queries, query_parts;  // of an item
+  int64_t heads, head_parts;     // key heads of an item
+} Pass;
+
+typedef struct {
+  int64_t b, g0, g1, t0, t1, i0, i1;
+} Item;
+
+static Item item_of(const Pass *p, int64_t index) {
+  const AttentionArgs *a = p->job.a;
+  const int64_t part = index % p->key_parts, chunk = index / p->key_parts % p->query_parts,
+                rest = index / p->key_parts / p->query_parts;
+  Item item = {
+      .b = rest / p->head_parts, .g0 = rest % p->head_parts * p->heads, .t0 = part * p->keys, .i0 = chunk * p->queries};
+  item.g1 = item.g0 + p->heads;
+  item.t1 = min64(item.t0 + p->keys, a->Tk);
+  item.i1 = min64(item.i0 + p->queries, a->Tq);
+  return item;
+}
+
+static int64_t items_of(const Pass *p) { return p->job.a->B * p->head_parts * p->query_parts * p->key_parts; }
+
+// Scores of an item, about: of every 32nd query.
+static int64_t item_cost(const void *arg, int64_t index) {
+  const Pass *p = arg;
+  const AttentionArgs *a = p->job.a;
+  const Item item = item_of(p, index);
+  int64_t cost = 1;
+  for (int64_t i = item.i0; i < item.i1; i += 32) {
+    int64_t low = a->doc_start ? a->doc_start[item.b * a->Tq + i] : 0, high = i + a->Tk - a->Tq;
+    cost += max64(0, min64(high + 1, item.t1) - max64(low, item.t0));
+  }
+  return cost;
+}
+
+// A thread's working space.
+typedef struct {
+  // Of a strip, by tile; own, shared: lines are columns of the keys.
+  LinePanels keys[STRIP_MAX], values[STRIP_MAX], own[STRIP_MAX], shared[STRIP_MAX];
+  float *own_sum[STRIP_MAX], *v_sum[STRIP_MAX], *shared_sum;  // shared_sum: of every tile of the item
+  // Of a tile.
+  LinePanels spare;
+  float *s, *dp, *room;
+  void *p_rows, *ds_rows;  // [ATTENTION_KEYS][ATTENTION_QUERIES]
+  // Of a chunk of queries.
+  QueryBlock block[CHUNK_BLOCKS];
+  void *packed;
+  Columns dout, q_own, q_shared;
+  float *dq;  // of all the item's blocks of queries, head after head: [Dk][nr]
+} Space;
+
+static void strip_take(const Pass *p, Arena *at, Space *s) {
+  const AttentionJob *job = &p->job;
   const AttentionArgs *a = job->a;
-  query_block_see(job, item, block);
-  query_block_pack(job, item, block, a->q, a->q_stride, job->Dk, block->q, room);
-  query_block_pack(job, item, block, a->dout, a->Dv, a->Dv, block->dout, room);
-  query_block_pack(job, item, block, a->out, a->Dv, a->Dv, packed, room);
-  job->k->dot(block->d, block->dout, packed, a->Dv, job->g->ku);
-  for (int64_t x = 0; x < job->g->nr; x++) {
-    int64_t lane = block->x0 + x, row = item->b * a->Tq + item->i0 + lane % item->n, h = item->g * job->group + lane / item->n;
-    block->lse[x] = x < block->lanes ? ((const float *)a->lse.data)[row * a->lse.ld + h] : 0;
+  for (int64_t i = 0; i < p->strip; i++) {
+    s->keys[i] = panels_take(job, at, ATTENTION_KEYS, job->Dk);
+    s->values[i] = panels_take(job, at, ATTENTION_KEYS, a->Dv);
+    if (p->dq) {
+      s->own[i] = panels_take(job, at, a->Dk_own, ATTENTION_KEYS);
+      s->shared[i] = panels_take(job, at, a->Dk_shared, ATTENTION_KEYS);
+    }
+    if (p->dkv) {
+      s->own_sum[i] = attention_take(at, columns_floats(job, a->Dk_own) * 4);
+      s->v_sum[i] = attention_take(at, columns_floats(job, a->Dv) * 4);
+    }
   }
 }
 
-static QueryBlock block_take(const AttentionJob *job, AttentionSpace *s) {
-  const int64_t f = 4 * job->g->nr;
-  return (QueryBlock){.q = attention_take(s, (job->Dk + 1) * f),
-                      .dout = attention_take(s, (job->a->Dv + 1) * f),
-                      .lse = attention_take(s, f),
-                      .d = attention_take(s, f),
-                      .first = attention_take(s, f),
-                      .last = attention_take(s, f)};
-}
+static int64_t blocks_of(const Pass *p, int64_t queries) { return div_up(queries, p->job.g->nr); }
 
-// Scores and their gradients of one block and one tile of keys, in t->p and t->ds.
-static void tile_gradient(const AttentionJob *job, const LinePanels *keys, const LinePanels *values, const QueryBlock *b,
-                          ScoreTile *t) {
-  panels_times(job, keys, job->Dk, b->q, b->lanes, t->begin, t->end, t->s);
-  panels_times(job, values, job->a->Dv, b->dout, b->lanes, t->begin, t->end, t->dp);
-  t->scale = (float)job->a->scale;
-  t->lse = b->lse;
-  t->d = b->d;
-  job->k->gradient(t);
-}
-
-// By queries: dq
-
-typedef struct {
-  LinePanels keys, values, own, shared, spare;  // own, shared, spare: lines are columns of the keys
-  float *s, *dp, *room;
-  void *packed;
-  QueryBlock blocks[ATTENTION_BLOCKS];
-} QuerySpace;
-
-static QuerySpace query_space(const AttentionJob *job, int thread) {
+static Space space_take(const Pass *p, Arena *at) {
+  const AttentionJob *job = &p->job;
   const AttentionArgs *a = job->a;
   const int64_t nr = job->g->nr, f = 4 * nr;
-  AttentionSpace s = attention_space(job, thread);
-  QuerySpace q = {.keys = panels_take(job, &s, ATTENTION_KEYS, job->Dk),
-                  .values = panels_take(job, &s, ATTENTION_KEYS, a->Dv),
-                  .own = panels_take(job, &s, a->Dk_own, ATTENTION_KEYS),
-                  .shared = panels_take(job, &s, a->Dk_shared, ATTENTION_KEYS)};
-  q.spare = panels_take(job, &s, max64(a->Dk_own, a->Dk_shared), ATTENTION_KEYS);
-  q.s = attention_take(&s, ATTENTION_KEYS * f);
-  q.dp = attention_take(&s, ATTENTION_KEYS * f);
-  q.room = attention_take(&s, max64(job->Dk, a->Dv) * f);
-  q.packed = attention_take(&s, (a->Dv + 1) * f);
-  for (int64_t i = 0; i < div_up(job->chunk * job->group, nr); i++) {
-    q.blocks[i] = block_take(job, &s);
-    q.blocks[i].out = attention_take(&s, job->Dk * f);
+  Space s = {0};
+  strip_take(p, at, &s);
+  s.s = attention_take(at, ATTENTION_KEYS * f);
+  s.dp = attention_take(at, ATTENTION_KEYS * f);
+  s.room = attention_take(at, max64(job->Dk, a->Dv) * f);
+  s.packed = attention_take(at, (a->Dv + 1) * f);
+  for (int64_t i = 0; i < blocks_of(p, ATTENTION_QUERIES); i++)
+    s.block[i] = (QueryBlock){.q = attention_take(at, (job->Dk + 1) * f),
+                              .dout = attention_take(at, (a->Dv + 1) * f),
+                              .lse = attention_take(at, f),
+                              .d = attention_take(at, f),
+                              .first = attention_take(at, f),
+                              .last = attention_take(at, f)};
+  if (p->dq) {
+    s.spare = panels_take(job, at, max64(a->Dk_own, a->Dk_shared), ATTENTION_KEYS);
+    s.dq = attention_take(at, job->group * blocks_of(p, p->queries) * job->Dk * f);
   }
-  return q;
+  if (p->dkv) {
+    s.p_rows = attention_take(at, ATTENTION_KEYS * ATTENTION_QUERIES * element_bytes(job));
+    s.ds_rows = attention_take(at, ATTENTION_KEYS * ATTENTION_QUERIES * element_bytes(job));
+    s.dout = columns_take(job, at, a->Dv);
+    s.q_own = columns_take(job, at, a->Dk_own);
+    s.q_shared = columns_take(job, at, a->Dk_shared);
+    s.shared_sum = attention_take(at, div_up(p->keys, ATTENTION_KEYS) * columns_floats(job, a->Dk_shared) * 4);
+  }
+  return s;
 }
 
-static void query_run(const AttentionJob *job, QuerySpace *s, const QueryItem *item) {
+static size_t space_bytes(const Pass *p) {
+  Arena measure;
+  arena_measure(&measure, "attention");
+  space_take(p, &measure);
+  return measure.peak;
+}
+
+// Queries
+
+// What a block brings to its tiles: q and dout packed, lse, d = dout . out. Lanes without a query get zeros: nothing comes of
+// them.
+static void block_pack(const AttentionJob *job, const QueryItem *item, QueryBlock *block, const Space *s) {
   const AttentionArgs *a = job->a;
-  const int64_t nr = job->g->nr, lanes = item->n * job->group, n_blocks = div_up(lanes, nr);
-  for (int64_t i = 0; i < n_blocks; i++) {
-    s->blocks[i].x0 = i * nr;
-    s->blocks[i].lanes = min64(nr, lanes - i * nr);
-    block_pack(job, item, &s->blocks[i], s->room, s->packed);
-    memset(s->blocks[i].out, 0, (size_t)(job->Dk * nr) * 4);
+  query_block_see(job, item, block);
+  query_block_pack(job, item, block, a->q, a->q_stride, job->Dk, block->q, s->room);
+  query_block_pack(job, item, block, a->dout, a->Dv, a->Dv, block->dout, s->room);
+  query_block_pack(job, item, block, a->out, a->Dv, a->Dv, s->packed, s->room);
+  job->k->dot(block->d, block->dout, s->packed, a->Dv, job->g->ku);
+  for (int64_t x = 0; x < job->g->nr; x++) {
+    int64_t lane = block->x0 + x, row = item->b * a->Tq + item->i0 + lane % item->n, h = item->g * job->group + lane / item->n;
+    double lse = x < block->lanes ? (double)((const float *)a->lse.data)[row * a->lse.ld + h] : 0;
+    block->lse[x] = (float)(lse * LOG2_E);
   }
-  for (int64_t t0 = item->low / ATTENTION_KEYS * ATTENTION_KEYS; t0 <= item->high; t0 += ATTENTION_KEYS) {
-    int64_t n = min64(ATTENTION_KEYS, item->high + 1 - t0);
-    panels_pack_keys(job, &s->keys, item->b, item->g, t0, n);
-    panels_pack_values(job, &s->values, item->b, item->g, t0, n);
-    panels_pack_columns(job, &s->own, mat_at(a->k, item->b * a->Tk, item->g * a->k_stride), t0, n);
-    if (a->Dk_shared) panels_pack_columns(job, &s->shared, mat_at(a->k_shared, item->b * a->Tk, 0), t0, n);
-    for (int64_t i = 0; i < n_blocks; i++) {
-      QueryBlock *b = &s->blocks[i];
-      ScoreTile t = {.s = s->s, .dp = s->dp, .ds = s->dp, .form = PROB_F32};
-      if (job->g->ku == 2) {
-        t.form = PROB_PAIRS;
-        t.ds = s->s;  // read before it is written, row by row
+}
+
+// The lanes of block x of head h's chunk are queries of that head alone.
+static QueryItem block_item(const Pass *p, const QueryChunk *chunk, int64_t h, int64_t x, QueryBlock *block) {
+  const int64_t nr = p->job.g->nr;
+  QueryItem item = {.b = chunk->b, .g = h / p->job.group, .i0 = chunk->i0 + x * nr, .n = min64(nr, chunk->n - x * nr)};
+  block->x0 = h % p->job.group * item.n;
+  block->lanes = item.n;
+  return item;
+}
+
+static void chunk_pack(const Pass *p, Space *s, const QueryChunk *chunk, int64_t h) {
+  const AttentionArgs *a = p->job.a;
+  for (int64_t x = 0; x < blocks_of(p, chunk->n); x++) {
+    QueryItem item = block_item(p, chunk, h, x, &s->block[x]);
+    block_pack(&p->job, &item, &s->block[x], s);
+  }
+  if (!p->dkv) return;
+  const int64_t row = chunk->b * a->Tq;
+  columns_pack(&p->job, &s->dout, chunk, mat_at(a->dout, row, h * a->Dv));
+  columns_pack(&p->job, &s->q_own, chunk, mat_at(a->q, row, h * a->q_stride));
+  columns_pack(&p->job, &s->q_shared, chunk, mat_at(a->q, row, h * a->q_stride + a->Dk_own));
+}
+
+// Where the sums of block x of head h's chunk are.
+static float *dq_of(const Pass *p, const Space *s, const Item *item, int64_t h, int64_t i0) {
+  const int64_t nr = p->job.g->nr, block = h % p->job.group * blocks_of(p, p->queries) + (i0 - item->i0) / nr;
+  return s->dq + block * p->job.Dk * nr;
+}
+
+static void dq_write(const Pass *p, Space *s, const Item *item, int64_t g) {
+  const AttentionArgs *a = p->job.a;
+  for (int64_t h = g * p->job.group; h < (g + 1) * p->job.group; h++)
+    for (int64_t i = item->i0; i < item->i1; i += p->job.g->nr) {
+      const QueryChunk chunk = {item->b, i, min64(p->job.g->nr, item->i1 - i)};
+      QueryBlock block = {.out = dq_of(p, s, item, h, i)};
+      QueryItem lanes = block_item(p, &chunk, h, 0, &block);
+      query_block_write(&p->job, &lanes, &block, a->dq, a->q_stride, p->job.Dk, s->room);
+    }
+}
+
+// Tiles
+
+// Of the rows of block x, those outside [begin, end).
+static void rows_clear(const AttentionJob *job, void *rows, int64_t x, int64_t begin, int64_t end) {
+  const size_t element = (size_t)element_bytes(job), bytes = (size_t)job->g->nr * element;
+  char *at = (char *)rows + (size_t)(x * job->g->nr) * element;
+  for (int64_t j = 0; j < ATTENTION_KEYS; j = j + 1 == begin ? end : j + 1)
+    if (j < begin || j >= end) memset(at + (size_t)(j * ATTENTION_QUERIES) * element, 0, bytes);
+}
+
+// An odd last lane's neighbour has no query, but is one of its pair: whatever keys made of it must not meet the others.
+static void rows_clear_neighbour(const AttentionJob *job, void *rows, int64_t x, int64_t lanes) {
+  if (job->g->ku == 1 || lanes % 2 == 0) return;
+  Bf16 *at = (Bf16 *)rows + x * job->g->nr + lanes;
+  for (int64_t j = 0; j < ATTENTION_KEYS; j++) at[j * ATTENTION_QUERIES] = 0;
+}
+
+// Scores and their gradients of block x and the tile at t0; false: it sees nothing of it.
+static bool block_gradient(const Pass *p, const Space *s, int64_t i, int64_t t0, int64_t x, ScoreTile *t) {
+  const AttentionJob *job = &p->job;
+  const QueryBlock *b = &s->block[x];
+  const int64_t row = x * job->g->nr * element_bytes(job);
+  *t = (ScoreTile){.bf16 = job->g->ku == 2,
+                   .exponent = job->exponent,
+                   .s = s->s,
+                   .dp = s->dp,
+                   .lse = b->lse,
+                   .d = b->d,
+                   .scale = (float)job->a->scale,
+                   .row = ATTENTION_QUERIES,
+                   .p = p->dkv ? (char *)s->p_rows + row : NULL,
+                   .ds = p->dkv ? (char *)s->ds_rows + row : NULL,
+                   .ds_block = p->dq ? s->s : NULL};
+  if (!query_block_clip(b, t0, t)) return false;
+  panels_times(job, &s->keys[i], job->Dk, b->q, b->lanes, t->begin, t->end, t->s);
+  panels_times(job, &s->values[i], job->a->Dv, b->dout, b->lanes, t->begin, t->end, t->dp);
+  job->k->gradient(t);
+  return true;
+}
+
+// Adds what the chunk gives to the sums of tile i of the strip: rows of keys that lie in [begin[x], end[x]) of its blocks.
+static void sums_add(const Pass *p, const Space *s, const QueryChunk *chunk, int64_t i, int64_t t0, float *shared_sum,
+                     const int64_t *begin, const int64_t *end) {
+  const AttentionJob *job = &p->job;
+  const int64_t nr = job->g->nr, blocks = blocks_of(p, chunk->n);
+  const LinePanels *panels = &s->keys[i];
+  for (int64_t l = 0; l < panels->panels; l++) {
+    const int64_t line = panel_line(panels, l), next = panel_line(panels, l + 1);
+    int64_t from = 0, to = blocks;
+    while (from < to && (begin[from] >= next || end[from] <= line)) from++;
+    while (from < to && (begin[to - 1] >= next || end[to - 1] <= line)) to--;
+    if (from == to) continue;
+    from *= nr, to = min64(to * nr, chunk->n);
+    columns_add(job, &s->dout, chunk, s->p_rows, t0, line, next - line, from, to, s->v_sum[i]);
+    columns_add(job, &s->q_own, chunk, s->ds_rows, t0, line, next - line, from, to, s->own_sum[i]);
+    columns_add(job, &s->q_shared, chunk, s->ds_rows, t0, line, next - line, from, to, shared_sum);
+  }
+}
+
+// Tile i of the strip, at t0, with n keys, and the chunk of head h that was packed.
+static void tile_run(const Pass *p, const Space *s, const Item *item, const QueryChunk *chunk, int64_t h, int64_t i,
+                     int64_t t0) {
+  const AttentionJob *job = &p->job;
+  const int64_t nr = job->g->nr, blocks = blocks_of(p, chunk->n), n = min64(ATTENTION_KEYS, item->t1 - t0);
+  int64_t begin[CHUNK_BLOCKS] = {0}, end[CHUNK_BLOCKS] = {0};
+  for (int64_t x = 0; x < blocks; x++) {
+    ScoreTile t;
+    if (block_gradient(p, s, i, t0, x, &t)) {
+      begin[x] = t.begin, end[x] = t.end;
+      if (p->dq) {
+        float *dq = dq_of(p, s, item, h, chunk->i0 + x * nr);
+        panels_add(job, &s->own[i], &t, n, t.ds_block, dq, &s->spare, s->room);
+        if (job->a->Dk_shared) panels_add(job, &s->shared[i], &t, n, t.ds_block, dq + job->a->Dk_own * nr, &s->spare, s->room);
       }
-      if (!query_block_clip(b, t0, &t)) continue;
-      tile_gradient(job, &s->keys, &s->values, b, &t);
-      panels_add(job, &s->own, &t, n, t.ds, b->out, &s->spare, s->room);
-      if (a->Dk_shared) panels_add(job, &s->shared, &t, n, t.ds, b->out + a->Dk_own * nr, &s->spare, s->room);
+    }
+    if (p->dkv) {
+      rows_clear(job, s->p_rows, x, begin[x], end[x]);
+      rows_clear(job, s->ds_rows, x, begin[x], end[x]);
+      rows_clear_neighbour(job, s->p_rows, x, s->block[x].lanes);
+      rows_clear_neighbour(job, s->ds_rows, x, s->block[x].lanes);
     }
   }
-  for (int64_t i = 0; i < n_blocks; i++) query_block_write(job, item, &s->blocks[i], a->dq, a->q_stride, job->Dk, s->room);
+  if (!p->dkv) return;
+  float *shared_sum = s->shared_sum;
+  if (shared_sum) shared_sum += (t0 - item->t0) / ATTENTION_KEYS * columns_floats(job, job->a->Dk_shared);
+  sums_add(p, s, chunk, i, t0, shared_sum, begin, end);
 }
 
-static void query_thread(void *arg, int thread, int n_threads) {
-  const AttentionJob *job = arg;
-  QuerySpace s = query_space(job, thread);
+// Whether any of the chunk's queries sees a key of [t0, t1).
+static bool chunk_sees(const AttentionArgs *a, const QueryChunk *chunk, int64_t t0, int64_t t1) {
+  if (chunk->i0 + chunk->n - 1 + a->Tk - a->Tq < t0) return false;
+  for (int64_t i = 0; a->doc_start && i < chunk->n; i++)
+    if (a->doc_start[chunk->b * a->Tq + chunk->i0 + i] < t1) return true;
+  return !a->doc_start;
+}
+
+// Strips
+
+static void strip_pack(const Pass *p, Space *s, int64_t b, int64_t g, int64_t i, int64_t t0, int64_t n) {
+  const AttentionArgs *a = p->job.a;
+  panels_pack_keys(&p->job, &s->keys[i], b, g, t0, n);
+  panels_pack_values(&p->job, &s->values[i], b, g, t0, n);
+  if (p->dq) {
+    panels_pack_columns(&p->job, &s->own[i], mat_at(a->k, b * a->Tk, g * a->k_stride), t0, n);
+    if (a->Dk_shared) panels_pack_columns(&p->job, &s->shared[i], mat_at(a->k_shared, b * a->Tk, 0), t0, n);
+  }
+  if (p->dkv) {
+    memset(s->own_sum[i], 0, (size_t)columns_floats(&p->job, a->Dk_own) * 4);
+    memset(s->v_sum[i], 0, (size_t)columns_floats(&p->job, a->Dv) * 4);
+  }
+}
+
+static void strip_write(const Pass *p, const Space *s, int64_t b, int64_t g, int64_t i, int64_t t0, int64_t n) {
+  const AttentionArgs *a = p->job.a;
+  columns_write(&p->job, s->own_sum[i], a->Dk_own, mat_at(a->dk, b * a->Tk + t0, g * a->k_stride), n);
+  columns_write(&p->job, s->v_sum[i], a->Dv, mat_at(a->dv, b * a->Tk + t0, g * a->v_stride), n);
+}
+
+// The tiles from t0 to t1 of key head g.
+static void strip_run(const Pass *p, Space *s, const Item *item, int64_t g, int64_t t0, int64_t t1) {
+  const AttentionJob *job = &p->job;
+  const int64_t tiles = div_up(t1 - t0, ATTENTION_KEYS);
+  for (int64_t i = 0; i < tiles; i++) {
+    const int64_t t = t0 + i * ATTENTION_KEYS;
+    strip_pack(p, s, item->b, g, i, t, min64(ATTENTION_KEYS, t1 - t));
+  }
+  for (int64_t h = g * job->group; h < (g + 1) * job->group; h++)
+    for (int64_t i0 = item->i0; i0 < item->i1; i0 += ATTENTION_QUERIES) {
+      const QueryChunk chunk = {item->b, i0, min64(ATTENTION_QUERIES, item->i1 - i0)};
+      if (!chunk_sees(job->a, &chunk, t0, t1)) continue;
+      chunk_pack(p, s, &chunk, h);
+      for (int64_t i = 0; i < tiles; i++) tile_run(p, s, item, &chunk, h, i, t0 + i * ATTENTION_KEYS);
+    }
+  for (int64_t i = 0; p->dkv && i < tiles; i++) {
+    const int64_t t = t0 + i * ATTENTION_KEYS;
+    strip_write(p, s, item->b, g, i, t, min64(ATTENTION_KEYS, t1 - t));
+  }
+}
+
+static void item_run(const Pass *p, Space *s, const Item *item) {
+  const AttentionJob *job = &p->job;
+  const AttentionArgs *a = job->a;
+  const int64_t shared = columns_floats(job, a->Dk_shared), step = p->strip * ATTENTION_KEYS;
+  if (p->dkv && shared) memset(s->shared_sum, 0, (size_t)(div_up(item->t1 - item->t0, ATTENTION_KEYS) * shared) * 4);
+  for (int64_t g = item->g0; g < item->g1; g++) {
+    if (p->dq) memset(s->dq, 0, (size_t)(job->group * blocks_of(p, p->queries) * job->Dk * job->g->nr) * 4);
+    for (int64_t t0 = item->t0; t0 < item->t1; t0 += step) strip_run(p, s, item, g, t0, min64(t0 + step, item->t1));
+    if (p->dq) dq_write(p, s, item, g);
+  }
+  for (int64_t t0 = item->t0; p->dkv && shared && t0 < item->t1; t0 += ATTENTION_KEYS)
+    columns_write(job, s->shared_sum + (t0 - item->t0) / ATTENTION_KEYS * shared, a->Dk_shared,
+                  mat_at(a->dk_shared, item->b * a->Tk + t0, 0), min64(ATTENTION_KEYS, item->t1 - t0));
+}
+
+// Passes
+
+static void pass_thread(void *arg, int thread, int n_threads) {
+  const Pass *p = arg;
+  Arena at = attention_space(&p->job, thread);
+  Space s = space_take(p, &at);
   int64_t begin, end;
-  attention_share(job, job->a->B * job->a->K * job->chunks, query_item_cost, thread, n_threads, &begin, &end);
+  attention_share(p, items_of(p), item_cost, thread, n_threads, &begin, &end);
   for (int64_t i = begin; i < end; i++) {
-    QueryItem item;
-    query_item(job, i, &item);
-    query_run(job, &s, &item);
+    const Item item = item_of(p, i);
+    item_run(p, &s, &item);
   }
 }
 
-// By keys: dk, dv, dk_shared. Queries come in chunks of QUERIES, so that the sums are long enough for the tiles.
-
-enum { QUERIES = 128 };
-
-// A sum [ATTENTION_KEYS][width] in blocks of nr columns, and the panels of nr columns it is made from.
-typedef struct {
-  float *sum;  // and one block more: room
-  char *data;  // [panels] of [QUERIES][nr], and one more: room
-  size_t panel_bytes;
-  int64_t width;
-  bool finite;
-} Columns;
-
-typedef struct {
-  LinePanels keys, values, p, ds;  // p, ds: lines are keys, k's queries
-  float *s, *dp;
-  void *p_rows, *ds_rows;  // what the lanes leave: fp32 in place, or bf16
-  Columns own, shared, v;
-  QueryBlock block;
-  void *room, *packed;
-} KeySpace;
-
-static Columns columns_take(const AttentionJob *job, AttentionSpace *s, int64_t width) {
-  const int64_t nr = job->g->nr, panels = div_up(width, nr);
-  Columns c = {.width = width, .panel_bytes = (size_t)(QUERIES * nr * element_bytes(job) + GEMM_PANEL_PAD)};
-  c.sum = attention_take(s, (panels + 1) * ATTENTION_KEYS * nr * 4);
-  c.data = attention_take(s, (panels + 1) * (int64_t)c.panel_bytes);
-  return c;
-}
-
-static KeySpace key_space(const AttentionJob *job, int thread) {
+// Keys (0: all) and queries of an item. dk_shared is a sum over the heads: a pass that makes it takes all of them.
+static Pass pass_of(const AttentionJob *job, bool dq, bool dkv, int64_t keys, int64_t queries) {
   const AttentionArgs *a = job->a;
-  const int64_t f = 4 * job->g->nr;
-  AttentionSpace s = attention_space(job, thread);
-  KeySpace k = {.keys = panels_take(job, &s, ATTENTION_KEYS, job->Dk),
-                .values = panels_take(job, &s, ATTENTION_KEYS, a->Dv),
-                .p = panels_take(job, &s, ATTENTION_KEYS, QUERIES),
-                .ds = panels_take(job, &s, ATTENTION_KEYS, QUERIES),
-                .own = columns_take(job, &s, a->Dk_own),
-                .shared = columns_take(job, &s, a->Dk_shared),
-                .v = columns_take(job, &s, a->Dv)};
-  k.p_rows = k.s = attention_take(&s, ATTENTION_KEYS * f);
-  k.ds_rows = k.dp = attention_take(&s, ATTENTION_KEYS * f);
-  if (job->g->ku == 2) {
-    k.p_rows = attention_take(&s, ATTENTION_KEYS * f / 2);
-    k.ds_rows = attention_take(&s, ATTENTION_KEYS * f / 2);
-  }
-  k.block = block_take(job, &s);
-  k.room = attention_take(&s, max64(job->Dk, a->Dv) * f);
-  k.packed = attention_take(&s, (a->Dv + 1) * f);
-  return k;
+  Pass p = {.job = *job,
+            .dq = dq,
+            .dkv = dkv,
+            .strip = 1,
+            .keys = max64(1, min64(keys, a->Tk)),
+            .queries = max64(1, min64(queries, a->Tq))};
+  p.heads = dkv && a->Dk_shared ? a->K : 1;
+  p.head_parts = a->K / p.heads;
+  p.key_parts = div_up(a->Tk, p.keys);
+  p.query_parts = div_up(a->Tq, p.queries);
+  return p;
 }
 
-static void columns_clear(const AttentionJob *job, const Columns *c) {
-  memset(c->sum, 0, (size_t)(div_up(c->width, job->g->nr) * ATTENTION_KEYS * job->g->nr) * 4);
+// The most tiles that stay in the second-level cache.
+static void strip_fit(Pass *p) {
+  Arena tile;
+  Space s;
+  arena_measure(&tile, "a tile's part of a strip");
+  strip_take(p, &tile, &s);
+  const int64_t tiles = div_up(p->keys, ATTENTION_KEYS);
+  p->strip = max64(1, min64(min64(tiles, STRIP_MAX), STRIP_BYTES / (int64_t)tile.peak));
+  while (p->strip > 1 && space_bytes(p) > ATTENTION_SCRATCH_BYTES) p->strip--;
 }
 
-static void columns_pack(const AttentionJob *job, Columns *c, Mat m, int64_t row, int64_t n) {
-  GemmPack pack = {.to = c->data,
-                   .panel_bytes = c->panel_bytes,
-                   .src = m,
-                   .width = job->g->nr,
-                   .ku = job->g->ku,
-                   .n_lines = c->width,
-                   .k = row,
-                   .n_k = n};
-  job->g->pack_along(&pack);
-  c->finite = true;
-  for (int64_t i = 0; i < div_up(c->width, job->g->nr); i++)
-    c->finite &= job->k->all_finite(c->data + (size_t)i * c->panel_bytes,
-                                    (n + n % job->g->ku) * job->g->nr * element_bytes(job), job->g->ku);
+static void pass_run(Pass *p) {
+  strip_fit(p);
+  pool_run(p->job.dev->pool, pass_thread, p);
 }
 
-// The queries of a panel of keys that see any of it: [from, to) of the chunk from query i0 of sequence b on.
-typedef struct {
-  int64_t b, i0, from, to;
-} Seen;
-
-static bool sees(const AttentionArgs *a, const Seen *seen, int64_t query, int64_t key) {
-  const int64_t i = seen->i0 + query, first = a->doc_start ? a->doc_start[seen->b * a->Tq + i] : 0;
-  return first <= key && key <= i + a->Tk - a->Tq;
-}
-
-// As columns_add, for columns that hold NaN or infinity, which the zeros of queries that do not see a key would not hide: each
-// key has its turn with the queries that see it.
-static void add_key_by_key(const AttentionJob *job, const Columns *c, const LinePanels *p, int64_t i, int64_t t0,
-                           const Seen *seen) {
-  const GemmKernel *g = job->g;
-  const int64_t line = panel_line(p, i), rows = panel_line(p, i + 1) - line, width = div_up(c->width, g->nr);
-  char *spare = c->data + (size_t)width * c->panel_bytes;
-  float *room = c->sum + width * ATTENTION_KEYS * g->nr;
-  for (int64_t n = 0; n < width; n++)
-    for (int64_t l = 0; l < rows; l++) {
-      float *sum = c->sum + (n * ATTENTION_KEYS + line) * g->nr;
-      memcpy(spare, c->data + (size_t)n * c->panel_bytes, c->panel_bytes);
-      for (int64_t q = 0; q < seen->to; q++)
-        if (!sees(job->a, seen, q, t0 + line + l)) panel_clear_k(job, spare, g->nr, q);
-      memcpy(room, sum, (size_t)(rows * g->nr) * 4);
-      g->tile(seen->to, p->data + (size_t)i * p->panel_bytes, spare, (int)rows, g->nr, room, room, g->nr);
-      memcpy(sum + l * g->nr, room + l * g->nr, (size_t)g->nr * 4);
-    }
-}
-
-// sum[lines of panel i] += panel i of `p` times the columns, over the queries that see it
-static void columns_add(const AttentionJob *job, const Columns *c, const LinePanels *p, int64_t i, int64_t t0,
-                        const Seen *seen) {
-  const GemmKernel *g = job->g;
-  const int64_t element = element_bytes(job), line = panel_line(p, i), rows = panel_line(p, i + 1) - line;
-  if (!c->finite) {
-    add_key_by_key(job, c, p, i, t0, seen);
-    return;
-  }
-  for (int64_t n = 0; n < c->width; n += g->nr) {
-    float *at = c->sum + (n / g->nr * ATTENTION_KEYS + line) * g->nr;
-    g->tile(seen->to - seen->from, p->data + (size_t)i * p->panel_bytes + seen->from * g->mr * element,
-            c->data + (size_t)(n / g->nr) * c->panel_bytes + seen->from * g->nr * element, (int)rows,
-            (int)min64(g->nr, c->width - n), at, at, g->nr);
-  }
-}
-
-static void columns_write(const AttentionJob *job, const Columns *c, Mat m, int64_t rows) {
-  const int64_t nr = job->g->nr;
-  for (int64_t n = 0; n < c->width; n += nr)
-    job->g->store(&(GemmStore){.tile = c->sum + n * ATTENTION_KEYS,
-                               .ld = nr,
-                               .rows = rows,
-                               .cols = min64(nr, c->width - n),
-                               .c = mat_at(m, 0, n),
-                               .add = mat_none()});
-}
-
-// Clears the rows outside of [begin, end).
-static void rows_clear(void *rows, size_t row_bytes, int64_t begin, int64_t end) {
-  memset(rows, 0, (size_t)begin * row_bytes);
-  memset((char *)rows + (size_t)end * row_bytes, 0, (size_t)(ATTENTION_KEYS - end) * row_bytes);
-}
-
-// Turns a block's rows into the k's from `query` on of the panels.
-static void rows_turn(const AttentionJob *job, const LinePanels *p, const void *rows, int64_t query, int64_t lanes) {
-  const GemmKernel *g = job->g;
-  const Mat src = mat_of((void *)(uintptr_t)rows, g->nr, g->ku == 1 ? DT_F32 : DT_BF16);
-  for (int64_t i = 0; i < p->panels; i++) {
-    int64_t line = panel_line(p, i);
-    GemmPack pack = {.to = p->data + (size_t)i * p->panel_bytes + query * g->mr * element_bytes(job),
-                     .src = src,
-                     .width = g->mr,
-                     .ku = g->ku,
-                     .line = line,
-                     .n_lines = panel_line(p, i + 1) - line,
-                     .n_k = lanes};
-    g->pack_across(&pack);
-  }
-}
-
-// Queries [i0, i0 + n) of head h.
-static void key_queries(const AttentionJob *job, KeySpace *s, int64_t b, int64_t h, int64_t t0, int64_t i0, int64_t n) {
-  const AttentionArgs *a = job->a;
-  const int64_t nr = job->g->nr;
-  Seen seen[ATTENTION_KEYS];
-  for (int64_t i = 0; i < s->p.panels; i++) seen[i] = (Seen){.b = b, .i0 = i0, .from = n};
-  for (int64_t x = 0; x < n; x += nr) {
-    QueryItem item = {.b = b, .g = h / job->group, .i0 = i0 + x, .n = min64(nr, n - x)};
-    QueryBlock *block = &s->block;
-    block->x0 = h % job->group * item.n;
-    block->lanes = item.n;
-    query_block_see(job, &item, block);
-    ScoreTile t = {.s = s->s, .dp = s->dp, .p = s->p_rows, .ds = s->ds_rows, .form = job->g->ku == 1 ? PROB_F32 : PROB_BF16};
-    if (!query_block_clip(block, t0, &t)) t.begin = t.end = 0;
-    if (t.begin < t.end) {
-      block_pack(job, &item, block, s->room, s->packed);
-      tile_gradient(job, &s->keys, &s->values, block, &t);
-    }
-    size_t row_bytes = (size_t)(nr * element_bytes(job));
-    rows_clear(s->p_rows, row_bytes, t.begin, t.end);
-    rows_clear(s->ds_rows, row_bytes, t.begin, t.end);
-    rows_turn(job, &s->p, s->p_rows, x, item.n);
-    rows_turn(job, &s->ds, s->ds_rows, x, item.n);
-    for (int64_t i = 0; i < s->p.panels; i++)
-      if (panel_line(&s->p, i) < t.end && panel_line(&s->p, i + 1) > t.begin) {
-        seen[i].from = min64(seen[i].from, x);
-        seen[i].to = x + item.n;
-      }
-  }
-  columns_pack(job, &s->v, mat_at(a->dout, 0, h * a->Dv), b * a->Tq + i0, n);
-  columns_pack(job, &s->own, mat_at(a->q, 0, h * a->q_stride), b * a->Tq + i0, n);
-  columns_pack(job, &s->shared, mat_at(a->q, 0, h * a->q_stride + a->Dk_own), b * a->Tq + i0, n);
-  for (int64_t i = 0; i < s->p.panels; i++) {
-    if (seen[i].from >= seen[i].to) continue;
-    columns_add(job, &s->v, &s->p, i, t0, &seen[i]);
-    columns_add(job, &s->own, &s->ds, i, t0, &seen[i]);
-    columns_add(job, &s->shared, &s->ds, i, t0, &seen[i]);
-  }
-}
-
-// Queries [*begin, *end) hold all that see anything of the keys from t0 on to t1.
-static void key_seen_by(const AttentionArgs *a, int64_t b, int64_t t0, int64_t t1, int64_t *begin, int64_t *end) {
-  *begin = max64(0, t0 - (a->Tk - a->Tq));
-  *end = a->Tq;
-  while (a->doc_start && *end > *begin && a->doc_start[b * a->Tq + *end - 1] > t1) --*end;
-}
-
-static void key_run(const AttentionJob *job, KeySpace *s, int64_t b, int64_t t0) {
-  const AttentionArgs *a = job->a;
-  const int64_t n = min64(ATTENTION_KEYS, a->Tk - t0);
-  int64_t begin, end;
-  key_seen_by(a, b, t0, t0 + n - 1, &begin, &end);
-  columns_clear(job, &s->shared);
-  for (int64_t g = 0; g < a->K; g++) {
-    panels_pack_keys(job, &s->keys, b, g, t0, n);
-    panels_pack_values(job, &s->values, b, g, t0, n);
-    columns_clear(job, &s->own);
-    columns_clear(job, &s->v);
-    for (int64_t h = g * job->group; h < (g + 1) * job->group; h++)
-      for (int64_t i = begin; i < end; i += QUERIES) key_queries(job, s, b, h, t0, i, min64(QUERIES, end - i));
-    columns_write(job, &s->own, mat_at(a->dk, b * a->Tk + t0, g * a->k_stride), n);
-    columns_write(job, &s->v, mat_at(a->dv, b * a->Tk + t0, g * a->v_stride), n);
-  }
-  if (a->Dk_shared) columns_write(job, &s->shared, mat_at(a->dk_shared, b * a->Tk + t0, 0), n);
-}
-
-static int64_t key_tiles(const AttentionArgs *a) { return div_up(a->Tk, ATTENTION_KEYS); }
-
-static int64_t key_cost(const AttentionJob *job, int64_t index) {
-  const AttentionArgs *a = job->a;
-  int64_t begin, end, t0 = index % key_tiles(a) * ATTENTION_KEYS;
-  key_seen_by(a, index / key_tiles(a), t0, t0 + ATTENTION_KEYS - 1, &begin, &end);
-  return end - begin + 1;
-}
-
-static void key_thread(void *arg, int thread, int n_threads) {
-  const AttentionJob *job = arg;
-  const int64_t tiles = key_tiles(job->a);
-  KeySpace s = key_space(job, thread);
-  int64_t begin, end;
-  attention_share(job, job->a->B * tiles, key_cost, thread, n_threads, &begin, &end);
-  for (int64_t i = begin; i < end; i++) key_run(job, &s, i / tiles, i % tiles * ATTENTION_KEYS);
+// Whether one pass has room, and items enough that no thread waits long.
+static bool once_is_better(const Pass *once) {
+  const int64_t threads = pool_threads(once->job.dev->pool), items = items_of(once);
+  return space_bytes(once) <= ATTENTION_SCRATCH_BYTES && 4 * div_up(items, threads) * threads <= 5 * items;
 }
 
 void attention_backward_cpu(Dev *dev, const AttentionArgs *a) {
-  AttentionJob job = attention_job(dev, a, true);
-  pool_run(dev->pool, query_thread, &job);
-  pool_run(dev->pool, key_thread, &job);
+  const AttentionJob job = attention_job(dev, a, attention_in_bf16(a) && a->dout.type == DT_BF16 && a->out.type == DT_BF16);
+  Pass once = pass_of(&job, true, true, a->Tk, a->Tq);
+  if (once_is_better(&once)) {
+    pass_run(&once);
+    return;
+  }
+  Pass queries = pass_of(&job, true, false, a->Tk, QUERIES_PART), keys = pass_of(&job, false, true, ATTENTION_KEYS, a->Tq);
+  pass_run(&queries);
+  pass_run(&keys);
 }

@@ -52,6 +52,8 @@ typedef struct {
   // out [rows, nr] (rows of ld floats) = (init or 0) + the first `rows` <= mr lines of panel a times panel b, over n_k k's.
   // init: rows of nr floats. Columns from `cols` on may be left out.
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
+  // The same of rows of GEMM_ROW_LINE elements of A as they lie, not packed; NULL where panels of A and B are unlike.
+  void (*tile_rows)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   void (*store)(const GemmStore *s);
 } GemmKernel;
 
@@ -62,6 +64,7 @@ enum {
   GEMM_COLS = 1024,
   GEMM_KC_MAX = 512,     // of any kernel, in fp32 elements
   GEMM_TILE_MAX = 1024,  // floats of a register tile, at most
+  GEMM_ROW_LINE = 128,   // elements of a row for tile_rows
   GEMM_PANEL_PAD = 64,   // keeps panels off multiples of 4 KiB
   GEMM_SCRATCH_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD) + (GEMM_ROWS + 32) * GEMM_COLS * 4 +
                        GEMM_TILE_MAX * 4 + 4096,

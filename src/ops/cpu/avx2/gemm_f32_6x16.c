@@ -29,5 +29,6 @@ const GemmKernel gemm_f32_avx2 = {
     .pack_along = gemm_pack_along_avx2,
     .widen = gemm_widen_avx2,
     .tile = tile,
+    .tile_rows = tile_rows,
     .store = gemm_store_avx2,
 };

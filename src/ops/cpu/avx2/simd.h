@@ -3,6 +3,7 @@
 #define OPS_CPU_AVX2_SIMD_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ static inline Vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __
 static inline Vi vi_set(int32_t x) { return _mm256_set1_epi32(x); }
 static inline Vmask vi_greater(Vi a, Vi b) { return _mm256_cmpgt_epi32(a, b); }
 static inline Vmask vmask_or(Vmask a, Vmask b) { return _mm256_or_si256(a, b); }
+static inline bool vmask_all(Vmask m) { return _mm256_movemask_ps(_mm256_castsi256_ps(m)) == 0xff; }
 
 // The first n (clamped to 0..8) lanes.
 static inline int lanes_clamped(int64_t n) { return n >= V_LANES ? V_LANES : n <= 0 ? 0 : (int)n; }
@@ -72,10 +74,6 @@ static inline void vf_store_bf16_first(Bf16 *p, Vf x, int64_t n) {
   _mm_storeu_si128((__m128i *)lane, bf16_narrow_bits(vi_bf16(x)));
   memcpy(p, lane, (size_t)lanes_clamped(n) * sizeof *p);
 }
-// (low, high) pairs of bf16, as the pair dot wants them.
-static inline void vf_store_bf16_pairs(void *p, Vf low, Vf high) {
-  _mm256_storeu_si256((__m256i *)p, _mm256_or_si256(vi_bf16(low), _mm256_slli_epi32(vi_bf16(high), 16)));
-}
 
 // x 2^n for a whole n in [-128, 128], in two steps: 2^128 is no float.
 static inline Vf vf_scale(Vf x, Vf n) {
@@ -98,6 +96,17 @@ static inline Vf vf_exp(Vf x) {
   q = vf_fma(q, r, vf_set(0.4999999345f));
   Vf e = vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r));
   return vf_where(tiny, vf_set(0), vf_scale(e, n));
+}
+
+// 2^x: the arithmetic of cpu/avx512/simd.h, the same bits.
+static inline Vf vf_exp2(Vf x) {
+  Vf y = vf_min(vf_set(128), x), n = _mm256_round_ps(y, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = vf_sub(y, n);
+  Vf q = vf_fma(r, vf_set(0.000158205075f), vf_set(0.00134182035f));
+  q = vf_fma(q, r, vf_set(0.00961706322f));
+  q = vf_fma(q, r, vf_set(0.0555027239f));
+  q = vf_fma(q, r, vf_set(0.240226552f));
+  q = vf_fma(q, r, vf_set(0.693147242f));
+  return vf_where(vf_less(x, vf_set(-126)), vf_set(0), vf_scale(vf_fma(q, r, vf_set(1)), n));
 }
 
 #endif

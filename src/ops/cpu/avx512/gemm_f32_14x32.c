@@ -29,5 +29,6 @@ const GemmKernel gemm_f32_avx512 = {
     .pack_along = gemm_pack_along_avx512,
     .widen = gemm_widen_avx512,
     .tile = tile,
+    .tile_rows = tile_rows,
     .store = gemm_store_avx512,
 };

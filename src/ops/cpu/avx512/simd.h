@@ -4,6 +4,7 @@
 #define OPS_CPU_AVX512_SIMD_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/half.h"
@@ -31,6 +32,7 @@ static inline Vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
 static inline Vi vi_set(int32_t x) { return _mm512_set1_epi32(x); }
 static inline Vmask vi_greater(Vi a, Vi b) { return _mm512_cmpgt_epi32_mask(a, b); }
 static inline Vmask vmask_or(Vmask a, Vmask b) { return (Vmask)(a | b); }
+static inline bool vmask_all(Vmask m) { return m == 0xffff; }
 
 // The first n (clamped to 0..16) lanes.
 static inline Vmask vmask_first(int64_t n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : (Vmask)((1u << n) - 1); }
@@ -59,10 +61,6 @@ static inline Vi vi_bf16(Vf x) {
 static inline void vf_store_bf16_first(Bf16 *p, Vf x, int64_t n) {
   _mm256_mask_storeu_epi16(p, vmask_first(n), _mm512_cvtepi32_epi16(vi_bf16(x)));
 }
-// (low, high) pairs of bf16, as the pair dot wants them.
-static inline void vf_store_bf16_pairs(void *p, Vf low, Vf high) {
-  _mm512_storeu_si512(p, _mm512_or_si512(vi_bf16(low), _mm512_slli_epi32(vi_bf16(high), 16)));
-}
 
 // e^x within 1 ulp (tests/ops/simd_cases.inc); results under the smallest normal number are 0, which keeps subnormals out of
 // what follows. x = n ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 q(r), q of degree 4 fitted to the least greatest error,
@@ -79,6 +77,19 @@ static inline Vf vf_exp(Vf x) {
   q = vf_fma(q, r, vf_set(0.4999999345f));
   Vf e = vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r));
   return vf_where(tiny, vf_set(0), _mm512_scalef_ps(e, n));
+}
+
+// 2^x within 1 ulp; 0 where it would be under the smallest normal number. x = n + r, |r| <= 1/2, exactly (r of an infinity is
+// 0); 2^r = 1 + r q(r), q of degree 5 fitted to the least greatest error, 0.05 ulp. Two thirds of the work of vf_exp.
+static inline Vf vf_exp2(Vf x) {
+  Vf n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  Vf r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  Vf q = vf_fma(r, vf_set(0.000158205075f), vf_set(0.00134182035f));
+  q = vf_fma(q, r, vf_set(0.00961706322f));
+  q = vf_fma(q, r, vf_set(0.0555027239f));
+  q = vf_fma(q, r, vf_set(0.240226552f));
+  q = vf_fma(q, r, vf_set(0.693147242f));
+  return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, vf_set(-126), _CMP_NLT_UQ), vf_fma(q, r, vf_set(1)), n);
 }
 
 #endif

@@ -30,5 +30,6 @@ const GemmKernel gemm_bf16_avx512_bf16 = {
     .pack_across = gemm_pack_across_avx512,
     .pack_along = gemm_pack_along_avx512,
     .tile = tile,
+    .tile_rows = tile_rows,
     .store = gemm_store_avx512,
 };
