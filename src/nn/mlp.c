@@ -11,23 +11,20 @@ void ffn_params(Ffn *m, ParamList *list, int64_t D, const char *prefix) {
   weight_bias_part(list, &m->down, 0, D, "%s.down_proj.bias", prefix);
 }
 
-static void activate(const Ffn *m, const Run *run, int64_t N, FfnSaved *s) {
-  s->act = mat_take(run_rows_arena(run), N, m->F, run->type);
-  run->dev->op->swiglu_forward(run->dev, s->act, s->gate_up, mat_at(s->gate_up, 0, m->F), mat_none(), N, m->F);
-}
-
 void ffn_forward(const Ffn *m, const Run *run, Mat y, Mat add, Mat x, int64_t N, FfnSaved *s) {
   s->gate_up = mat_take(run->kept, N, 2 * m->F, run->type);
   linear_forward(&m->gate_up, run, s->gate_up, mat_none(), x, N);
-  activate(m, run, N, s);
-  if (!run->again) linear_forward(&m->down, run, y, add, s->act, N);
+  if (run->again) return;
+  Mat act = mat_take(run->temp, N, m->F, run->type);
+  run->dev->op->swiglu_forward(run->dev, act, s->gate_up, mat_at(s->gate_up, 0, m->F), mat_none(), N, m->F);
+  linear_forward(&m->down, run, y, add, act, N);
 }
 
 void ffn_backward_input(const Ffn *m, const Run *run, Mat dx, Mat add, Mat dy, int64_t N, FfnSaved *s) {
   Mat dact = mat_take(run->temp, N, m->F, run->type), up = mat_at(s->gate_up, 0, m->F);
-  if (run_recomputes(run, RECOMPUTE_ROWS)) activate(m, run, N, s);
+  s->act = dact;  // in its place
   linear_backward_input(&m->down, run, dact, mat_none(), dy, N);
-  run->dev->op->swiglu_backward(run->dev, s->gate_up, up, mat_none(), dact, s->gate_up, up, mat_none(), N, m->F);
+  run->dev->op->swiglu_backward(run->dev, s->gate_up, up, mat_none(), s->act, dact, s->gate_up, up, mat_none(), N, m->F);
   linear_backward_input(&m->gate_up, run, dx, add, s->gate_up, N);
 }
 

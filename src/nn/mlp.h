@@ -14,7 +14,8 @@ typedef struct {
 } Ffn;
 
 typedef struct {
-  Mat gate_up, act;  // [N,2F], its gradient after backward_input; [N,F]
+  Mat gate_up;  // [N,2F]; its gradient after backward_input
+  Mat act;      // [N,F], from backward_input, for backward_weight: made by SwiGLU's backward and never kept
 } FfnSaved;
 
 void ffn_params(Ffn *m, ParamList *list, int64_t D, const char *prefix);

@@ -105,11 +105,6 @@ static void biases_forward(const Moe *m, const Run *run, int64_t rows, MoeSaved 
   run->dev->op->gemm_grouped(run->dev, &g);
 }
 
-static void activate(const Moe *m, const Run *run, int64_t rows, MoeSaved *s) {
-  s->act = mat_take(run_rows_arena(run), rows, m->F, run->type);
-  run->dev->op->swiglu_forward(run->dev, s->act, s->gate_up, mat_at(s->gate_up, 0, m->F), s->row_weight, rows, m->F);
-}
-
 void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
   int64_t rows = N * m->k, D = m->norm.D;
   s->gate_up = mat_take(run->kept, rows, 2 * m->F, run->type);
@@ -126,8 +121,9 @@ void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
                         .b_t = true,
                         .b_packed = m->gate_up.packed};
   run->dev->op->gemm_grouped(run->dev, &up);
-  activate(m, run, rows, s);
   if (run->again) return;
+  Mat act = mat_take(run->temp, rows, m->F, run->type);
+  run->dev->op->swiglu_forward(run->dev, act, s->gate_up, mat_at(s->gate_up, 0, m->F), s->row_weight, rows, m->F);
   s->rows = mat_take(run->temp, rows, D, run->type);
   GroupedGemmArgs down = {.groups = m->E,
                           .N = D,
@@ -135,7 +131,7 @@ void moe_experts_forward(const Moe *m, const Run *run, int64_t N, MoeSaved *s) {
                           .rows_max = rows,
                           .offset = s->offset,
                           .c = s->rows,
-                          .a = s->act,
+                          .a = act,
                           .b = m->down.c,
                           .b_stride = D * m->down.c.ld,
                           .b_t = true,
@@ -196,7 +192,7 @@ void moe_experts_backward_input(const Moe *m, const Run *run, int64_t N, MoeSave
   Mat dact = mat_take(run->temp, rows, m->F, run->type), up = mat_at(s->gate_up, 0, m->F);
   s->drow_weight = mat_of(arena_take(run->temp, (size_t)rows * sizeof(float)), 1, DT_F32);
   s->drows = mat_take(run->temp, rows, D, run->type);
-  if (run_recomputes(run, RECOMPUTE_ROWS)) activate(m, run, rows, s);
+  s->act = dact;  // in its place, as SwiGLU's backward makes it
   GroupedGemmArgs down = {.groups = m->E,
                           .N = m->F,
                           .K = D,
@@ -208,7 +204,8 @@ void moe_experts_backward_input(const Moe *m, const Run *run, int64_t N, MoeSave
                           .b = m->down.c,
                           .b_stride = D * m->down.c.ld};
   run->dev->op->gemm_grouped(run->dev, &down);
-  run->dev->op->swiglu_backward(run->dev, s->gate_up, up, s->drow_weight, dact, s->gate_up, up, s->row_weight, rows, m->F);
+  run->dev->op->swiglu_backward(run->dev, s->gate_up, up, s->drow_weight, s->act, dact, s->gate_up, up, s->row_weight, rows,
+                                m->F);
   if (m->down_bias) biases_backward_input(m, run, rows, s);
   GroupedGemmArgs back = {.groups = m->E,
                           .N = D,

@@ -36,10 +36,9 @@ typedef struct {
   FfnSaved shared;
   Mat x, logits, weights, aux;                                      // [N,D], [N,E], [N,k], [B]
   int32_t *ids, *picks, *offset, *row_token, *row_slot, *slot_row;  // see moe_sort
-  Mat row_weight, gate_up, act, rows;       // [N k]; [N k, 2F], its gradient after the experts' backward_input;
-                                            // [N k, F]; [N k, D] until combine
-  Mat biases;                               // [N k, D] f32, with down_bias: each row's bias times its weight
-  Mat dy, dx, drow_weight, drows, dlogits;  // from backward_input
+  Mat row_weight, gate_up, rows;  // [N k]; [N k, 2F], its gradient after the experts' backward_input; [N k, D] until combine
+  Mat biases;                     // [N k, D] f32, with down_bias: each row's bias times its weight
+  Mat dy, dx, act, drow_weight, drows, dlogits;  // from backward_input
 } MoeSaved;
 
 void moe_params(Moe *m, ParamList *list, Arena *other, int64_t D, const char *prefix);

@@ -62,7 +62,7 @@ const Field run_fields[] = {
     ENUM(train.dtype, DT_F32, train_dtype_names, "type of GEMMs and kept activations"),
     BOOL(train.late_weights, false, "weight gradients after all input gradients of a micro-batch: needs more memory"),
     ENUM(train.recompute, RECOMPUTE_NONE, recompute_names,
-         "what a forward does not keep and the backward makes again, changing no bit: rows (norms, SwiGLU, turns of heads), "
+         "what a forward does not keep and the backward makes again, changing no bit: rows (norms, turns of heads), "
          "attention too, or the whole block"),
     ENUM(optimizer.kind, OPTIMIZER_ADAMW, optimizer_names,
          "adamw; or muon for the matrices inside the blocks, with adamw for the rest"),

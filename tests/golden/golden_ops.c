@@ -27,7 +27,7 @@ static void swiglu(const TensorCase *c) {
   Mat gate = case_load(c, "gate", N, F), up = case_load(c, "up", N, F), dy = case_load(c, "dy", N, F), y = case_fresh(c, N, F),
       none = mat_none();
   c->dev->op->swiglu_forward(c->dev, y, gate, up, none, N, F);
-  c->dev->op->swiglu_backward(c->dev, gate, up, none, dy, gate, up, none, N, F);
+  c->dev->op->swiglu_backward(c->dev, gate, up, none, none, dy, gate, up, none, N, F);
   case_check_rows(c, y, "y");
   case_check_rows(c, gate, "dgate");
   case_check_rows(c, up, "dup");

@@ -30,13 +30,13 @@ static void forward_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
 }
 const OpRow row_swiglu_forward = {shapes, 4, forward_declare, forward_call, .rows = true};
 
-// variants: bit 0 a weight; bit 1 dgate and dup are gate and up
+// variants: bit 0 a weight; bit 1 dgate and dup are gate and up; bit 2 y is wanted, over dy
 static void backward_declare(Trial *t) {
   int64_t N = t->shape[0], F = t->shape[1];
   bool in_place = t->variant & 2;
   trial_mat(t, GATE, in_place ? USE_INOUT : USE_IN, N, F, t->type, 1);
   trial_mat(t, UP, in_place ? USE_INOUT : USE_IN, N, F, t->type, 1);
-  trial_mat(t, Y, USE_IN, N, F, t->type, 1);
+  trial_mat(t, Y, t->variant & 4 ? USE_INOUT : USE_IN, N, F, t->type, 1);
   if (!in_place) {
     trial_mat(t, DGATE, USE_OUT, N, F, t->type, 1);
     trial_mat(t, DUP, USE_OUT, N, F, t->type, 1);
@@ -52,7 +52,7 @@ static void backward_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
   Mat gate = trial_m(t, GATE, first), up = trial_m(t, UP, first);
   bool in_place = t->variant & 2;
   dev->op->swiglu_backward(dev, in_place ? gate : trial_m(t, DGATE, first), in_place ? up : trial_m(t, DUP, first),
-                           trial_m(t, DWEIGHT, first), trial_m(t, Y, first), gate, up, trial_m(t, WEIGHT, first), count,
-                           t->shape[1]);
+                           trial_m(t, DWEIGHT, first), t->variant & 4 ? trial_m(t, Y, first) : mat_none(), trial_m(t, Y, first),
+                           gate, up, trial_m(t, WEIGHT, first), count, t->shape[1]);
 }
-const OpRow row_swiglu_backward = {shapes, 4, backward_declare, backward_call, .rows = true};
+const OpRow row_swiglu_backward = {shapes, 8, backward_declare, backward_call, .rows = true};

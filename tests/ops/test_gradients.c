@@ -83,7 +83,7 @@ static double swiglu_loss(const void *arg) {
 TEST(swiglu_by_differences) {
   SwigluCase a = {normal(4, 9, "gate"), normal(4, 9, "up"), normal(4, 1, "weight"), normal(4, 9, "y"), normal(4, 9, "c")};
   Mat dgate = normal(4, 9, "dgate"), dup = normal(4, 9, "dup"), dweight = normal(4, 1, "dweight");
-  dev()->op->swiglu_backward(dev(), dgate, dup, dweight, a.c, a.gate, a.up, a.weight, 4, 9);
+  dev()->op->swiglu_backward(dev(), dgate, dup, dweight, mat_none(), a.c, a.gate, a.up, a.weight, 4, 9);
   check_gradient("dgate", a.gate, dgate, 36, swiglu_loss, &a);
   check_gradient("dup", a.up, dup, 36, swiglu_loss, &a);
   check_gradient("dweight", a.weight, dweight, 4, swiglu_loss, &a);

@@ -184,15 +184,16 @@ const BenchCase bench_op_swiglu_forward[] = {
 static void carve_swiglu_backward(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_swiglu(j, a, dev, s);
   double n = (double)j->N * (double)j->D;
-  cost(j, 3 * n, 2 * n, 0, 0);
+  cost(j, 3 * n, 3 * n, 0, 0);
 }
 static void carve_swiglu_experts_backward(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_swiglu_experts(j, a, dev, s);
   double n = (double)j->N * (double)j->D;
-  cost(j, 3 * n, 2 * n, 0, 0);
+  cost(j, 3 * n, 3 * n, 0, 0);
 }
 static void run_swiglu_backward(Dev *dev, BenchJob *j) {
-  dev->op->swiglu_backward(dev, j->m[GATE], j->m[UP], j->m[DWEIGHT], j->m[Y], j->m[GATE], j->m[UP], j->m[WEIGHT], j->N, j->D);
+  dev->op->swiglu_backward(dev, j->m[GATE], j->m[UP], j->m[DWEIGHT], j->m[Y], j->m[Y], j->m[GATE], j->m[UP], j->m[WEIGHT], j->N,
+                           j->D);
 }
 const BenchCase bench_op_swiglu_backward[] = {{"dense, in place", carve_swiglu_backward, run_swiglu_backward},
                                               {"experts, in place", carve_swiglu_experts_backward, run_swiglu_backward},

@@ -15,13 +15,13 @@
 #include "train/trainer.h"
 
 static const char help_text[] =
-    "pleiad bench train SHAPE.json [--dtype fp32|bf16] [--steps N] [--micro_batch N] [--threads N] [--json]\n"
+    "pleiad bench train SHAPE.json [--dtype fp32|bf16] [--steps N] [--micro_batch N] [--threads N]\n"
+    "                   [--recompute none|rows|attention|block|all] [--json]\n"
     "\n"
     "Times whole training steps: forward, loss, backward, clipping to 1, AdamW, gradients cleared. SHAPE.json is\n"
-    "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the "
-    "speed "
-    "of a\n"
-    "matrix product measured in the same run; so is the peak, multiply-adds in registers alone.\n";
+    "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the\n"
+    "speed of a matrix product measured in the same run; so is the peak, multiply-adds in registers alone.\n"
+    "--recompute is train.recompute; all: a table of the bytes and the time of each.\n";
 
 enum { WARM_UP_STEPS = 2, STEPS_MAX = 1000 };
 static const double PEAK_BUDGET_S = 0.5;
@@ -31,12 +31,13 @@ typedef struct {
   ModelConfig model;
   int64_t batch, T, micro_batch, steps, threads;
   Dtype type;
+  int recompute;  // a Recompute; RECOMPUTES: each in turn
 } Shape;
 
 typedef struct {
   double best_s, median_s, loss, phase_s[PHASES];
   Speed speed;
-  size_t announced, used;
+  size_t bytes[MEMORY_LINES], announced, used;
 } Result;
 
 static Err read_shape(Shape *s) {
@@ -56,25 +57,16 @@ out:
   return err;
 }
 
-static Err take_count(int *argc, char **argv, const char *name, int64_t least, int64_t most, int64_t *value) {
-  const char *text = NULL;
-  TRY(cli_value(argc, argv, name, &text));
-  if (!text) return ERR_OK;
-  char *end;
-  *value = strtoll(text, &end, 10);
-  CHECK(*text && *end == '\0' && *value >= least && *value <= most, ERR_ARG, "%s %s: a number from %lld to %lld is wanted",
-        name, text, (long long)least, (long long)most);
-  return ERR_OK;
-}
-
 static Err take_shape(Shape *s, int argc, char **argv, bool *json) {
-  static const char *const known[] = {"--dtype", "--steps", "--micro_batch", "--threads", "--json", NULL};
+  static const char *const known[] = {"--dtype", "--steps", "--micro_batch", "--threads", "--recompute", "--json", NULL};
+  static const char *const recomputes[] = {"none", "rows", "attention", "block", "all", NULL};
   int type = DT_F32;
   *s = (Shape){.steps = 6};
   TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
-  TRY(take_count(&argc, argv, "--steps", 1, STEPS_MAX, &s->steps));
-  TRY(take_count(&argc, argv, "--micro_batch", 1, 1 << 20, &s->micro_batch));
-  TRY(take_count(&argc, argv, "--threads", 1, 4096, &s->threads));
+  TRY(cli_int(&argc, argv, "--steps", 1, STEPS_MAX, &s->steps));
+  TRY(cli_int(&argc, argv, "--micro_batch", 1, 1 << 20, &s->micro_batch));
+  TRY(cli_int(&argc, argv, "--threads", 1, 4096, &s->threads));
+  TRY(cli_choice(&argc, argv, "--recompute", recomputes, &s->recompute));
   s->type = (Dtype)type;
   *json = cli_flag(&argc, argv, "--json");
   CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG, "bench train needs a shape: pleiad bench train SHAPE.json");
@@ -120,12 +112,13 @@ static Err time_steps(Trainer *t, const Shape *s, Result *r) {
   return ERR_OK;
 }
 
-static Err measure(const Shape *s, Result *r) {
+static Err measure(const Shape *s, Recompute recompute, Result *r) {
   Trainer t;
   TrainerOptions o = {.model = &s->model,
                       .type = s->type,
                       .threads = (int)s->threads,
                       .leaves = 1,
+                      .recompute = recompute,
                       .where = s->path,
                       .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.1, .clip = 1},
                       .shape = {{s->micro_batch, s->T}},
@@ -137,10 +130,8 @@ static Err measure(const Shape *s, Result *r) {
   fill_random(&t.batch, s);
   TRY_OUT(speed_measure(&t.dev, s->type, PEAK_BUDGET_S, &r->speed));
   trainer_count_program(&t);
-  size_t bytes[MEMORY_LINES];
-  trainer_memory(&t, bytes);
-  r->announced = 0;
-  for (int i = 0; i < MEMORY_LINES; i++) r->announced += bytes[i];
+  trainer_memory(&t, r->bytes);
+  for (int i = 0; i < MEMORY_LINES; i++) r->announced += r->bytes[i];
   TRY_OUT(time_steps(&t, s, r));
   r->used = memory_process_bytes();
 out:
@@ -148,37 +139,69 @@ out:
   return err;
 }
 
-static Err print_json(const Shape *s, const Result *r) {
-  double tokens = (double)(s->batch * s->T), flops = 3 * tokens * model_flops_token(&s->model, s->T), total = 0;
-  json_t *phase = json_object();
+static double flops_of(const Shape *s) { return 3 * (double)(s->batch * s->T) * model_flops_token(&s->model, s->T); }
+
+static json_t *result_json(const Shape *s, Recompute recompute, const Result *r) {
+  double tokens = (double)(s->batch * s->T), flops = flops_of(s), total = 0;
+  json_t *phase = json_object(), *memory = json_object();
   for (int i = 0; i < PHASES; i++) total += r->phase_s[i];
   for (int i = 0; i < PHASES; i++)
     if (r->phase_s[i] > 0) json_object_set_new(phase, phase_names[i], json_real(r->phase_s[i] / total));
-  json_t *j = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:o}", "shape", s->path, "dtype",
-                        train_dtype_names[s->type], "params", (json_int_t)model_counts(&s->model).total, "tokens_per_s",
-                        tokens / r->best_s, "tokens_per_s_median", tokens / r->median_s, "mfu",
-                        flops / r->best_s / r->speed.gemm, "mfu_median", flops / r->median_s / r->speed.gemm, "gemm_gflops",
-                        r->speed.gemm * 1e-9, "peak_gflops", r->speed.peak * 1e-9, "announced_bytes", (json_int_t)r->announced,
-                        "process_bytes", (json_int_t)r->used, "loss", r->loss, "step_gflop", flops * 1e-9, "time_share", phase);
-  return cli_json(j, "the result");
+  for (int i = 0; i < MEMORY_LINES; i++)
+    if (r->bytes[i]) json_object_set_new(memory, memory_names[i], json_integer((json_int_t)r->bytes[i]));
+  return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, s:f, s:f, s:o}", "shape", s->path,
+                   "dtype", train_dtype_names[s->type], "recompute", recompute_names[recompute], "params",
+                   (json_int_t)model_counts(&s->model).total, "tokens_per_s", tokens / r->best_s, "tokens_per_s_median",
+                   tokens / r->median_s, "mfu", flops / r->best_s / r->speed.gemm, "mfu_median",
+                   flops / r->median_s / r->speed.gemm, "gemm_gflops", r->speed.gemm * 1e-9, "peak_gflops",
+                   r->speed.peak * 1e-9, "memory_bytes", memory, "announced_bytes", (json_int_t)r->announced, "process_bytes",
+                   (json_int_t)r->used, "loss", r->loss, "step_gflop", flops * 1e-9, "time_share", phase);
 }
 
+static double mib(size_t bytes) { return (double)bytes / (1 << 20); }
+
 static void print_text(const Shape *s, const Result *r) {
-  double tokens = (double)(s->batch * s->T), flops = 3 * tokens * model_flops_token(&s->model, s->T), total = 0;
-  printf("%s in %s: %.1f M parameters, %lld sequences of %lld tokens a step\n", s->path, train_dtype_names[s->type],
-         (double)model_counts(&s->model).total * 1e-6, (long long)s->batch, (long long)s->T);
+  double tokens = (double)(s->batch * s->T), flops = flops_of(s), total = 0;
   printf("  tokens/s   %.0f best, %.0f median\n", tokens / r->best_s, tokens / r->median_s);
   printf("  MFU        %.1f %% best, %.1f %% median of the matrix product measured here, %.1f GFLOP/s\n",
          100 * flops / r->best_s / r->speed.gemm, 100 * flops / r->median_s / r->speed.gemm, r->speed.gemm * 1e-9);
   printf("  peak       %.1f %% best, %.1f %% median of %.1f GFLOP/s in registers\n", 100 * flops / r->best_s / r->speed.peak,
          100 * flops / r->median_s / r->speed.peak, r->speed.peak * 1e-9);
-  printf("  memory     %.1f MiB announced, %.1f MiB used (%+.1f %%)\n", (double)r->announced / (1 << 20),
-         (double)r->used / (1 << 20), 100 * ((double)r->used / (double)r->announced - 1));
-  printf("  time      ");
+  printf("  memory     %.1f MiB announced, %.1f MiB used (%+.1f %%):", mib(r->announced), mib(r->used),
+         100 * ((double)r->used / (double)r->announced - 1));
+  for (int i = 0, n = 0; i < MEMORY_LINES; i++)
+    if (r->bytes[i]) printf("%s%s %.1f", n++ == 0 ? "\n             " : ", ", memory_names[i], mib(r->bytes[i]));
+  printf("\n  time      ");
   for (int i = 0; i < PHASES; i++) total += r->phase_s[i];
   for (int i = 0; i < PHASES; i++)
     if (r->phase_s[i] > 0) printf(" %s %.1f %%", phase_names[i], 100 * r->phase_s[i] / total);
   printf("\n");
+}
+
+static void print_row(const Shape *s, Recompute recompute, const Result *r, const Result *none) {
+  if (recompute == RECOMPUTE_NONE)
+    printf("  recompute  activations  temporary   used MiB   ms a step   tokens/s    time  memory\n");
+  printf("  %-9s %12.1f %10.1f %10.1f %11.1f %10.0f %6.2fx %6.2fx\n", recompute_names[recompute], mib(r->bytes[MEMORY_KEPT]),
+         mib(r->bytes[MEMORY_TEMP]), mib(r->used), 1e3 * r->median_s, (double)(s->batch * s->T) / r->median_s,
+         r->median_s / none->median_s, (double)r->used / (double)none->used);
+}
+
+// Every choice, one after the other; a row each.
+static Err compare_recomputes(const Shape *s, json_t *rows) {
+  Result none = {0};
+  for (Recompute c = RECOMPUTE_NONE; c < RECOMPUTES; c++) {
+    Result r = {0};
+    TRY(measure(s, c, &r));
+    if (c == RECOMPUTE_NONE) none = r;
+    if (rows) json_array_append_new(rows, result_json(s, c, &r));
+    else print_row(s, c, &r, &none);
+  }
+  return ERR_OK;
+}
+
+static void print_shape(const Shape *s) {
+  printf("%s in %s: %.1f M parameters, %lld sequences of %lld tokens a step\n", s->path, train_dtype_names[s->type],
+         (double)model_counts(&s->model).total * 1e-6, (long long)s->batch, (long long)s->T);
 }
 
 Err bench_train(int argc, char **argv) {
@@ -187,8 +210,15 @@ Err bench_train(int argc, char **argv) {
   Result r = {0};
   bool json;
   TRY(take_shape(&s, argc, argv, &json));
-  TRY(measure(&s, &r));
-  if (json) return print_json(&s, &r);
+  if (!json) print_shape(&s);
+  if (s.recompute == RECOMPUTES) {
+    json_t *rows = json ? json_array() : NULL;
+    Err err = compare_recomputes(&s, rows);
+    if (!json || err) return json_decref(rows), err;
+    return cli_json(rows, "the results");
+  }
+  TRY(measure(&s, (Recompute)s.recompute, &r));
+  if (json) return cli_json(result_json(&s, (Recompute)s.recompute, &r), "the result");
   print_text(&s, &r);
   return ERR_OK;
 }

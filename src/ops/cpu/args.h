@@ -35,7 +35,7 @@ typedef struct {
 } Rope;
 
 typedef struct {
-  Mat y, dgate, dup, dweight, gate, up, weight;
+  Mat y, dgate, dup, dweight, dy, gate, up, weight;
   int64_t N, F;
 } Swiglu;
 

@@ -32,7 +32,8 @@ static void backward_part(void *arg, int thread, int n_threads) {
   for (int64_t n = begin; n < end; n++) {
     double weight = a->weight.data ? get(a->weight, n, 0) : 1, sum = 0;
     for (int64_t f = 0; f < a->F; f++) {
-      double g = get(a->gate, n, f), u = get(a->up, n, f), dy = get(a->y, n, f), s = sigmoid(g);
+      double g = get(a->gate, n, f), u = get(a->up, n, f), dy = get(a->dy, n, f), s = sigmoid(g);
+      if (a->y.data) put(a->y, n, f, weight * g * s * u);
       sum += dy * g * s * u;
       put(a->dup, n, f, weight * dy * g * s);
       put(a->dgate, n, f, weight * dy * u * (s + g * s * (1 - s)));
@@ -41,8 +42,8 @@ static void backward_part(void *arg, int thread, int n_threads) {
   }
 }
 
-void ref_swiglu_backward(Dev *dev, Mat dgate, Mat dup, Mat dweight, Mat dy, Mat gate, Mat up, Mat weight, int64_t N,
+void ref_swiglu_backward(Dev *dev, Mat dgate, Mat dup, Mat dweight, Mat y, Mat dy, Mat gate, Mat up, Mat weight, int64_t N,
                          int64_t F) {
-  Swiglu a = {dy, dgate, dup, dweight, gate, up, weight, N, F};
+  Swiglu a = {y, dgate, dup, dweight, dy, gate, up, weight, N, F};
   ops_run(dev, backward_part, &a, N * F);
 }
