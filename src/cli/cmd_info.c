@@ -70,7 +70,8 @@ static void print_program(const Library *library, int n_libraries) {
 static void print_peaks(const Peaks *p) {
   printf("measured      fp32 %.0f GFLOP/s in registers, %.0f in a matrix product; bf16 %.0f, %.0f\n", p->fp32.peak * 1e-9,
          p->fp32.gemm * 1e-9, p->bf16.peak * 1e-9, p->bf16.gemm * 1e-9);
-  printf("              memory: %.1f GB/s read, %.1f copied (read and written)\n", p->read_bytes * 1e-9, p->copy_bytes * 1e-9);
+  printf("              memory: %.1f GB/s read, %.1f copied (read and written); a region of all threads %.2f us\n",
+         p->read_bytes * 1e-9, p->copy_bytes * 1e-9, p->region_s * 1e6);
 }
 
 static Err print_json(const Machine *m, const Dev *d, const Peaks *p, const Library *library, int n_libraries) {
@@ -82,14 +83,15 @@ static Err print_json(const Machine *m, const Dev *d, const Peaks *p, const Libr
   for (int i = 0; i < n_libraries; i++) json_object_set_new(libraries, library[i].name, json_string(library[i].version));
   json_t *root = json_pack(
       "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:f, s:f, s:f, s:f, "
-      "s:f, s:f}",
+      "s:f, s:f, s:f}",
       "processor", m->processor, "instructions", m->isa, "cores", m->cores, "hardware_threads", m->threads, "sockets",
       m->sockets, "memory_nodes", m->nodes, "allowed_threads", m->allowed, "quota_cores", m->quota, "caches", caches,
       "memory_bytes", (json_int_t)m->memory_bytes, "available_bytes", (json_int_t)m->available_bytes, "memory_limit_bytes",
       (json_int_t)m->memory_limit_bytes, "huge_pages", m->huge_pages, "system", m->system, "isa", isa_names[d->isa], "bf16_isa",
       isa_names[d->bf16], "threads", pool_threads(d->pool), "version", version_text(), "libraries", libraries,
       "peak_fp32_gflops", p->fp32.peak * 1e-9, "gemm_fp32_gflops", p->fp32.gemm * 1e-9, "peak_bf16_gflops", p->bf16.peak * 1e-9,
-      "gemm_bf16_gflops", p->bf16.gemm * 1e-9, "read_gb_s", p->read_bytes * 1e-9, "copy_gb_s", p->copy_bytes * 1e-9);
+      "gemm_bf16_gflops", p->bf16.gemm * 1e-9, "read_gb_s", p->read_bytes * 1e-9, "copy_gb_s", p->copy_bytes * 1e-9,
+      "region_us", p->region_s * 1e6);
   return cli_json(root, "the report");
 }
 
