@@ -20,7 +20,8 @@ typedef struct {
 // What a configuration says of its rotary positions.
 RotarySpec model_rotary_spec(const ModelConfig *c);
 
-// Declares the model. With measuring arenas it only counts. weights: fp32 masters; grads: NULL for a model that is only read;
+// Declares the model. With measuring arenas it only counts. weights: fp32 masters, or NULL for a model
+// of compute copies alone, which the caller fills; grads: NULL for a model that is only read;
 // other: tables, counters and compute copies, kept as long as the model. positions: longest sequence that will be run. *m must
 // stay where it is.
 Err model_init(Model *m, const ModelConfig *config, Dtype type, int64_t positions, Arena *weights, Arena *grads, Arena *other);

@@ -18,7 +18,7 @@ void params_free(ParamList *list) {
 void params_prepare(const ParamList *list, Dev *dev) {
   for (int64_t i = 0; i < list->n_weights; i++) {
     Weight *w = list->weight[i];
-    if (w->c.type != DT_F32) dev->op->cast(dev, w->c, mat_of(w->w, w->in, DT_F32), w->out, w->in);
+    if (w->w && w->c.type != DT_F32) dev->op->cast(dev, w->c, mat_of(w->w, w->in, DT_F32), w->out, w->in);
   }
 }
 
@@ -81,13 +81,16 @@ static Param *declare(ParamList *list, ParamRole role, const char *format, va_li
   return p;
 }
 
+static Arena *masters_of(ParamList *list) { return list->weights ? list->weights : list->copies; }
+
 void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_t in, WeightUse use) {
   int64_t rows = groups * out;
   size_t bytes = (size_t)(rows * in) * sizeof(float);
+  bool copied = use == USE_GEMM && list->type != DT_F32;
   *w = (Weight){.use = use, .out = rows, .in = in, .groups = groups};
-  w->w = arena_take(list->weights, bytes);
+  if (list->weights || !copied) w->w = arena_take(masters_of(list), bytes);
   if (list->grads) w->g = arena_take(list->grads, bytes);
-  w->c = use == USE_GEMM && list->type != DT_F32 ? mat_take(list->copies, rows, in, list->type) : mat_of(w->w, in, DT_F32);
+  w->c = copied ? mat_take(list->copies, rows, in, list->type) : mat_of(w->w, in, DT_F32);
   if (grow(list, (void **)&list->weight, list->n_weights, &list->weight_capacity, sizeof(Weight *)))
     list->weight[list->n_weights++] = w;
 }
@@ -107,7 +110,7 @@ void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, Pa
 
 void weight_bias(ParamList *list, Weight *w) {
   size_t bytes = (size_t)w->out * sizeof(float);
-  w->bias = arena_take(list->weights, bytes);
+  w->bias = arena_take(masters_of(list), bytes);
   if (list->grads) w->bias_g = arena_take(list->grads, bytes);
 }
 
@@ -131,6 +134,6 @@ void vector_take(ParamList *list, float **w, float **g, int64_t n, ParamRole rol
   if (!p) return;
   p->n_dims = 1;
   p->dim[0] = p->n = n;
-  *w = p->w = arena_take(list->weights, (size_t)n * sizeof(float));
+  *w = p->w = arena_take(masters_of(list), (size_t)n * sizeof(float));
   if (g) *g = p->g = list->grads ? arena_take(list->grads, (size_t)n * sizeof(float)) : NULL;
 }

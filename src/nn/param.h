@@ -36,7 +36,7 @@ typedef struct {
   int n_dims;
   int64_t dim[2];  // [out, in], or [n]
   int64_t n;       // elements
-  float *w;        // master weight; NULL while measuring
+  float *w;        // master weight; NULL while measuring, and where there is none
   float *g;        // gradient, accumulated; NULL for PARAM_BALANCE, without training, and while measuring
 } Param;
 
@@ -59,11 +59,12 @@ typedef struct {
   int64_t count, capacity;
   Weight **weight;  // owned: every matrix
   int64_t n_weights, weight_capacity;
-  Dtype type;              // the compute type
-  const NameRule *names;   // applied in order, {NULL, NULL} at the end; NULL: names as they are declared
-  Arena *weights, *grads;  // where the memory comes from; grads NULL: no gradients wanted
-  Arena *copies;           // of compute copies
-  Err err;                 // first failure of the declarations (no memory); the caller checks once
+  Dtype type;             // the compute type
+  const NameRule *names;  // applied in order, {NULL, NULL} at the end; NULL: names as they are declared
+  Arena *weights;         // of masters; NULL: none where there is a compute copy, the rest lies with the copies
+  Arena *grads;           // NULL: no gradients wanted
+  Arena *copies;          // of compute copies
+  Err err;                // first failure of the declarations (no memory); the caller checks once
 } ParamList;
 
 void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Arena *copies);

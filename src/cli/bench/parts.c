@@ -17,6 +17,19 @@ out:
   return err;
 }
 
+Err bench_read_batch(const char *path, ModelConfig *model, int64_t *B, int64_t *T) {
+  json_t *root;
+  TRY(bench_read_shape(&root, path, model));
+  Err err = json_int(root, "batch", path, B);
+  if (!err) err = json_int(root, "seq", path, T);
+  json_decref(root);
+  TRY(err);
+  CHECK(*B >= 1 && *T >= 2 && *T <= model->model.max_length, ERR_CONFIG,
+        "%s: batch %lld of %lld tokens; the model allows sequences of 2 to %lld", path, (long long)*B, (long long)*T,
+        (long long)model->model.max_length);
+  return ERR_OK;
+}
+
 static int compare_reals(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);

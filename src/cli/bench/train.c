@@ -41,20 +41,11 @@ typedef struct {
 } Result;
 
 static Err read_shape(Shape *s) {
-  json_t *root;
-  TRY(bench_read_shape(&root, s->path, &s->model));
-  Err err = ERR_OK;
-  TRY_OUT(json_int(root, "batch", s->path, &s->batch));
-  TRY_OUT(json_int(root, "seq", s->path, &s->T));
-  CHECK_OUT(s->batch >= 1 && s->T >= 2 && s->T <= s->model.model.max_length, ERR_CONFIG,
-            "%s: batch %lld of %lld tokens; the model allows sequences of 2 to %lld", s->path, (long long)s->batch,
-            (long long)s->T, (long long)s->model.model.max_length);
+  TRY(bench_read_batch(s->path, &s->model, &s->batch, &s->T));
   if (!s->micro_batch) s->micro_batch = s->batch;
-  CHECK_OUT(s->batch % s->micro_batch == 0, ERR_ARG, "--micro_batch %lld does not divide the batch of %lld",
-            (long long)s->micro_batch, (long long)s->batch);
-out:
-  json_decref(root);
-  return err;
+  CHECK(s->batch % s->micro_batch == 0, ERR_ARG, "--micro_batch %lld does not divide the batch of %lld",
+        (long long)s->micro_batch, (long long)s->batch);
+  return ERR_OK;
 }
 
 static Err take_shape(Shape *s, int argc, char **argv, bool *json) {
