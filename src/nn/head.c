@@ -1,10 +1,8 @@
 #include "nn/head.h"
 
-// Rows of a chunk: logits of 64 MiB, within bounds that keep the GEMMs large and the buffer small.
-static int64_t chunk_rows(int64_t V) {
-  int64_t rows = (64 << 20) / (4 * V) / 128 * 128;
-  return rows < 128 ? 128 : rows > 1024 ? 1024 : rows;
-}
+// Of a chunk: with fewer, adding to the weight's gradient, once a chunk, takes longer than the products; with more, the logits
+// of a vocabulary of 131072 outgrow everything else.
+enum { CHUNK_ROWS = 512 };
 
 void head_logits(const Weight *head, const Run *run, Mat logits, Mat x, int64_t N) {
   linear_forward(head, run, logits, mat_none(), x, N);
@@ -12,7 +10,7 @@ void head_logits(const Weight *head, const Run *run, Mat logits, Mat x, int64_t 
 
 void head_loss(const Weight *head, const Run *run, Mat dx, Mat add, Mat x, const int32_t *label, const float *mask, int64_t N,
                double scale, double z, double *loss, double *z_loss) {
-  int64_t V = head->out, R = chunk_rows(V) < N ? chunk_rows(V) : N;
+  int64_t V = head->out, R = CHUNK_ROWS < N ? CHUNK_ROWS : N;
   size_t mark = arena_mark(run->temp);
   Mat logits = mat_take(run->temp, R, V, DT_F32), dlogits = logits;
   if (run->type == DT_BF16) dlogits = mat_take(run->temp, R, V, DT_BF16);
