@@ -123,7 +123,7 @@ static void gemm_carve(Arena *a, const Dev *dev, Dtype type, GemmArgs *g, void *
   *packed = arena_take(a, gemm_packed_bytes(dev, n, n, type));
 }
 
-Err gemm_measure(Dev *dev, Dtype type, double budget_s, double *flops) {
+static Err gemm_measure(Dev *dev, Dtype type, double budget_s, double *flops) {
   Arena arena;
   GemmArgs g;
   void *packed;
@@ -144,10 +144,14 @@ Err gemm_measure(Dev *dev, Dtype type, double budget_s, double *flops) {
   return ERR_OK;
 }
 
-Err speed_measure(Dev *dev, Dtype type, double budget_s, Speed *out) {
+double peak_measure(Dev *dev, Dtype type, double budget_s) {
   Loops l = loops_of(dev);
   Job job = {.flops = type == DT_BF16 && l.dot ? l.dot : l.fma};
-  out->peak = pool_threads(dev->pool) * job.flops(FLOP_ROUNDS) / least_s(dev, flops_part, &job, budget_s / 2);
+  return pool_threads(dev->pool) * job.flops(FLOP_ROUNDS) / least_s(dev, flops_part, &job, budget_s);
+}
+
+Err speed_measure(Dev *dev, Dtype type, double budget_s, Speed *out) {
+  out->peak = peak_measure(dev, type, budget_s / 2);
   return gemm_measure(dev, type, budget_s / 2, &out->gemm);
 }
 

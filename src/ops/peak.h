@@ -7,7 +7,7 @@
 // Floating-point operations a second in one type, on all the device's threads.
 typedef struct {
   double peak;  // multiply and add, or bf16 dot products where the device computes bf16 with them, in registers alone
-  double gemm;  // our matrix product of 1024^3 with operands packed beforehand: MFU is against this
+  double gemm;  // our matrix product of 1024^3 with operands packed beforehand
 } Speed;
 
 typedef struct {
@@ -17,10 +17,9 @@ typedef struct {
   double region_s;    // a region of the pool that does nothing, begin to end
 } Peaks;
 
-// The best of a few products, in operations a second: a Speed's gemm alone. About `budget_s` seconds, 16 MiB for the while.
-// ERR_MEMORY.
-Err gemm_measure(Dev *dev, Dtype type, double budget_s, double *flops);
-// Both of a Speed, likewise.
+// A Speed's peak alone: what MFU is against. About `budget_s` seconds.
+double peak_measure(Dev *dev, Dtype type, double budget_s);
+// Both of a Speed, the product's the best of a few. About `budget_s` seconds, 16 MiB for the while. ERR_MEMORY.
 Err speed_measure(Dev *dev, Dtype type, double budget_s, Speed *out);
 // Both types and the memory, in about `budget_s` seconds; 256 MiB for the while: more than the caches. ERR_MEMORY.
 Err peaks_measure(Dev *dev, double budget_s, Peaks *out);

@@ -108,7 +108,7 @@ static Err open_run(TrainRun *r) {
   TRY(checkpoints_open(r));
   TRY(checkpoints_resume(r));
   if (r->state.step == 0) TRY(checkpoints_init(r));
-  TRY(gemm_measure(&r->trainer.dev, (Dtype)c->train.dtype, PEAK_BUDGET_S, &r->gemm_flops));
+  r->peak_flops = peak_measure(&r->trainer.dev, (Dtype)c->train.dtype, PEAK_BUDGET_S);
   trainer_count_program(&r->trainer);
   size_t bytes[MEMORY_LINES];
   trainer_memory(&r->trainer, bytes);

@@ -32,6 +32,7 @@ typedef struct {
   Losses losses;
   double total, norm, lr, begin_s, begin_processor_s, seconds;
   double share;  // of the threads' time that the system gave them
+  double imbalance, tokens_per_s, mfu;  // the busiest expert over the mean, 0 without experts; speeds
   GuardVerdict verdict;
   bool evaluated;
   EvalResult eval;
@@ -55,7 +56,7 @@ typedef struct {
   char *line, *experts_line;
   TensorBoard tensorboard;
   Progress progress;
-  double gemm_flops;  // operations a second of our matrix product: what MFU is against
+  double peak_flops;  // operations a second of the processor, measured: what MFU is against
   double start_s, flushed_s, reported_s;
   double watched_s, had_s;  // of the threads' time lately, and what they had of it; watched_s < 0: said already
   double recent[RECENT_STEPS], recent_mfu[RECENT_STEPS];  // tokens a second

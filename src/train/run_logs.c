@@ -35,7 +35,7 @@ static Err write_run_json(const TrainRun *r) {
   json_t *j =
       json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:f, s:I, s:I, s:I, s:f}", "version", version_text(), "host", host, "process",
                 (int)getpid(), "instruction_set", isa_names[d->isa], "dtype", train_dtype_names[r->config->train.dtype],
-                "threads", pool_threads(d->pool), "peak_flops", r->gemm_flops, "parameters",
+                "threads", pool_threads(d->pool), "peak_flops", r->peak_flops, "parameters",
                 (json_int_t)model_counts(&r->config->model).total, "announced_bytes", (json_int_t)r->announced_bytes,
                 "first_step", (json_int_t)(r->state.step + 1), "started", floor(clock_wall_s()));
   CHECK(j, ERR_MEMORY, "no memory for %s", path);
@@ -80,10 +80,10 @@ void logs_announce(const TrainRun *r) {
                                (double)bytes[i] / (1 << 20));
   log_info("memory: %.1f MiB (%s)", (double)r->announced_bytes / (1 << 20), list);
   log_info("processor: %d threads, %s, peak %.1f GFLOP/s in %s (measured)", pool_threads(r->trainer.dev.pool),
-           isa_names[r->trainer.dev.isa], r->gemm_flops * 1e-9, train_dtype_names[r->config->train.dtype]);
+           isa_names[r->trainer.dev.isa], r->peak_flops * 1e-9, train_dtype_names[r->config->train.dtype]);
 }
 
-static Err line_step(TrainRun *r, const StepRecord *s, double imbalance, double mfu) {
+static Err line_step(TrainRun *r, const StepRecord *s) {
   Metrics *m = &r->metrics;
   const double *phase = r->trainer.phase_s;
   line_begin(m, s->step);
@@ -91,21 +91,21 @@ static Err line_step(TrainRun *r, const StepRecord *s, double imbalance, double 
   line_real(m, "loss", s->total);
   line_real(m, "lm", s->losses.lm);
   if (r->config->model.mtp.layers) line_real(m, "mtp", s->losses.mtp);
-  if (imbalance > 0) line_real(m, "aux", s->losses.aux);
+  if (s->imbalance > 0) line_real(m, "aux", s->losses.aux);
   if (r->config->model.loss.z > 0) line_real(m, "z", s->losses.z);
   line_real(m, "grad_norm", s->norm);
   line_real(m, "clip", clip_coefficient(s->norm, r->config->optimizer.clip));
   line_real(m, "lr", s->lr);
   line_int(m, "batch", s->batch);
   line_int(m, "seq_length", s->length);
-  if (imbalance > 0) line_real(m, "load_max_over_mean", imbalance);
+  if (s->imbalance > 0) line_real(m, "load_max_over_mean", s->imbalance);
   line_text(m, "guard", guard_finding_names[s->verdict.finding]);
   if (s->evaluated) line_real(m, "eval_loss", s->eval.loss);
   if (s->evaluated && isfinite(s->eval.bits_per_byte)) line_real(m, "eval_bits_per_byte", s->eval.bits_per_byte);
   line_open(m, "time");
   line_real(m, "step_s", s->seconds);
-  line_real(m, "tokens_per_s", (double)(s->batch * s->length) / s->seconds);
-  line_real(m, "mfu", mfu);
+  line_real(m, "tokens_per_s", s->tokens_per_s);
+  line_real(m, "mfu", s->mfu);
   line_real(m, "core_share", s->share);
   for (int i = 0; i < PHASES; i++) {
     char key[32];
@@ -127,7 +127,7 @@ static Err line_experts(TrainRun *r, int64_t step) {
   return line_end(&r->experts);
 }
 
-static Err tensorboard_step(TrainRun *r, const StepRecord *s, double imbalance, double mfu) {
+static Err tensorboard_step(TrainRun *r, const StepRecord *s) {
   TensorBoard *t = &r->tensorboard;
   double now = clock_wall_s();
   const struct {
@@ -137,14 +137,14 @@ static Err tensorboard_step(TrainRun *r, const StepRecord *s, double imbalance, 
   } scalar[] = {{"loss/total", s->total, true},
                 {"loss/lm", s->losses.lm, true},
                 {"loss/mtp", s->losses.mtp, r->config->model.mtp.layers > 0},
-                {"loss/aux", s->losses.aux, imbalance > 0},
+                {"loss/aux", s->losses.aux, s->imbalance > 0},
                 {"loss/z", s->losses.z, r->config->model.loss.z > 0},
                 {"train/grad_norm", s->norm, true},
                 {"train/lr", s->lr, true},
                 {"train/batch", (double)s->batch, true},
-                {"experts/load_max_over_mean", imbalance, imbalance > 0},
-                {"speed/tokens_per_s", (double)(s->batch * s->length) / s->seconds, true},
-                {"speed/mfu", mfu, true},
+                {"experts/load_max_over_mean", s->imbalance, s->imbalance > 0},
+                {"speed/tokens_per_s", s->tokens_per_s, true},
+                {"speed/mfu", s->mfu, true},
                 {"eval/loss", s->eval.loss, s->evaluated},
                 {"eval/bits_per_byte", s->eval.bits_per_byte, s->evaluated && isfinite(s->eval.bits_per_byte)}};
   for (size_t i = 0; i < sizeof scalar / sizeof *scalar; i++)
@@ -176,7 +176,7 @@ static void watch_cores(TrainRun *r, StepRecord *s) {
 }
 
 static void say_step(TrainRun *r, const StepRecord *s) {
-  progress_note(&r->progress, "loss %.3f, %.1fk tokens/s", s->total, (double)(s->batch * s->length) / s->seconds * 1e-3);
+  progress_note(&r->progress, "loss %.3f, %.1fk tokens/s", s->total, s->tokens_per_s * 1e-3);
   if (s->verdict.finding != GUARD_OK) {
     progress_clear(&r->progress);
     log_warn("step %lld: %s (loss %.4g, gradient norm %.4g, median %.4g): %s", (long long)s->step,
@@ -197,15 +197,16 @@ static void say_step(TrainRun *r, const StepRecord *s) {
 Err logs_step(TrainRun *r, StepRecord *s) {
   watch_cores(r, s);
   s->seconds = clock_s() - s->begin_s - (s->evaluated ? r->trainer.phase_s[PHASE_EVAL] : 0);
-  double imbalance = load_imbalance(&r->trainer), rate = (double)(s->batch * s->length) / s->seconds;
-  double mfu = trainer_flops(&r->trainer, s->batch * s->length, s->length) / s->seconds / r->gemm_flops;
-  r->recent[r->n_recent % RECENT_STEPS] = rate;
-  r->recent_mfu[r->n_recent++ % RECENT_STEPS] = mfu;
+  s->imbalance = load_imbalance(&r->trainer);
+  s->tokens_per_s = (double)(s->batch * s->length) / s->seconds;
+  s->mfu = trainer_flops(&r->trainer, s->batch * s->length, s->length) / s->seconds / r->peak_flops;
+  r->recent[r->n_recent % RECENT_STEPS] = s->tokens_per_s;
+  r->recent_mfu[r->n_recent++ % RECENT_STEPS] = s->mfu;
   say_step(r, s);
-  TRY(line_step(r, s, imbalance, mfu));
+  TRY(line_step(r, s));
   bool experts = r->experts_line && r->config->log.experts && (s->step % r->config->log.experts == 0 || s->step == 1);
   if (experts) TRY(line_experts(r, s->step));
-  if (r->config->log.tensorboard) TRY(tensorboard_step(r, s, imbalance, mfu));
+  if (r->config->log.tensorboard) TRY(tensorboard_step(r, s));
   memset(r->trainer.phase_s, 0, sizeof r->trainer.phase_s);
   return ERR_OK;
 }

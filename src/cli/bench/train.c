@@ -20,7 +20,7 @@ static const char help_text[] =
     "\n"
     "Times whole training steps: forward, loss, backward, clipping to 1, AdamW, gradients cleared. SHAPE.json is\n"
     "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the\n"
-    "speed of a matrix product measured in the same run; so is the peak, multiply-adds in registers alone.\n"
+    "peak measured in the same run, multiply-adds in registers alone; beside it the share of a matrix product's speed.\n"
     "--recompute is train.recompute; all: a table of the bytes and the time of each.\n";
 
 enum { WARM_UP_STEPS = 2, STEPS_MAX = 1000 };
@@ -140,10 +140,11 @@ static json_t *result_json(const Shape *s, Recompute recompute, const Result *r)
     if (r->phase_s[i] > 0) json_object_set_new(phase, phase_names[i], json_real(r->phase_s[i] / total));
   for (int i = 0; i < MEMORY_LINES; i++)
     if (r->bytes[i]) json_object_set_new(memory, memory_names[i], json_integer((json_int_t)r->bytes[i]));
-  return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, s:f, s:f, s:o}", "shape", s->path,
-                   "dtype", train_dtype_names[s->type], "recompute", recompute_names[recompute], "params",
+  return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, s:f, s:f, s:o}", "shape",
+                   s->path, "dtype", train_dtype_names[s->type], "recompute", recompute_names[recompute], "params",
                    (json_int_t)model_counts(&s->model).total, "tokens_per_s", tokens / r->best_s, "tokens_per_s_median",
-                   tokens / r->median_s, "mfu", flops / r->best_s / r->speed.gemm, "mfu_median",
+                   tokens / r->median_s, "mfu", flops / r->best_s / r->speed.peak, "mfu_median",
+                   flops / r->median_s / r->speed.peak, "of_gemm", flops / r->best_s / r->speed.gemm, "of_gemm_median",
                    flops / r->median_s / r->speed.gemm, "gemm_gflops", r->speed.gemm * 1e-9, "peak_gflops",
                    r->speed.peak * 1e-9, "memory_bytes", memory, "announced_bytes", (json_int_t)r->announced, "process_bytes",
                    (json_int_t)r->used, "loss", r->loss, "step_gflop", flops * 1e-9, "time_share", phase);
@@ -154,10 +155,10 @@ static double mib(size_t bytes) { return (double)bytes / (1 << 20); }
 static void print_text(const Shape *s, const Result *r) {
   double tokens = (double)(s->batch * s->T), flops = flops_of(s), total = 0;
   printf("  tokens/s   %.0f best, %.0f median\n", tokens / r->best_s, tokens / r->median_s);
-  printf("  MFU        %.1f %% best, %.1f %% median of the matrix product measured here, %.1f GFLOP/s\n",
+  printf("  MFU        %.1f %% best, %.1f %% median of the peak measured here, %.1f GFLOP/s\n",
+         100 * flops / r->best_s / r->speed.peak, 100 * flops / r->median_s / r->speed.peak, r->speed.peak * 1e-9);
+  printf("  of GEMM    %.1f %% best, %.1f %% median of the matrix product measured here, %.1f GFLOP/s\n",
          100 * flops / r->best_s / r->speed.gemm, 100 * flops / r->median_s / r->speed.gemm, r->speed.gemm * 1e-9);
-  printf("  peak       %.1f %% best, %.1f %% median of %.1f GFLOP/s in registers\n", 100 * flops / r->best_s / r->speed.peak,
-         100 * flops / r->median_s / r->speed.peak, r->speed.peak * 1e-9);
   printf("  memory     %.1f MiB announced, %.1f MiB used (%+.1f %%):", mib(r->announced), mib(r->used),
          100 * ((double)r->used / (double)r->announced - 1));
   for (int i = 0, n = 0; i < MEMORY_LINES; i++)
