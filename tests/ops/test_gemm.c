@@ -17,8 +17,9 @@ static void compare(Mat got, Mat want, int64_t rows, int64_t cols, int64_t K, co
     }
 }
 
-static const int64_t sizes[][3] = {{1, 1, 1}, {1, 40, 33},  {5, 16, 7},      {14, 32, 64},   {15, 33, 65},  {29, 100, 129},
-                                   {3, 7, 0}, {61, 48, 31}, {300, 70, 1100}, {1100, 40, 17}, {37, 1090, 9}, {530, 65, 515}};
+static const int64_t sizes[][3] = {{1, 1, 1},      {1, 40, 33},    {5, 16, 7},    {14, 32, 64},    {15, 33, 65},
+                                   {29, 100, 129}, {3, 7, 0},      {61, 48, 31},  {300, 70, 1100}, {1100, 40, 17},
+                                   {37, 1090, 9},  {530, 65, 515}, {17, 160, 96}, {77, 32, 130},   {190, 224, 50}};
 enum { N_SIZES = sizeof sizes / sizeof *sizes };
 
 typedef struct {
@@ -108,6 +109,33 @@ TEST(gemm_gather_and_pack) {
     check_level(isa, 3, (Form){.a = DT_BF16, .b = DT_BF16, .c = DT_BF16, .packed = true, .b_t = true});
     check_level(isa, 3, (Form){.a = DT_F32, .b = DT_BF16, .c = DT_F32, .packed = true});
   }
+}
+
+// Few rows multiply B as it is stored, many a packed one: the same bits on both sides of every border.
+static void check_few(int isa, Dtype type, bool b_t) {
+  enum { M = 230 };
+  static const int64_t few[] = {1, 2, 13, 14, 15, 16, 17, 28, 31, 33, 64, 79, 80, 81, 112, 191, 192, 193};
+  const int64_t N = 352, K = 1030;
+  Mat a = random_matrix(M + 60, K, type), b = b_t ? random_matrix(N, K, type) : random_matrix(K, N, type);
+  Mat all = matrix(M, N, DT_F32), some = matrix(M, N, DT_F32);
+  int32_t row[M];
+  for (int i = 0; i < M; i++) row[i] = (i * 37 + 11) % (M + 60);
+  Dev d = level_open(isa, 2);
+  GemmArgs g = {.M = M, .N = N, .K = K, .c = all, .a = a, .b = b, .b_t = b_t, .a_row = row};
+  d.op->gemm(&d, &g);
+  g.c = some;
+  for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
+    g.M = few[i], g.a_row = row + M - few[i];
+    d.op->gemm(&d, &g);
+    for (int64_t m = 0; m < g.M; m++) same_row(some, m, all, M - g.M + m, N, b_t ? "few rows, [N,K]" : "few rows, [K,N]");
+  }
+  check_guards(some, M, N);
+  dev_close(&d);
+}
+
+TEST(gemm_few_rows_have_the_bits_of_many) {
+  EACH_LEVEL(isa)
+  for (int form = 0; form < 4; form++) check_few(isa, form & 1 ? DT_BF16 : DT_F32, form & 2);
 }
 
 // The same row alone, among few, gathered, packed, on other thread counts: the same bits.

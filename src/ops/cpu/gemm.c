@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "ops/cpu/gemm_product.h"
 #include "ops/cpu/kernels.h"
 
 static const GemmKernel *const f32_kernels[ISA_LEVELS] = {
@@ -32,24 +33,10 @@ const GemmKernel *gemm_kernel_even(const Dev *d, Dtype type) {
   return k->ku_a == k->ku ? k : gemm_kernel(d, DT_F32);
 }
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Rows of a part, whole tiles, when M rows are cut into as few parts of about `most` rows as will do: none is a small rest.
 static int64_t even_rows(int64_t M, int64_t most, int64_t mr) {
   return max64(1, div_up(div_up(M, mr), max64(1, div_up(M, most)))) * mr;
 }
-
-// One product, as each of the operations hands it to the blocks.
-typedef struct {
-  int64_t M, N, K;
-  Mat c, a, b, add;
-  const float *bias;
-  bool a_t, b_t;
-  const int32_t *a_row, *b_row;  // gathers of the stored rows of a and b
-  const char *b_packed;
-} Product;
 
 typedef struct {
   Dev *d;
@@ -60,26 +47,17 @@ typedef struct {
   void (*product)(const void *args, int64_t group, Product *p);
 } Job;
 
-// A thread's working space.
-typedef struct {
-  char *a, *b;
-  float *partial, *tile;
-  size_t a_panel_bytes, b_panel_bytes;
-} Space;
-
 static Space space_of(const Job *job, int thread) {
   const GemmKernel *k = job->kernel;
   Space s;
-  s.a_panel_bytes = (size_t)(k->mr * k->kc) * (k->ku == 1 ? 4 : 2) + GEMM_PANEL_PAD;
-  s.b_panel_bytes = (size_t)(k->nr * k->kc) * (k->ku == 1 ? 4 : 2) + GEMM_PANEL_PAD;
   char *at = dev_scratch(job->d, thread, GEMM_SCRATCH_BYTES);
   s.tile = (float *)at;
   at += GEMM_TILE_MAX * sizeof(float);
   s.a = at;
-  at += (size_t)div_up(GEMM_ROWS_L2, k->mr) * s.a_panel_bytes;
+  at += (size_t)div_up(GEMM_ROWS_L2, k->mr) * panel_bytes(k, k->mr, k->kc);
   at += -(uintptr_t)at % 64;
   s.b = at;
-  at += (size_t)div_up(GEMM_COLS, k->nr) * s.b_panel_bytes;
+  at += (size_t)div_up(GEMM_COLS, k->nr) * panel_bytes(k, k->nr, k->kc);
   s.partial = (float *)(at + -(uintptr_t)at % 64);
   return s;
 }
@@ -87,12 +65,13 @@ static Space space_of(const Job *job, int thread) {
 // A block of C in work: rows [m0, m1), columns [n0, n1), k's [k0, k0 + n_k).
 typedef struct {
   int64_t m0, m1, n0, n1, k0, n_k;
+  size_t a_panel_bytes, b_panel_bytes;
   bool first, last;  // visit in k
 } Block;
 
 static void pack_a(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows) {
   GemmPack pack = {.to = s->a,
-                   .panel_bytes = s->a_panel_bytes,
+                   .panel_bytes = b->a_panel_bytes,
                    .src = p->a,
                    .row = p->a_row,
                    .width = job->kernel->mr,
@@ -105,15 +84,15 @@ static void pack_a(const Job *job, const Product *p, const Space *s, const Block
 }
 
 // Panels of B for columns [n, n1) into `to`.
-static void pack_b(const Job *job, const Product *p, const Space *s, const Block *b, char *to, int64_t n, int64_t n1) {
+static void pack_b(const Job *job, const Product *p, const Block *b, char *to, int64_t n, int64_t n1) {
   const GemmKernel *k = job->kernel;
   if (p->b_packed) {
-    for (; n < n1; n += k->nr, to += s->b_panel_bytes)
+    for (; n < n1; n += k->nr, to += b->b_panel_bytes)
       k->widen((float *)to, p->b_packed + 2 * (n * (p->K + p->K % 2) + b->k0 * k->nr), b->n_k);
     return;
   }
   GemmPack pack = {.to = to,
-                   .panel_bytes = s->b_panel_bytes,
+                   .panel_bytes = b->b_panel_bytes,
                    .src = p->b,
                    .row = p->b_row,
                    .width = k->nr,
@@ -133,7 +112,8 @@ static void ask_ahead(const Product *p, const Block *b, const GemmKernel *k, con
     __builtin_prefetch(at, 1);
   if (!b->last) return;
   const Mat c = mat_at(p->c, m, n);
-  const int64_t element = (int64_t)dtype_bytes(c.type), rows = min64(k->mr, b->m1 - m), bytes = min64(k->nr, b->n1 - n) * element;
+  const int64_t element = (int64_t)dtype_bytes(c.type), rows = min64(k->mr, b->m1 - m),
+                bytes = min64(k->nr, b->n1 - n) * element;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t at = 0; at < bytes; at += LINE) __builtin_prefetch((const char *)c.data + i * c.ld * element + at, 1);
 }
@@ -162,13 +142,43 @@ static void tile_run(const Job *job, const Product *p, const Space *s, const Blo
   }
 }
 
-// The tiles of rows [m, m + rows), packed in s->a, and columns [n, n1), whose panels begin panel_bytes apart.
-static void tiles_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows, int64_t n,
-                      int64_t n1, const char *panel, size_t panel_bytes) {
+// A short K leaves a tile little more to do than its part of C. Then the tiles of a strip of rows are kept aside, and go to C
+// row by row, which memory likes better; C's lines are asked for in that order, too, while the tiles are computed.
+static void strip_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, int64_t n1,
+                      const char *a, const char *panel) {
+  enum { LINE = 64, LD = GEMM_COLS + GEMM_PANEL_PAD / 4 };
   const GemmKernel *k = job->kernel;
-  for (; n < n1; n += k->nr, panel += panel_bytes)
+  const Mat c = mat_at(p->c, m, n);
+  const int64_t rows = min64(k->mr, b->m1 - m), cols = n1 - n, row_bytes = c.ld * (int64_t)dtype_bytes(c.type);
+  const int64_t row_lines = div_up(cols * (int64_t)dtype_bytes(c.type), LINE), panels = div_up(cols, k->nr);
+  for (int64_t j = 0, line = 0; j < panels; j++) {
+    for (; line < rows * row_lines * (j + 1) / panels; line++)
+      __builtin_prefetch((const char *)c.data + line / row_lines * row_bytes + line % row_lines * LINE, 0, 2);
+    k->tile(b->n_k, a, panel + (size_t)j * b->b_panel_bytes, (int)rows, (int)min64(k->nr, cols - j * k->nr), NULL,
+            s->partial + j * k->nr, LD);
+  }
+  k->store(&(GemmStore){.tile = s->partial,
+                        .ld = LD,
+                        .rows = rows,
+                        .cols = cols,
+                        .c = c,
+                        .add = mat_at(p->add, m, n),
+                        .bias = p->bias ? p->bias + n : NULL});
+}
+
+// The tiles of rows [m, m + rows), packed in s->a, and columns [n, n1), whose panels begin `bytes` apart.
+static void tiles_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows, int64_t n,
+                      int64_t n1, const char *panel, size_t bytes) {
+  const GemmKernel *k = job->kernel;
+  const bool strips = b->first && b->last && b->n_k <= GEMM_SHORT && bytes == b->b_panel_bytes;
+  if (strips) {
     for (int64_t i = 0; i < rows; i += k->mr)
-      tile_run(job, p, s, b, m + i, n, s->a + (size_t)(i / k->mr) * s->a_panel_bytes, panel);
+      strip_run(job, p, s, b, m + i, n, n1, s->a + (size_t)(i / k->mr) * b->a_panel_bytes, panel);
+    return;
+  }
+  for (; n < n1; n += k->nr, panel += bytes)
+    for (int64_t i = 0; i < rows; i += k->mr)
+      tile_run(job, p, s, b, m + i, n, s->a + (size_t)(i / k->mr) * b->a_panel_bytes, panel);
 }
 
 // Whether B lies packed as the kernel reads it.
@@ -181,9 +191,9 @@ static bool is_direct(const Job *job, const Product *p) {
 static void block_run(const Job *job, const Product *p, const Space *s, const Block *b) {
   const GemmKernel *k = job->kernel;
   int64_t step = even_rows(b->m1 - b->m0, GEMM_ROWS_L2, k->mr);
-  int64_t few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)s->b_panel_bytes) * k->nr;
+  int64_t few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)b->b_panel_bytes) * k->nr;
   bool direct = is_direct(job, p), keep = b->m1 - b->m0 > step;
-  if (keep && !direct) pack_b(job, p, s, b, s->b, b->n0, b->n1);
+  if (keep && !direct) pack_b(job, p, b, s->b, b->n0, b->n1);
   for (int64_t m = b->m0; m < b->m1; m += step) {
     int64_t rows = min64(step, b->m1 - m);
     pack_a(job, p, s, b, m, rows);
@@ -192,12 +202,12 @@ static void block_run(const Job *job, const Product *p, const Space *s, const Bl
       const char *panels = p->b_packed + (size_t)b->n0 * line_bytes + element * (size_t)(b->k0 * k->nr);
       tiles_run(job, p, s, b, m, rows, b->n0, b->n1, panels, line_bytes * (size_t)k->nr);
     } else if (keep) {
-      tiles_run(job, p, s, b, m, rows, b->n0, b->n1, s->b, s->b_panel_bytes);
+      tiles_run(job, p, s, b, m, rows, b->n0, b->n1, s->b, b->b_panel_bytes);
     } else {
       for (int64_t n = b->n0; n < b->n1; n += few) {
         int64_t n1 = min64(n + few, b->n1);
-        pack_b(job, p, s, b, s->b, n, n1);
-        tiles_run(job, p, s, b, m, rows, n, n1, s->b, s->b_panel_bytes);
+        pack_b(job, p, b, s->b, n, n1);
+        tiles_run(job, p, s, b, m, rows, n, n1, s->b, b->b_panel_bytes);
       }
     }
   }
@@ -205,6 +215,10 @@ static void block_run(const Job *job, const Product *p, const Space *s, const Bl
 
 static void rectangle_run(const Job *job, const Product *p, const Space *s, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
   const GemmKernel *k = job->kernel;
+  if (m0 == 0 && m1 == p->M && direct_is_better(k, p)) {
+    direct_run(k, p, s, n0, n1);
+    return;
+  }
   // A few rows stream B from memory: one panel of A is given the room of many, and panels of B are read in one go.
   const int64_t kc = is_direct(job, p) && m1 - m0 <= k->mr ? GEMM_ROWS_L2 / k->mr * k->kc : k->kc;
   for (int64_t n = n0; n < n1; n += GEMM_COLS) {
@@ -212,6 +226,8 @@ static void rectangle_run(const Job *job, const Product *p, const Space *s, int6
     do {
       b.n_k = min64(kc, p->K - b.k0);
       b.last = b.k0 + b.n_k == p->K;
+      b.a_panel_bytes = panel_bytes(k, k->mr, b.n_k);
+      b.b_panel_bytes = panel_bytes(k, k->nr, b.n_k);
       block_run(job, p, s, &b);
       b.k0 += b.n_k;
       b.first = false;
@@ -388,9 +404,9 @@ static void pack_thread(void *arg, int thread, int n_threads) {
   int64_t n0, n1;
   pool_range(j->N, k->nr, thread, n_threads, &n0, &n1);
   if (n0 >= n1) return;
-  size_t panel_bytes = packed_bytes(k->nr, k->nr, j->K, j->b.type);
-  GemmPack pack = {.to = (char *)j->packed + (size_t)(n0 / k->nr) * panel_bytes,
-                   .panel_bytes = panel_bytes,
+  size_t bytes = packed_bytes(k->nr, k->nr, j->K, j->b.type);
+  GemmPack pack = {.to = (char *)j->packed + (size_t)(n0 / k->nr) * bytes,
+                   .panel_bytes = bytes,
                    .src = j->b,
                    .width = k->nr,
                    .ku = j->b.type == DT_F32 ? 1 : 2,

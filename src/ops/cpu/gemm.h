@@ -54,6 +54,13 @@ typedef struct {
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   // The same of rows of GEMM_ROW_LINE elements of A as they lie, not packed; NULL where panels of A and B are unlike.
   void (*tile_rows)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
+  // For few rows of A, over B as it is stored (both NULL: it is always packed); n_k a multiple of ku; out: rows of nr floats.
+  // tile_across: A and B change places. Row i of a, row_bytes after the one before, is a column of B, k-contiguous; b is a
+  // panel of `cols` <= nr rows of A. tile_along: a and init as for `tile`; b are n_k rows of nr columns, row_bytes apart; those
+  // `ask` bytes to the right are asked for. Until the last visit in k the order of the columns in out is the kernel's own.
+  void (*tile_across)(int64_t n_k, const void *a, int64_t row_bytes, const void *b, int rows, int cols, float *out);
+  void (*tile_along)(int64_t n_k, const void *a, const void *b, int64_t row_bytes, int64_t ask, int rows, const float *init,
+                     bool last, float *out);
   void (*store)(const GemmStore *s);
 } GemmKernel;
 
@@ -62,10 +69,13 @@ enum {
   GEMM_L2_BYTES = 1 << 20,  // of that cache, on the smallest machine that was measured
   GEMM_ROWS = 1024,         // rows, columns of a block of C whose partial sums are kept
   GEMM_COLS = 1024,
-  GEMM_KC_MAX = 512,     // of any kernel, in fp32 elements
-  GEMM_TILE_MAX = 1024,  // floats of a register tile, at most
-  GEMM_ROW_LINE = 128,   // elements of a row for tile_rows
-  GEMM_PANEL_PAD = 64,   // keeps panels off multiples of 4 KiB
+  GEMM_SHORT = 128,        // a K this short leaves C the most of the work
+  GEMM_DIRECT_ROWS = 192,  // rows of A for which B is not packed, at most: stored [N,K]
+  GEMM_DIRECT_WIDE = 80,   // stored [K,N]
+  GEMM_KC_MAX = 512,       // of any kernel, in fp32 elements
+  GEMM_TILE_MAX = 1024,    // floats of a register tile, at most
+  GEMM_ROW_LINE = 128,     // elements of a row for tile_rows
+  GEMM_PANEL_PAD = 64,     // keeps panels off multiples of 4 KiB
   GEMM_SCRATCH_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD) + (GEMM_ROWS + 32) * GEMM_COLS * 4 +
                        GEMM_TILE_MAX * 4 + 4096,
 };
