@@ -22,6 +22,7 @@ import tempfile
 from tokenizers import AddedToken, Regex, Tokenizer, __version__, decoders, models, normalizers, pre_tokenizers, trainers
 
 PLEIAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "pleiad")
+BATCH = 10000
 ALPHABETS = [
     "abcdefghij  ", "ABC'sdtrevmlDST\u017f\u2019 ", "0123456789\u00bd\u00b2\u0663\uff15 ",
     "\t\n\r \x0b\x0c\x85\xa0\u1680\u2000\u2028\u202f\u3000\u180e\u200b\u200d\x1c\x1f", "\uff0c\u3002\u3001\uff01\u300a\u300b\u4f60\u597d\u4e16\u754c\u7684\u4e00\u662f",
@@ -117,9 +118,9 @@ def answers(command, path, rows, *more):
     return [json.loads(line) for line in run.stdout.split(b"\n") if line]
 
 
-def compare(name, tokenizer, path, strings, count, shown):
-    texts = [strings.next() for _ in range(count)]
+def differences_of(tokenizer, path, texts):
     rows = [{"text": t} for t in texts]
+    tokenizer.encode_special_tokens = False
     wanted = {"parse": [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]}
     tokenizer.encode_special_tokens = True
     wanted["text"] = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
@@ -130,11 +131,20 @@ def compare(name, tokenizer, path, strings, count, shown):
     ids = wanted["parse"]
     got = [a["text"] for a in answers("detokenize", path, [{"ids": i} for i in ids], "--special", "parse")]
     want = tokenizer.decode_batch(ids, skip_special_tokens=False)
-    differences += [("decode", i, g, w) for i, g, w in zip(ids, got, want) if g != w]
-    for policy, given, g, w in differences[:shown]:
-        print(f"{name}, {policy}: {given!r}\n  pleiad  {g!r}\n  library {w!r}")
-    print(f"{name}: {count} strings, {len(differences)} differences", flush=True)
-    return len(differences)
+    return differences + [("decode", i, g, w) for i, g, w in zip(ids, got, want) if g != w]
+
+
+def compare(name, tokenizer, path, strings, count, shown):
+    differences, characters = 0, 0
+    for start in range(0, count, BATCH):
+        texts = [strings.next() for _ in range(min(BATCH, count - start))]
+        characters += sum(map(len, texts))
+        found = differences_of(tokenizer, path, texts)
+        for policy, given, g, w in found[: max(0, shown - differences)]:
+            print(f"{name}, {policy}: {given!r}\n  pleiad  {g!r}\n  library {w!r}")
+        differences += len(found)
+    print(f"{name}: {count} strings, {characters} characters, {differences} differences", flush=True)
+    return differences
 
 
 def main():

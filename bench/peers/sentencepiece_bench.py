@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""MB/s of the SentencePiece library and of pleiad, on the same text, in the same run, one thread each.
+"""MB/s of the SentencePiece library and of pleiad, on the same texts, in the same run, one thread each, turn by turn.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install sentencepiece
-    /tmp/venv/bin/python bench/peers/sentencepiece_bench.py --tokenizer tokenizer.model --text text.txt
+    /tmp/venv/bin/python bench/peers/sentencepiece_bench.py --tokenizer tokenizer.model --text a.txt [--text b.txt ...]
 
-Both get the same bytes: the whole lines of 20 stretches spread evenly over the text. Each line is encoded alone. The library is called with one line at a time (no list, so no threads of its own); the middle
-of three runs. pleiad's number is that of `pleiad bench tokenize`. The last line is one JSON object.
+Both get the same bytes: the whole lines of 20 stretches spread evenly over the text. Each line is encoded alone. The library is called with one line at a time (no list, so no threads of its own). The two take
+turns, --rounds times, and the middle of each one's counts; pleiad's number in a round is that of `pleiad bench tokenize`. The last line is one JSON object.
 """
 import argparse
 import json
@@ -32,31 +32,46 @@ def sample(text, size):
     return b"\n".join(parts)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokenizer", required=True)
-    parser.add_argument("--text", required=True)
-    parser.add_argument("--limit-mb", type=float, default=10, help="how much of the text is taken (the library is slow)")
-    args = parser.parse_args()
-    text = sample(open(args.text, "rb").read(), int(args.limit_mb * 1e6)).decode("utf-8", "replace")
-    lines = text.split("\n")
-    size = len(text.encode())
-    model = sentencepiece.SentencePieceProcessor(model_file=args.tokenizer)
-    rates = []
-    for _ in range(3):
-        start = time.perf_counter()
-        ids = sum(len(model.encode(line)) for line in lines)
-        rates.append(size / 1e6 / (time.perf_counter() - start))
+def library_rate(model, lines, size):
+    start = time.perf_counter()
+    ids = sum(len(model.encode(line)) for line in lines)
+    return size / 1e6 / (time.perf_counter() - start), ids
+
+
+def pleiad_rate(program, tokenizer, path):
+    run = subprocess.run([program, "bench", "tokenize", "--tokenizer", tokenizer, "--text", path, "--threads", "1", "--json"], check=True, capture_output=True, text=True)
+    last = json.loads(run.stdout.splitlines()[-1])
+    return last["mb_per_s_1"], last["ids"]
+
+
+def measure(model, args, path):
+    text = sample(open(path, "rb").read(), int(args.limit_mb * 1e6)).decode("utf-8", "replace")
+    lines, size = text.split("\n"), len(text.encode())
     with tempfile.NamedTemporaryFile() as same:
         same.write(text.encode())
         same.flush()
-        run = subprocess.run([PLEIAD, "bench", "tokenize", "--tokenizer", args.tokenizer, "--text", same.name, "--json"], check=True, capture_output=True, text=True)
-    ours = json.loads(run.stdout.splitlines()[-1])
-    library = statistics.median(rates)
-    print(run.stdout, end="")
-    print(f"sentencepiece {sentencepiece.__version__}: {library:.2f} MB/s on one thread ({size / 1e6:.1f} MB, {ids} ids); pleiad {ours['mb_per_s_1'] / library:.1f} times")
-    print(json.dumps({"peer": "sentencepiece", "version": sentencepiece.__version__, "mb_per_s_1": round(library, 3), "pleiad_mb_per_s_1": ours["mb_per_s_1"],
-                      "pleiad_mb_per_s_all": ours["mb_per_s_all"], "threads": ours["threads"], "ratio": round(ours["mb_per_s_1"] / library, 2)}))
+        theirs, ours = [], []
+        for _ in range(args.rounds):
+            theirs.append(library_rate(model, lines, size))
+            ours.append(pleiad_rate(args.pleiad, args.tokenizer, same.name))
+    library, pleiad = (statistics.median(rate for rate, _ in turns) for turns in (theirs, ours))
+    alike = theirs[0][1] == ours[0][1]
+    print(f"{os.path.basename(path):24} {size / 1e6:5.1f} MB, {theirs[0][1]} ids{'' if alike else ' (pleiad gave another count!)'}: "
+          f"library {library:.2f} MB/s, pleiad {pleiad:.1f}, {pleiad / library:.1f} times", flush=True)
+    return {"text": path, "bytes": size, "ids": theirs[0][1], "ids_alike": alike, "library_mb_per_s": round(library, 3), "pleiad_mb_per_s": pleiad, "ratio": round(pleiad / library, 2)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokenizer", required=True)
+    parser.add_argument("--text", required=True, action="append")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--limit-mb", type=float, default=10, help="how much of a text is taken (the library is slow)")
+    parser.add_argument("--pleiad", default=PLEIAD, help="the program")
+    args = parser.parse_args()
+    model = sentencepiece.SentencePieceProcessor(model_file=args.tokenizer)
+    texts = [measure(model, args, path) for path in args.text]
+    print(json.dumps({"peer": "sentencepiece", "version": sentencepiece.__version__, "threads": 1, "rounds": args.rounds, "texts": texts}))
 
 
 if __name__ == "__main__":
