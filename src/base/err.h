@@ -44,7 +44,7 @@ typedef struct {
   } frame[ERR_FRAMES];
 } ErrInfo;
 
-// Sets this thread's error and returns `kind`. Use CHECK or FAIL. The arguments may hold err_text() itself.
+// Sets this thread's error and returns `kind`. Use CHECK, FAIL or ERR_HERE. The arguments may hold err_text() itself.
 Err err_set(Err kind, const char *function, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 // Adds a frame to the trace of this thread's error and returns `kind`.
@@ -56,12 +56,10 @@ void err_print(FILE *to, int trace);  // "error: message", and where it passed i
 void err_take(ErrInfo *out);          // moves this thread's error into *out
 Err err_give(const ErrInfo *in);      // makes *in this thread's error and returns its kind
 
-// They return the kind itself, not what a function hands back, so that compilers and analysers see that it is an error.
-#define FAIL(kind, ...)                                               \
-  do {                                                                \
-    (void)err_set((kind), __func__, __FILE__, __LINE__, __VA_ARGS__); \
-    return (kind);                                                    \
-  } while (0)
+// Sets the error and is its kind: the kind itself, not what a function hands back, so that compilers and analysers see an
+// error.
+#define ERR_HERE(kind, ...) ((void)err_set((kind), __func__, __FILE__, __LINE__, __VA_ARGS__), (Err)(kind))
+#define FAIL(kind, ...) return ERR_HERE(kind, __VA_ARGS__)
 #define CHECK(ok, kind, ...)            \
   do {                                  \
     if (!(ok)) FAIL(kind, __VA_ARGS__); \
@@ -82,11 +80,10 @@ Err err_give(const ErrInfo *in);      // makes *in this thread's error and retur
       goto out;                                           \
     }                                                     \
   } while (0)
-#define FAIL_OUT(kind, ...)                                        \
-  do {                                                             \
-    err = (kind);                                                  \
-    (void)err_set(err, __func__, __FILE__, __LINE__, __VA_ARGS__); \
-    goto out;                                                      \
+#define FAIL_OUT(kind, ...)            \
+  do {                                 \
+    err = ERR_HERE(kind, __VA_ARGS__); \
+    goto out;                          \
   } while (0)
 #define CHECK_OUT(ok, kind, ...)            \
   do {                                      \

@@ -106,12 +106,8 @@ Err key_unknown(const Options *o, const char *key, const char *where, const char
   const char *near = known.count ? name_nearest(general, (const char *const *)known.name) : NULL;
   const char *dashes = strncmp(where, "--", 2) == 0 ? "--" : "";
   Err err;
-  if (near)
-    err = err_set(ERR_ARG, __func__, __FILE__, __LINE__, "%s: unknown option \"%.200s\"; did you mean %s%s?", where, key,
-                  dashes, near);
-  else
-    err = err_set(ERR_ARG, __func__, __FILE__, __LINE__, "%s: unknown option \"%.200s\"; --help lists the known ones", where,
-                  key);
+  if (near) err = ERR_HERE(ERR_ARG, "%s: unknown option \"%.200s\"; did you mean %s%s?", where, key, dashes, near);
+  else err = ERR_HERE(ERR_ARG, "%s: unknown option \"%.200s\"; --help lists the known ones", where, key);
   for (size_t i = 0; i < known.count; i++) free(known.name[i]);
   free(known.name);
   return err;

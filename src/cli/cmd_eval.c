@@ -137,10 +137,9 @@ static Err run(Request *q, RunConfig *c) {
   Err err = opened_open(&m, &q->open);
   if (!err) {
     c->model = m.model.config;
-    err = T > c->model.model.max_length
-              ? err_set(ERR_CONFIG, __func__, __FILE__, __LINE__, "--seq_length %lld is longer than the model's %lld",
-                        (long long)T, (long long)c->model.model.max_length)
-              : evaluate(q, c, is_run, &m, T);
+    err = T > c->model.model.max_length ? ERR_HERE(ERR_CONFIG, "--seq_length %lld is longer than the model's %lld",
+                                                   (long long)T, (long long)c->model.model.max_length)
+                                        : evaluate(q, c, is_run, &m, T);
   }
   opened_close(&m);
   return err;

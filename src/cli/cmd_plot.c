@@ -29,8 +29,7 @@ static Err write_svg(const History *h, const char *title, const char *path) {
   FILE *f = open_memstream(&text, &size);
   CHECK(f, ERR_MEMORY, "no memory for the picture");
   plot_svg(h, title, f);
-  Err err = fclose(f) == 0 ? file_replace(path, text, size)
-                           : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for the picture");
+  Err err = fclose(f) == 0 ? file_replace(path, text, size) : ERR_HERE(ERR_MEMORY, "no memory for the picture");
   free(text);
   return err;
 }

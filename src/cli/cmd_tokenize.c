@@ -40,7 +40,7 @@ static Err text_of_json(const char *line, size_t size, Bytes *out) {
   Err err;
   if (json_is_string(text)) err = bytes_append(out, json_string_value(text), json_string_length(text));
   else if (json_is_string(bytes)) err = bytes_of_hex(json_string_value(bytes), json_string_length(bytes), out);
-  else err = err_set(ERR_FORMAT, __func__, __FILE__, __LINE__, "wanted an object with \"text\" or \"bytes\", a string");
+  else err = ERR_HERE(ERR_FORMAT, "wanted an object with \"text\" or \"bytes\", a string");
   json_decref(root);
   return err;
 }

@@ -48,8 +48,7 @@ static Err run(SftBuildOptions *o, const char *tokenizer, const char *kwargs_tex
   Err err = tokenizer_open(&o->tokenizer, tokenizer);
   if (!err && o->recipe == SFT_TEMPLATE) err = chat_open(&chat, tokenizer);
   if (!err && o->recipe == SFT_TEMPLATE && chat.n_named == 0)
-    err = err_set(ERR_ARG, __func__, __FILE__, __LINE__,
-                  "%s has no chat template; --sft template wants the folder of a model that has one", tokenizer);
+    err = ERR_HERE(ERR_ARG, "%s has no chat template; --sft template wants the folder of a model that has one", tokenizer);
   o->chat = &chat;
   o->kwargs = kwargs;
   if (!err) err = sft_build(o, report);

@@ -202,7 +202,7 @@ static Err run_threads(Build *b, int threads) {
   b->slots = (int64_t)pool_threads(pool) * CHUNKS_A_THREAD;
   b->slot = calloc((size_t)b->slots, sizeof *b->slot);
   if (b->slot) pool_run(pool, build_thread, b);
-  else err = err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for %lld chunks", (long long)b->slots);
+  else err = ERR_HERE(ERR_MEMORY, "no memory for %lld chunks", (long long)b->slots);
   pool_close(pool);
   for (int64_t i = 0; b->slot && i < b->slots; i++) chunk_free(&b->slot[i].chunk);
   free(b->slot);

@@ -87,10 +87,10 @@ Err build_journal_read(const char *path, const char *digest, const Inputs *input
   TRY(json_read(&root, path, true));
   Err err = json_text(root, "build", path, &build);
   if (!err && strcmp(build, digest) != 0)
-    err = err_set(ERR_STATE, __func__, __FILE__, __LINE__,
-                  "%s: an unfinished build of other inputs or options is there; give those again to go on with it, or --fresh "
-                  "to forget it",
-                  path);
+    err = ERR_HERE(ERR_STATE,
+                   "%s: an unfinished build of other inputs or options is there; give those again to go on with it, or --fresh "
+                   "to forget it",
+                   path);
   if (!err) err = read_state(root, path, inputs, s);
   json_decref(root);
   return err;

@@ -118,9 +118,7 @@ Err dataset_open(Dataset **out, const DataOptions *option) {
   d->option = *option;
   d->option.sources = 0;  // counts those that are open
   d->source = calloc((size_t)option->sources, sizeof *d->source);
-  Err err = d->source
-                ? open_all(d, option)
-                : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for %lld data sets", (long long)option->sources);
+  Err err = d->source ? open_all(d, option) : ERR_HERE(ERR_MEMORY, "no memory for %lld data sets", (long long)option->sources);
   if (err) {
     if (d->source && d->option.sources < option->sources) d->option.sources++;  // the one that failed may be half open
     dataset_close(d);

@@ -189,8 +189,7 @@ static int by_name(const void *a, const void *b) { return strcmp(((const Out *)a
 
 static Err write_json(const Saver *s, const char *name, json_t *root) {
   char path[PATH_BYTES];
-  Err err =
-      root ? path_join(path, s->folder, name) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for %s", name);
+  Err err = root ? path_join(path, s->folder, name) : ERR_HERE(ERR_MEMORY, "no memory for %s", name);
   if (!err) err = json_write(root, path);
   json_decref(root);
   return err;

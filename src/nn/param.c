@@ -54,8 +54,7 @@ static bool grow(ParamList *list, void **array, int64_t count, int64_t *capacity
   int64_t wanted = *capacity ? 2 * *capacity : 256;
   void *grown = realloc(*array, (size_t)wanted * item_bytes);
   if (!grown) {
-    list->err =
-        err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for the list of %lld parameters", (long long)wanted);
+    list->err = ERR_HERE(ERR_MEMORY, "no memory for the list of %lld parameters", (long long)wanted);
     return false;
   }
   *array = grown;

@@ -141,11 +141,13 @@ static int find_template(const Chat *c, const char *name) {
   return -1;
 }
 
-static Err no_template(const Chat *c, const char *name) {
-  char names[512] = "";
-  for (int k = 0; k < c->n_named && strlen(names) < 400; k++)
+enum { NAMES_BYTES = 512 };
+
+static const char *list_names(const Chat *c, char names[NAMES_BYTES]) {
+  names[0] = '\0';
+  for (int k = 0; k < c->n_named && strlen(names) < NAMES_BYTES - 100; k++)
     snprintf(names + strlen(names), 100, "%s%.90s", k ? ", " : "", c->named[k].name);
-  FAIL(ERR_ARG, "%s has no chat template named \"%s\"; it has: %s", c->path, name, names);
+  return names;
 }
 
 static Err choose(const Chat *c, const ChatRequest *q, const Jinja **t) {
@@ -153,7 +155,9 @@ static Err choose(const Chat *c, const ChatRequest *q, const Jinja **t) {
         c->path);
   int i = q->which ? find_template(c, q->which) : q->tools ? find_template(c, "tool_use") : -1;
   if (!q->which && i < 0) i = find_template(c, "default");
-  if (i < 0) return no_template(c, q->which ? q->which : "default");
+  char names[NAMES_BYTES];
+  CHECK(i >= 0, ERR_ARG, "%s has no chat template named \"%s\"; it has: %s", c->path, q->which ? q->which : "default",
+        list_names(c, names));
   *t = c->named[i].jinja;
   CHECK(*t, ERR_FORMAT, "%s", c->named[i].why ? c->named[i].why : "no memory");
   return ERR_OK;

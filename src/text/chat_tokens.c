@@ -112,8 +112,7 @@ static Err answer_prompt(Masking *m, Ids *prompt) {
   Err err = encode_prefix(m, first, false, &without);
   if (!err) err = encode_prefix(m, first, true, prompt);
   if (err) {
-    err = err_set(ERR_STATE, __func__, __FILE__, __LINE__,
-                  "no exact mask: what comes before the first answer does not render: %s", err_text());
+    err = ERR_HERE(ERR_STATE, "no exact mask: what comes before the first answer does not render: %s", err_text());
   } else {
     int64_t same = shared(without.id, without.count, prompt->id, prompt->count);
     prompt->count -= same;

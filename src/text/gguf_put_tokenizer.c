@@ -336,8 +336,8 @@ static Err copy_values(GgufWriter *w, const char *path, int64_t rows) {
   TRY(gguf_open(&g, path));
   Err err = gguf_array(&g, "tokenizer.ggml.tokens", true, GGUF_STRING, &tokens);
   if (!err && tokens->count != rows)
-    err = err_set(ERR_CONFIG, __func__, __FILE__, __LINE__, "%s: %lld tokens for an embedding of %lld rows", path,
-                  (long long)tokens->count, (long long)rows);
+    err =
+        ERR_HERE(ERR_CONFIG, "%s: %lld tokens for an embedding of %lld rows", path, (long long)tokens->count, (long long)rows);
   for (int64_t i = 0; i < g.n_values && !err; i++) {
     GgufText key = g.value[i].key;
     if (key.size > 10 && memcmp(key.data, "tokenizer.", 10) == 0) err = gguf_put_value(w, &g.value[i]);

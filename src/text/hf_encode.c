@@ -236,7 +236,7 @@ Err hf_tokenizer_open(const TokenizerBackend **backend, void **model, const char
   json_t *root;
   TRY(json_parse(&root, data, size, path, false));
   Hf *hf = calloc(1, sizeof *hf);
-  Err err = hf ? read_root(hf, root, path) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory", path);
+  Err err = hf ? read_root(hf, root, path) : ERR_HERE(ERR_MEMORY, "%s: no memory", path);
   json_decref(root);
   if (err) {
     if (hf) hf_free(hf);

@@ -282,15 +282,14 @@ Err run_place(JinjaRun *r, const JinjaNode *n, Err err) {
   char place[256];
   r->placed = true;
   jinja_place(r->t, n->at, place);
-  return err_set(err, __func__, __FILE__, __LINE__, "%s: %s", place, err_text());
+  return ERR_HERE(err, "%s: %s", place, err_text());
 }
 
 Err run_eval(JinjaRun *r, const JinjaNode *n, Value *out) {
   Err err = workspace_step(&r->work, 1);
   *out = value_none();
   if (!err && r->depth >= JINJA_CALL_DEPTH_MAX)
-    err = err_set(ERR_STATE, __func__, __FILE__, __LINE__,
-                  "nested deeper than the limit of %d; does a macro call itself for ever?", JINJA_CALL_DEPTH_MAX);
+    err = ERR_HERE(ERR_STATE, "nested deeper than the limit of %d; does a macro call itself for ever?", JINJA_CALL_DEPTH_MAX);
   r->depth++;
   if (!err) err = eval_node(r, n, out);
   r->depth--;

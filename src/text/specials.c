@@ -38,7 +38,7 @@ static Err index_names(Specials *s) {
   Err err = trie_build(&s->names, key, (size_t)s->count);
   for (int64_t i = 1; !err && i < s->count; i++)
     if (key[i].size == key[i - 1].size && memcmp(key[i].text, key[i - 1].text, key[i].size) == 0)
-      err = err_set(ERR_ARG, __func__, __FILE__, __LINE__, "special token \"%s\" is given twice", key[i].text);
+      err = ERR_HERE(ERR_ARG, "special token \"%s\" is given twice", key[i].text);
   free(key);
   return err;
 }

@@ -173,8 +173,7 @@ static Err control_pieces(Spm *m) {
     names[count] = m->pieces.piece[i].text.data;
     ids[count++] = i;
   }
-  Err err = names && ids ? spm_set_specials(m, names, ids, count)
-                         : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for special tokens");
+  Err err = names && ids ? spm_set_specials(m, names, ids, count) : ERR_HERE(ERR_MEMORY, "no memory for special tokens");
   free(names);
   free(ids);
   return err;
@@ -219,7 +218,7 @@ Err spm_open(const TokenizerBackend **backend, void **model, const char *path, c
   SpmProto proto;
   TRY(spm_proto_parse(&proto, path, data, size));
   Spm *m = calloc(1, sizeof *m);
-  Err err = m ? init(m, &proto, path) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory", path);
+  Err err = m ? init(m, &proto, path) : ERR_HERE(ERR_MEMORY, "%s: no memory", path);
   spm_proto_free(&proto);
   if (err) {
     spm_close(m);

@@ -6,8 +6,8 @@
 
 static Err read_characters(const Bpe *b, BpeWindow *w, SpmText t, uint32_t *count) {
   uint32_t n = 0;
+  TRY(bpe_window_reserve(w, (uint32_t)t.size + 1));
   for (size_t i = 0, length; i < t.size; i += length) {
-    TRY(bpe_window_reserve(w, n + 1));
     w->at[n] = (uint32_t)i;
     w->symbol[n++] = bpe_cell(b, t.data + i, t.size - i, &length) & ~BPE_USER;
   }

@@ -61,7 +61,7 @@ static Err add_block(Builder *b) {
     CHECK(node && next && prev, ERR_MEMORY, "no memory for a trie of %u nodes", capacity);
     b->capacity = capacity;
   }
-  for (uint32_t s = t->count; s < t->count + BLOCK; s++) {
+  for (uint32_t i = 0, s = t->count; i < BLOCK; i++, s++) {
     t->node[s] = (TrieNode){.base = s, .parent = -1, .value = -1};
     b->next[s] = b->prev[s] = NONE;
     slot_give(b, s);

@@ -106,7 +106,7 @@ Err checkpoint_convert(const char *folder, WeightSource *source, const Checkpoin
   char final[PATH_BYTES];
   TRY(folder_create(&w, folder));
   char *whole = realpath(w.temp, NULL);
-  Err err = whole ? ERR_OK : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory", folder);
+  Err err = whole ? ERR_OK : ERR_HERE(ERR_MEMORY, "%s: no memory", folder);
   if (!err) snprintf(final, sizeof final, "%.*s", (int)(strlen(whole) - strlen(".tmp")), whole);
   free(whole);
   Converter c = {.folder = w.temp, .final = final, .source = source, .option = o};

@@ -78,7 +78,7 @@ Err manifest_read(Manifest *m, const char *folder) {
   CHECK(file_is_folder(folder), ERR_IO, "%s: no such folder of a checkpoint", folder);
   TRY(json_read(&m->root, path, true));
   m->path = strdup(path);
-  Err err = m->path ? parse(m) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory", path);
+  Err err = m->path ? parse(m) : ERR_HERE(ERR_MEMORY, "%s: no memory", path);
   if (err) manifest_free(m);
   return err;
 }

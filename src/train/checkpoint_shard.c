@@ -125,7 +125,7 @@ Err shard_open(Shard *s, const char *path, int64_t index, uint64_t stamp, size_t
   s->fd = open(path, O_RDONLY | O_CLOEXEC);
   CHECK(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
   s->path = strdup(path);
-  Err err = s->path ? check_file(s, index, hash) : err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "%s: no memory", path);
+  Err err = s->path ? check_file(s, index, hash) : ERR_HERE(ERR_MEMORY, "%s: no memory", path);
   if (err) {
     if (!s->path) close(s->fd);
     shard_close(s);

@@ -59,8 +59,7 @@ static Err each_line(History *h, const char *folder, const char *name, LineFn *f
     err = json_parse(&line, text, (size_t)(end - text), where, false);
     if (!err) err = json_int(line, "step", where, &step);
     if (!err && step <= last)
-      err = err_set(ERR_FORMAT, __func__, __FILE__, __LINE__, "%s: step %lld comes after step %lld", where, (long long)step,
-                    (long long)last);
+      err = ERR_HERE(ERR_FORMAT, "%s: step %lld comes after step %lld", where, (long long)step, (long long)last);
     if (!err) err = fn(h, line, (double)step);
     last = step;
     json_decref(line);

@@ -160,7 +160,7 @@ static Err bench_open(const Tokenizer *t, const char *path, int threads, bool js
     FileMap f;
     TRY(file_map(&f, path));
     Err err = f.size ? bench(t, path, (const char *)f.data, f.size, threads, json)
-                     : err_set(ERR_FORMAT, __func__, __FILE__, __LINE__, "%s: the file is empty", path);
+                     : ERR_HERE(ERR_FORMAT, "%s: the file is empty", path);
     file_unmap(&f);
     return err;
   }

@@ -36,7 +36,7 @@ static void keep(Pass *p, const char *name, Mat m, int64_t rows, int64_t cols) {
   Place *to = &p->place[p->n_places++];
   *to = (Place){.rows = rows, .cols = cols, .x = malloc((size_t)(rows * cols) * sizeof *to->x)};
   snprintf(to->name, sizeof to->name, "%s", name);
-  if (!to->x) p->err = err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for %s", name);
+  if (!to->x) p->err = ERR_HERE(ERR_MEMORY, "no memory for %s", name);
   for (int64_t i = 0; i < rows * cols && to->x; i++) to->x[i] = number(m, i / cols, i % cols);
 }
 
@@ -44,8 +44,8 @@ static void compare(Pass *p, const char *name, Mat m, int64_t rows, int64_t cols
   if (p->at == p->n_places) return;
   const Place *want = &p->place[p->at++];
   if (strcmp(want->name, name) != 0 || want->rows != rows || want->cols != cols) {
-    p->err = err_set(ERR_SHAPE, __func__, __FILE__, __LINE__, "%s [%lld, %lld] here is %s [%lld, %lld] there", name,
-                     (long long)rows, (long long)cols, want->name, (long long)want->rows, (long long)want->cols);
+    p->err = ERR_HERE(ERR_SHAPE, "%s [%lld, %lld] here is %s [%lld, %lld] there", name, (long long)rows, (long long)cols,
+                      want->name, (long long)want->rows, (long long)want->cols);
     return;
   }
   double greatest = 0;

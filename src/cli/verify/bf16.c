@@ -13,8 +13,7 @@ static void tape_ids(void *context, int64_t layer, int32_t *ids, int64_t n) {
   if (t->replay) {
     bool fits = t->at + n + 2 <= t->count && t->ids[t->at] == (int32_t)layer && t->ids[t->at + 1] == (int32_t)n;
     if (!fits) {
-      t->err = err_set(ERR_NUMERIC, __func__, __FILE__, __LINE__, "bf16 runs other routers than fp32 at layer %lld",
-                       (long long)layer);
+      t->err = ERR_HERE(ERR_NUMERIC, "bf16 runs other routers than fp32 at layer %lld", (long long)layer);
       memset(ids, 0, (size_t)n * sizeof *ids);
       return;
     }
@@ -26,7 +25,7 @@ static void tape_ids(void *context, int64_t layer, int32_t *ids, int64_t n) {
     int64_t wanted = 2 * (t->count + n + 2);
     int32_t *grown = realloc(t->ids, (size_t)wanted * sizeof *grown);
     if (!grown) {
-      t->err = err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for the choices of experts");
+      t->err = ERR_HERE(ERR_MEMORY, "no memory for the choices of experts");
       return;
     }
     t->ids = grown, t->capacity = wanted;

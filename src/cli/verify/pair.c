@@ -98,8 +98,7 @@ static Err batch_compare(Pair *p, const Source *a, const Source *b, Batch *batch
   for (int64_t i = 0; i < batch->n; i++) {
     batch->a[i].data = malloc(source_bytes(&batch->a[i]) + 1);
     batch->b[i].data = malloc(source_bytes(&batch->b[i]) + 1);
-    if (!batch->a[i].data || !batch->b[i].data)
-      err = err_set(ERR_MEMORY, __func__, __FILE__, __LINE__, "no memory for array \"%s\"", batch->a[i].name);
+    if (!batch->a[i].data || !batch->b[i].data) err = ERR_HERE(ERR_MEMORY, "no memory for array \"%s\"", batch->a[i].name);
   }
   if (!err) err = source_read(a, batch->a, batch->n);
   if (!err) err = source_read(b, batch->b, batch->n);
