@@ -5,6 +5,7 @@
 
 #include "model/family.h"
 #include "model/hf_rope.h"
+#include "model/hf_telechat_52b.h"
 
 // The value as short JSON, for messages and comparison.
 static void value_text(const json_t *value, char *out, size_t size) {
@@ -141,7 +142,16 @@ static Err check_keys(const json_t *hf, const char *where, const Family *family,
   return ERR_OK;
 }
 
+static Err read_as_llama(const json_t *hf, const char *where, ModelConfig *c) {
+  json_t *llama;
+  TRY(hf_telechat_52b_as_llama(hf, where, &llama));
+  Err err = hf_config_read(llama, where, c);
+  json_decref(llama);
+  return err;
+}
+
 Err hf_config_read(const json_t *hf, const char *where, ModelConfig *c) {
+  if (hf_is_telechat_52b(hf)) return read_as_llama(hf, where, c);
   model_config_defaults(c);
   TRY(read_family(hf, where, &c->model.family));
   const Family *family = family_of(c);

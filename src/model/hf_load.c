@@ -10,6 +10,7 @@
 #include "model/hf_files.h"
 #include "model/hf_names.h"
 #include "model/hf_piece.h"
+#include "model/hf_telechat_52b.h"
 
 enum { FILE_NAME_BYTES = PARAM_NAME_BYTES + 16 };
 
@@ -25,6 +26,7 @@ typedef struct {
   int64_t n_copies, copy_capacity;
   int64_t mtp_layer;       // index of the multi-token-prediction layer in the files
   int64_t scale_block[2];  // of 8-bit codes
+  double logit_factor;     // goes into the last norm's weight, which the head multiplies
   bool other_names;        // some are Megatron's or MindFormers'
 } HfSource;
 
@@ -128,6 +130,7 @@ static Err find_tensors(WeightSource *s) {
     WeightTensor *t = &s->tensor[i];
     Piece *p = t->own = &h->piece[i];
     TRY(find_param(s, t, p));
+    if (p->tensor && h->logit_factor != 1 && strcmp(t->name, "model.norm.weight") == 0) p->factor = h->logit_factor;
     if (p->tensor && st_is_float(p->tensor->type)) t->type = piece_type(p);
   }
   return ERR_OK;
@@ -215,9 +218,13 @@ static Err check_copies(WeightSource *s) {
 
 // Tables that older files hold and that follow from the configuration.
 static bool without_effect(const char *name) {
-  const char *end = ".rotary_emb.inv_freq";
-  size_t n = strlen(name), k = strlen(end);
-  return n >= k && strcmp(name + n - k, end) == 0;
+  static const char *const ends[] = {".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias"};  // the last two: TeleChat-52B
+  size_t n = strlen(name);
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    size_t k = strlen(ends[i]);
+    if (n >= k && strcmp(name + n - k, ends[i]) == 0) return true;
+  }
+  return false;
 }
 
 static Err find_left_over(WeightSource *s) {
@@ -280,7 +287,9 @@ static void describe(const WeightSource *s, int64_t i, char *out, size_t size) {
     snprintf(out, size, "nothing");
     return;
   }
-  snprintf(out, size, "%s %s%s in %s", p->tensor->name, st_type_name(p->tensor->type), p->scale ? " with scales" : "",
+  char times[40] = "";
+  if (p->factor > 0) snprintf(times, sizeof times, " times %g", p->factor);
+  snprintf(out, size, "%s %s%s%s in %s", p->tensor->name, st_type_name(p->tensor->type), p->scale ? " with scales" : "", times,
            path_name(p->file->map.path));
 }
 
@@ -317,11 +326,25 @@ static Err fill(WeightSource *s, HfSource *h) {
   return ERR_OK;
 }
 
+// Of the folder's own config.json, if it has one.
+static Err read_logit_factor(const char *folder, double *factor) {
+  char path[PATH_BYTES];
+  json_t *hf;
+  *factor = 1;
+  TRY(path_join(path, folder, "config.json"));
+  if (!file_exists(path)) return ERR_OK;
+  TRY(json_read(&hf, path, true));
+  Err err = hf_logit_factor(hf, path, factor);
+  json_decref(hf);
+  return err;
+}
+
 static Err open_as(WeightSource **out, const char *folder, const ModelConfig *config, const int64_t block[2]) {
   HfSource *h = calloc(1, sizeof *h);
   CHECK(h, ERR_MEMORY, "%s: no memory", folder);
   memcpy(h->scale_block, block, sizeof h->scale_block);
-  Err err = hf_open(&h->folder, folder);
+  Err err = read_logit_factor(folder, &h->logit_factor);
+  if (!err) err = hf_open(&h->folder, folder);
   if (!err) err = weights_want_room(config, folder_bytes(&h->folder), folder);
   if (!err) err = weights_new(out, "Hugging Face folder", folder, config);
   if (err) {

@@ -16,6 +16,7 @@ typedef struct {
 static const Line lines[] = {
 #include "model/names_megatron.inc"
 #include "model/names_mindformers.inc"
+#include "model/names_telechat_52b.inc"
 };
 #undef NAME
 enum { N_LINES = sizeof lines / sizeof lines[0], NUMBERS = 2 };
@@ -99,9 +100,22 @@ int join_shape(const ModelConfig *c, const OtherName *other, int n_dims, const i
     case JOIN_STACK_GATE:
     case JOIN_STACK_UP: want[0] = dim[1], want[1] = c->moe.experts * 2 * dim[0]; break;
     case JOIN_STACK_DOWN: want[0] = c->moe.experts * dim[1], want[1] = dim[0]; break;
+    case JOIN_TURNED: want[0] = dim[1], want[1] = dim[0]; break;
+    case JOIN_TURNED_GATE:
+    case JOIN_TURNED_UP: want[0] = dim[1], want[1] = 2 * dim[0]; break;
+    case JOIN_TURNED_Q:
+    case JOIN_TURNED_K:
+    case JOIN_TURNED_V: want[0] = dim[1], want[1] = 3 * dim[0]; break;
     default: break;
   }
   return n_dims;
+}
+
+// One of so many equal matrices that lie side by side, turned over.
+static void turn(Piece *p, int64_t matrices, int64_t which) {
+  p->turned = true;
+  p->line = matrices * p->rows;
+  p->first = which * p->rows;
 }
 
 void join_piece(const ModelConfig *c, const OtherName *other, int n_dims, const int64_t *dim, Piece *p) {
@@ -131,6 +145,12 @@ void join_piece(const ModelConfig *c, const OtherName *other, int n_dims, const 
       p->line = p->rows;
       p->first = other->expert * p->cols * p->line;
       break;
+    case JOIN_TURNED: turn(p, 1, 0); break;
+    case JOIN_TURNED_GATE:
+    case JOIN_TURNED_UP: turn(p, 2, other->join - JOIN_TURNED_GATE); break;
+    case JOIN_TURNED_Q:
+    case JOIN_TURNED_K:
+    case JOIN_TURNED_V: turn(p, 3, other->join - JOIN_TURNED_Q); break;
     default: break;
   }
 }

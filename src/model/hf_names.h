@@ -1,5 +1,5 @@
-// What Megatron-LM and MindFormers call a parameter, and what they join in one tensor (names_megatron.inc,
-// names_mindformers.inc).
+// What Megatron-LM, MindFormers and TeleChat-52B call a parameter, and what they join in one tensor (names_megatron.inc,
+// names_mindformers.inc, names_telechat_52b.inc).
 #ifndef MODEL_HF_NAMES_H
 #define MODEL_HF_NAMES_H
 
@@ -16,7 +16,13 @@ typedef enum {
   JOIN_UP,
   JOIN_STACK_GATE,  // of all experts, each turned over
   JOIN_STACK_UP,
-  JOIN_STACK_DOWN
+  JOIN_STACK_DOWN,
+  JOIN_TURNED,       // [in, out]
+  JOIN_TURNED_GATE,  // the same, the first half of the columns; up: the second
+  JOIN_TURNED_UP,
+  JOIN_TURNED_Q,  // the first third of the columns; keys, values: the second, the third
+  JOIN_TURNED_K,
+  JOIN_TURNED_V
 } Join;
 
 enum { OTHER_NAME_BYTES = PARAM_NAME_BYTES + 64 };

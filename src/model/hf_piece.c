@@ -9,7 +9,7 @@ Piece piece_whole(const SafeTensors *file, const StTensor *tensor) {
   return (Piece){.file = file, .tensor = tensor, .rows = rows, .cols = cols, .run = rows, .stride = rows};
 }
 
-StType piece_type(const Piece *p) { return st_is_code(p->tensor->type) ? ST_F32 : p->tensor->type; }
+StType piece_type(const Piece *p) { return st_is_code(p->tensor->type) || p->factor > 0 ? ST_F32 : p->tensor->type; }
 
 // Elements [col, col + n) of the tensor's row as they are stored, to `out`.
 static Err read_stored(const Piece *p, int64_t row, int64_t col, int64_t n, void *out) {
@@ -71,7 +71,22 @@ static Err read_turned(Piece *p, int64_t first, int64_t n, uint8_t *out) {
   return ERR_OK;
 }
 
+static Err read_multiplied(const Piece *p, int64_t first, int64_t n, float *out) {
+  enum { AT_ONCE = 4096 };
+  Piece plain = *p;
+  double raw[AT_ONCE];
+  plain.factor = 0;
+  for (int64_t at = 0; at < n; at += AT_ONCE) {
+    int64_t count = n - at < AT_ONCE ? n - at : AT_ONCE;
+    TRY(piece_read(&plain, first + at, count, raw));
+    st_to_f32(piece_type(&plain), raw, count, out + at);
+    for (int64_t i = 0; i < count; i++) out[at + i] = (float)((double)out[at + i] * p->factor);
+  }
+  return ERR_OK;
+}
+
 Err piece_read(Piece *p, int64_t first, int64_t n, void *out) {
+  if (p->factor > 0) return read_multiplied(p, first, n, out);
   if (p->turned) return read_turned(p, first, n, out);
   uint8_t *to = out;
   bool code = st_is_code(p->tensor->type);

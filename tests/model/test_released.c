@@ -3,6 +3,7 @@
 
 #include "model/counts.h"
 #include "model/hf_config.h"
+#include "model/hf_telechat_52b.h"
 #include "test.h"
 
 typedef struct {
@@ -147,11 +148,35 @@ TEST(telechat_1_is_read_when_its_unsaid_number_is_added) {
   json_decref(hf);
 }
 
-TEST(telechat_52b_says_why_it_is_not_read) {
+TEST(telechat_52b_is_a_llama) {
   ModelConfig c;
+  double factor;
   json_t *hf = parse(
-      "{'activation_function':'silu','add_bias_linear':false,'model_type':'telechat','n_embd':8192,'n_head':64,"
-      "'n_inner':21824,'n_layer':64,'use_mup':true,'vocab_size':80896}");
-  ASSERT_ERR(hf_config_read(hf, "52B", &c), ERR_CONFIG, "TeleChat-52B");
+      "{'activation_function':'silu','add_bias_linear':false,'attn_pdrop':0.0,'enable_flash_attn':true,'input_mult':1.0,"
+      "'layer_norm_epsilon':1e-05,'model_type':'telechat','mup_scale_factor':32.0,'n_embd':8192,'n_head':64,'n_inner':21824,"
+      "'n_layer':64,'n_positions':4096,'output_mult':1.0,'relative_encoding':'rotary','rotary_theta':10000,"
+      "'rotary_use_xpos':false,'scale_attn_weights':true,'tie_word_embeddings':false,'use_RMSNorm':true,'use_mup':true,"
+      "'vocab_size':80896}");
+  ASSERT_OK(hf_config_read(hf, "52B", &c));
+  ASSERT_INT(c.model.family, FAMILY_LLAMA);
+  ASSERT(c.model.width == 8192 && c.model.ffn == 21824 && c.model.layers == 64 && c.attention.kv_heads == 64 && !c.model.tied);
+  ASSERT_OK(hf_logit_factor(hf, "52B", &factor));
+  ASSERT_NEAR(factor, 1.0 / 32, 0);
+  static const struct {
+    const char *key, *value, *message;
+  } bad[] = {{"activation_function", "\"gelu_new\"", "\"activation_function\" is \"gelu_new\"; of TeleChat-52B only \"silu\""},
+             {"rotary_use_xpos", "true", "scales queries and keys by position"},
+             {"add_bias_linear", "true", "no released model of this class has biases"},
+             {"use_RMSNorm", "null", "\"use_RMSNorm\" is null"},
+             {"mup_scale_factor", "0", "must be positive"},
+             {"n_layers", "3", "\"n_layers\" is not a known key of TeleChat-52B"}};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    json_t *changed = json_deep_copy(hf);
+    json_object_set_new(changed, bad[i].key, json_loads(bad[i].value, JSON_DECODE_ANY, NULL));
+    ASSERT_ERR(hf_config_read(changed, "52B", &c), ERR_CONFIG, bad[i].message);
+    json_decref(changed);
+  }
+  json_object_del(hf, "relative_encoding");
+  ASSERT_ERR(hf_config_read(hf, "52B", &c), ERR_CONFIG, "\"relative_encoding\" is missing");
   json_decref(hf);
 }

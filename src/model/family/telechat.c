@@ -1,6 +1,7 @@
 // TeleChat, TeleChat2, TeleChat2.5, T1: keys and values that alternate by head in one tensor, biases on the attention's output
 // and on down_proj, rotary positions by dynamic NTK. TeleChat2-39B-A12B: experts in every layer, softmax router; its keys
-// num_experts, num_experts_per_tok and norm_topk_prob are chosen here, since no config.json of it is public.
+// num_experts, num_experts_per_tok and norm_topk_prob are chosen here, since no config.json of it is public. TeleChat-52B, of
+// the same model_type, is a Llama (model/hf_telechat_52b.h).
 #include "model/family.h"
 
 static const HfKey keys[] = {
@@ -26,8 +27,6 @@ static const HfKey keys[] = {
     HF_ONLY("embed_layernorm", "false|null", "a norm after the embedding is not in any released TeleChat", NULL),
     HF_ONLY("logn", "false|null", "no published code says how the logarithm of the length scales attention", NULL),
     HF_ONLY("semi_causal", "false|null", "attention here is causal", NULL),
-    HF_ONLY("n_embd", "", "this is TeleChat-52B, whose files join and turn its projections and whose logits are divided by 32",
-            NULL),
     HF_NOTHING("attention_softmax_in_fp32", "true"),
     HF_NOTHING("auto_map",
                "{\"AutoConfig\": \"configuration_telechat.TelechatConfig\", \"AutoModelForCausalLM\": "
