@@ -52,6 +52,7 @@ typedef struct {
 } Combine;
 
 typedef struct {
+  Dev *dev;
   Mat dlogits, nll, lse, logits;
   const int32_t *label;
   const float *mask;

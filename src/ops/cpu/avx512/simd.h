@@ -53,30 +53,38 @@ static inline Vf vf_high_half(Vf pairs) {
 // Each lane's bf16 in its low half, rounded to nearest even as bf16_from_f32 does, NaN and subnormals too (the bf16 instruction
 // flushes those).
 static inline Vi vi_bf16(Vf x) {
-  __m512i u = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
-  __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
-  __m512i quiet = _mm512_or_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(0x40));
-  return _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
+  const __m512i u = _mm512_castps_si512(x), one = _mm512_set1_epi32(1);
+  __m512i r = _mm512_add_epi32(u, _mm512_set1_epi32(0x7fff));
+  r = _mm512_mask_add_epi32(r, _mm512_test_epi32_mask(u, _mm512_set1_epi32(0x10000)), r, one);
+  r = _mm512_mask_or_epi32(r, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), u, _mm512_set1_epi32(0x400000));
+  return _mm512_srli_epi32(r, 16);
 }
 static inline void vf_store_bf16_first(Bf16 *p, Vf x, int64_t n) {
   _mm256_mask_storeu_epi16(p, vmask_first(n), _mm512_cvtepi32_epi16(vi_bf16(x)));
 }
 
-// e^x within 1 ulp (tests/ops/simd_cases.inc); results under the smallest normal number are 0, which keeps subnormals out of
-// what follows. x = n ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 q(r), q of degree 4 fitted to the least greatest error,
-// 0.05 ulp.
+// e^x of `count` (a constant) vectors side by side, so that the steps of one fill the waits of another; within 1 ulp
+// (tests/ops/simd_cases.inc); results under the smallest normal number are 0, which keeps subnormals out of what follows. x = n
+// ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 q(r), q of degree 4 fitted to the least greatest error, 0.05 ulp.
+static inline __attribute__((always_inline)) void vf_exp_all(Vf *x, int count) {
+  Vf n[4], r[4], q[4];
+#define EACH _Pragma("GCC unroll 4") for (int i = 0; i < count; i++)
+  EACH r[i] = vf_min(vf_set(89.0f), x[i]);  // NaN stays
+  EACH n[i] = _mm512_roundscale_ps(vf_mul(r[i], vf_set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  EACH r[i] = vf_fma(n[i], vf_set(-0.693145752f), r[i]);
+  EACH r[i] = vf_fma(n[i], vf_set(-1.42860682e-6f), r[i]);
+  EACH q[i] = vf_fma(r[i], vf_set(0.0013814611f), vf_set(0.008368710035f));
+  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.04166838741f));
+  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.1666652069f));
+  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.4999999345f));
+  EACH q[i] = vf_fma(q[i], r[i], vf_set(1));
+  EACH q[i] = vf_fma(q[i], r[i], vf_set(1));
+  EACH x[i] = _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x[i], vf_set(-87.336544f), _CMP_NLT_UQ), q[i], n[i]);
+#undef EACH
+}
 static inline Vf vf_exp(Vf x) {
-  const Vf low = vf_set(-87.336544f), high = vf_set(89.0f);
-  Vmask tiny = vf_less(x, low);
-  Vf y = vf_min(high, vf_max(low, x));  // NaN stays
-  Vf n = _mm512_roundscale_ps(vf_mul(y, vf_set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  Vf r = vf_fma(n, vf_set(-1.42860682e-6f), vf_fma(n, vf_set(-0.693145752f), y));
-  Vf q = vf_fma(r, vf_set(0.0013814611f), vf_set(0.008368710035f));
-  q = vf_fma(q, r, vf_set(0.04166838741f));
-  q = vf_fma(q, r, vf_set(0.1666652069f));
-  q = vf_fma(q, r, vf_set(0.4999999345f));
-  Vf e = vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r));
-  return vf_where(tiny, vf_set(0), _mm512_scalef_ps(e, n));
+  vf_exp_all(&x, 1);
+  return x;
 }
 
 // 2^x within 1 ulp; 0 where it would be under the smallest normal number. x = n + r, |r| <= 1/2, exactly (r of an infinity is

@@ -10,7 +10,15 @@ static inline float vf_first(Vf x) { return _mm512_cvtss_f32(x); }
 static inline Vf vf_load_bf16(const Bf16 *p) {
   return _mm512_castsi512_ps(bf16_widen_bits(_mm256_loadu_si256((const __m256i *)p)));
 }
-static inline void vf_store_bf16(Bf16 *p, Vf x) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(vi_bf16(x))); }
+static inline void vf_store_bf16(Bf16 *p, Vf x) {
+#ifdef __AVX512BF16__
+  if (__builtin_expect(_mm512_fpclass_ps_mask(x, 0x20) == 0, 1)) {  // no subnormals: the instruction would flush those
+    _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(x));
+    return;
+  }
+#endif
+  _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(vi_bf16(x)));
+}
 // The first n (1..16) of p as floats.
 static inline Vf vf_load_ints_first(const int32_t *p, int64_t n) {
   return _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(vmask_first(n), p));

@@ -28,5 +28,5 @@ static void cross_entropy_part(void *arg, int thread, int n_threads) {
 
 void ref_cross_entropy(Dev *dev, Mat dlogits, Mat nll, Mat lse, Mat logits, const int32_t *label, const float *mask, int64_t N,
                        int64_t V, double scale, double z) {
-  ops_run(dev, cross_entropy_part, &(CrossEntropy){dlogits, nll, lse, logits, label, mask, N, V, scale, z}, N * V);
+  ops_run(dev, cross_entropy_part, &(CrossEntropy){dev, dlogits, nll, lse, logits, label, mask, N, V, scale, z}, N * V);
 }

@@ -1,0 +1,22 @@
+// The row operations over AVX-512's vectors, which round to bf16 by an instruction here: the same bits, sooner.
+#include <math.h>
+#include <string.h>
+
+#include "ops/cpu/args.h"
+#include "ops/cpu/avx512/simd_rows.h"
+#include "ops/cpu/level.h"
+
+#define LEVEL(name) avx512_bf16_##name
+#include "ops/cpu/rows/lanes.inc"
+
+// After what they are written in.
+#include "ops/cpu/rows/bias.inc"
+#include "ops/cpu/rows/elementwise.inc"
+#include "ops/cpu/rows/embedding.inc"
+#include "ops/cpu/rows/loss.inc"
+#include "ops/cpu/rows/moe.inc"
+#include "ops/cpu/rows/norm.inc"
+#include "ops/cpu/rows/optimizer.inc"
+#include "ops/cpu/rows/rope.inc"
+#include "ops/cpu/rows/router.inc"
+#include "ops/cpu/rows/swiglu.inc"
