@@ -128,8 +128,11 @@ typedef struct {
 
 static inline bool is_cut(const Run *r, uint32_t at) { return r->work->cut[at]; }
 
+// The text of a symbol lies far away: it is looked at only where no id stands for it.
 static inline void emit_symbol(const Bpe *b, SpmSink *sink, uint32_t symbol) {
-  spm_emit(sink, b->emit[symbol], b->text[symbol].data, b->text[symbol].size);
+  int32_t id = b->emit[symbol];
+  if (__builtin_expect(id >= 0, 1)) spm_emit_id(sink, id);
+  else spm_emit_unknown(sink, b->text[symbol].data, b->text[symbol].size);
 }
 
 static inline void emit_item(const Run *r, uint32_t i) {
