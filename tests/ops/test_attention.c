@@ -104,6 +104,7 @@ static void check_shape(Dev *d, Dev *ref, Shape s, Dtype type) {
   check_guards(got.dq, n, s.H * want.q_stride);
   check_guards(got.dk, m, s.K * want.k_stride);
   check_guards(got.dv, m, s.K * want.v_stride);
+  if (s.shared) check_guards(got.dk_shared, m, s.shared);
 }
 
 static void check_level(int isa, Dtype type) {
@@ -146,8 +147,7 @@ TEST(attention_decodes_with_the_bits_of_training) {
   EACH_LEVEL(isa) for (int i = 0; i < 4; i++) check_decode(isa, i & 1 ? DT_BF16 : DT_F32, i & 2);
 }
 
-static void check_threads(int isa, Dtype type) {
-  Shape s = {2, 270, 270, 4, 2, 32, 16, 40, true};
+static void check_threads(int isa, Dtype type, Shape s) {
   AttentionArgs one = arguments(s, type);
   int64_t n = s.B * s.Tq;
   for (int n_threads = 1; n_threads <= 7; n_threads += 2) {
@@ -175,9 +175,20 @@ static void check_threads(int isa, Dtype type) {
 }
 
 TEST(attention_same_bits_on_any_thread_count) {
+  Shape s = {2, 270, 270, 4, 2, 32, 16, 40, true};
   EACH_LEVEL(isa) {
-    check_threads(isa, DT_F32);
-    check_threads(isa, DT_BF16);
+    check_threads(isa, DT_F32, s);
+    check_threads(isa, DT_BF16, s);
+  }
+}
+
+// One sequence whose heads share keys goes through backward in one item, in one a head (heads behind one another), or in two
+// passes, by the number of threads.
+TEST(attention_same_bits_however_backward_is_cut) {
+  Shape s = {1, 1050, 1050, 6, 6, 16, 8, 8, false};
+  EACH_LEVEL(isa) {
+    check_threads(isa, DT_F32, s);
+    check_threads(isa, DT_BF16, s);
   }
 }
 

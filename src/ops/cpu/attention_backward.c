@@ -1,3 +1,5 @@
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/half.h"
@@ -22,6 +24,12 @@ typedef struct {
   int64_t keys, key_parts;       // of an item
   int64_t queries, query_parts;  // of an item
   int64_t heads, head_parts;     // key heads of an item
+  // Heads of one sequence after one another over several threads, where they share dk_shared's sums: each goes over the strips
+  // behind the one before it. strips_done: of each head; shared_sum: of all tiles. NULL: no such heads.
+  atomic_llong *strips_done;
+  float *shared_sum;
+  int64_t reserved;  // bytes of thread 0's working space that hold them
+  int64_t b;         // the sequence
 } Pass;
 
 typedef struct {
@@ -90,6 +98,11 @@ static void strip_take(const Pass *p, Arena *at, Space *s) {
 
 static int64_t blocks_of(const Pass *p, int64_t queries) { return div_up(queries, p->job.g->nr); }
 
+// Of dk_shared's sums of an item.
+static int64_t shared_bytes(const Pass *p) {
+  return div_up(p->keys, ATTENTION_KEYS) * columns_floats(&p->job, p->job.a->Dk_shared) * 4;
+}
+
 static Space space_take(const Pass *p, Arena *at) {
   const AttentionJob *job = &p->job;
   const AttentionArgs *a = job->a;
@@ -117,7 +130,7 @@ static Space space_take(const Pass *p, Arena *at) {
     s.dout = columns_take(job, at, a->Dv);
     s.q_own = columns_take(job, at, a->Dk_own);
     s.q_shared = columns_take(job, at, a->Dk_shared);
-    s.shared_sum = attention_take(at, div_up(p->keys, ATTENTION_KEYS) * columns_floats(job, a->Dk_shared) * 4);
+    s.shared_sum = p->strips_done ? p->shared_sum : attention_take(at, shared_bytes(p));
   }
   return s;
 }
@@ -325,19 +338,38 @@ static void strip_run(const Pass *p, Space *s, const Item *item, int64_t g, int6
   }
 }
 
+// Waits until the head before has left the strip.
+static void strip_wait(const Pass *p, int64_t g, int64_t strip) {
+  enum { SPINS = 1 << 12 };
+  if (!p->strips_done || g == 0) return;
+  for (int64_t spin = 0; atomic_load_explicit(&p->strips_done[g - 1], memory_order_acquire) <= strip; spin++)
+    if (spin > SPINS) sched_yield();
+}
+
+static void shared_write(const Pass *p, const Space *s, const Item *item) {
+  const AttentionArgs *a = p->job.a;
+  const int64_t floats = columns_floats(&p->job, a->Dk_shared);
+  for (int64_t t0 = item->t0; t0 < item->t1; t0 += ATTENTION_KEYS)
+    columns_write(&p->job, s->shared_sum + (t0 - item->t0) / ATTENTION_KEYS * floats, a->Dk_shared,
+                  mat_at(a->dk_shared, item->b * a->Tk + t0, 0), min64(ATTENTION_KEYS, item->t1 - t0));
+}
+
 static void item_run(const Pass *p, Space *s, const Item *item) {
   const AttentionJob *job = &p->job;
   const AttentionArgs *a = job->a;
-  const int64_t shared = columns_floats(job, a->Dk_shared), step = p->strip * ATTENTION_KEYS;
-  if (p->dkv && shared) memset(s->shared_sum, 0, (size_t)(div_up(item->t1 - item->t0, ATTENTION_KEYS) * shared) * 4);
+  const bool shared = p->dkv && a->Dk_shared, alone = !p->strips_done;
+  const int64_t step = p->strip * ATTENTION_KEYS;
+  if (shared && (alone || item->g0 == 0)) memset(s->shared_sum, 0, (size_t)shared_bytes(p));
   for (int64_t g = item->g0; g < item->g1; g++) {
     if (p->dq) memset(s->dq, 0, (size_t)(job->group * blocks_of(p, p->queries) * job->Dk * job->g->nr) * 4);
-    for (int64_t t0 = item->t0; t0 < item->t1; t0 += step) strip_run(p, s, item, g, t0, min64(t0 + step, item->t1));
+    for (int64_t t0 = item->t0, strip = 0; t0 < item->t1; t0 += step, strip++) {
+      strip_wait(p, g, strip);
+      strip_run(p, s, item, g, t0, min64(t0 + step, item->t1));
+      if (!alone) atomic_store_explicit(&p->strips_done[g], strip + 1, memory_order_release);
+    }
     if (p->dq) dq_write(p, s, item, g);
   }
-  for (int64_t t0 = item->t0; p->dkv && shared && t0 < item->t1; t0 += ATTENTION_KEYS)
-    columns_write(job, s->shared_sum + (t0 - item->t0) / ATTENTION_KEYS * shared, a->Dk_shared,
-                  mat_at(a->dk_shared, item->b * a->Tk + t0, 0), min64(ATTENTION_KEYS, item->t1 - t0));
+  if (shared && (alone || item->g1 == a->K)) shared_write(p, s, item);
 }
 
 // Passes
@@ -354,7 +386,18 @@ static void pass_thread(void *arg, int thread, int n_threads) {
   }
 }
 
-// Keys (0: all) and queries of an item. dk_shared is a sum over the heads: a pass that makes it takes all of them.
+// One sequence; thread t has heads t, t + n, ...
+static void heads_thread(void *arg, int thread, int n_threads) {
+  const Pass *p = arg;
+  Arena at = attention_space(&p->job, thread);
+  Space s = space_take(p, &at);
+  for (int64_t i = thread; i < p->head_parts; i += n_threads) {
+    const Item item = item_of(p, p->b * p->head_parts + i);
+    item_run(p, &s, &item);
+  }
+}
+
+// Keys and queries of an item. dk_shared is a sum over the heads: an item takes all of them.
 static Pass pass_of(const AttentionJob *job, bool dq, bool dkv, int64_t keys, int64_t queries) {
   const AttentionArgs *a = job->a;
   Pass p = {.job = *job,
@@ -378,7 +421,7 @@ static void strip_fit(Pass *p) {
   strip_take(p, &tile, &s);
   const int64_t tiles = div_up(p->keys, ATTENTION_KEYS);
   p->strip = max64(1, min64(min64(tiles, STRIP_MAX), STRIP_BYTES / (int64_t)tile.peak));
-  while (p->strip > 1 && space_bytes(p) > ATTENTION_SCRATCH_BYTES) p->strip--;
+  while (p->strip > 1 && (int64_t)space_bytes(p) > ATTENTION_SCRATCH_BYTES - p->reserved) p->strip--;
 }
 
 static void pass_run(Pass *p) {
@@ -392,11 +435,40 @@ static bool once_is_better(const Pass *once) {
   return space_bytes(once) <= ATTENTION_SCRATCH_BYTES && 4 * div_up(items, threads) * threads <= 5 * items;
 }
 
+// The same of heads after one another, which need some strips to lie between them.
+static bool heads_are_better(Pass *p) {
+  const AttentionArgs *a = p->job.a;
+  if (!a->Dk_shared || a->K < 2 * pool_threads(p->job.dev->pool) || a->Tk < 8 * ATTENTION_KEYS) return false;
+  Arena end = {.name = "attention's sums over the heads", .base = dev_scratch(p->job.dev, 0, ATTENTION_SCRATCH_BYTES)};
+  p->heads = 1;
+  p->head_parts = a->K;
+  p->reserved = shared_bytes(p) + a->K * (int64_t)sizeof *p->strips_done + 4 * ARENA_ALIGN;
+  if (p->reserved > ATTENTION_SCRATCH_BYTES) return false;
+  end.base += ATTENTION_SCRATCH_BYTES - p->reserved / ARENA_ALIGN * ARENA_ALIGN;
+  end.size = (size_t)p->reserved;
+  p->shared_sum = arena_take(&end, (size_t)shared_bytes(p));
+  p->strips_done = arena_take(&end, (size_t)a->K * sizeof *p->strips_done);
+  return (int64_t)space_bytes(p) <= ATTENTION_SCRATCH_BYTES - p->reserved;
+}
+
+static void heads_run(Pass *p) {
+  strip_fit(p);
+  for (p->b = 0; p->b < p->job.a->B; p->b++) {
+    for (int64_t g = 0; g < p->head_parts; g++) atomic_init(&p->strips_done[g], 0);
+    pool_run(p->job.dev->pool, heads_thread, p);
+  }
+}
+
 void attention_backward_cpu(Dev *dev, const AttentionArgs *a) {
   const AttentionJob job = attention_job(dev, a, attention_in_bf16(a) && a->dout.type == DT_BF16 && a->out.type == DT_BF16);
   Pass once = pass_of(&job, true, true, a->Tk, a->Tq);
   if (once_is_better(&once)) {
     pass_run(&once);
+    return;
+  }
+  Pass heads = pass_of(&job, true, true, a->Tk, a->Tq);
+  if (heads_are_better(&heads)) {
+    heads_run(&heads);
     return;
   }
   Pass queries = pass_of(&job, true, false, a->Tk, QUERIES_PART), keys = pass_of(&job, false, true, ATTENTION_KEYS, a->Tq);
