@@ -248,6 +248,7 @@ void moe_experts_backward_weight(const Moe *m, const Run *run, int64_t N, MoeSav
                             .offset = s->offset,
                             .c = mat_of(m->down.g, m->F, DT_F32),
                             .c_stride = D * m->F,
+                            .zero = run->zero_grads,
                             .a = s->dy,
                             .a_row = s->row_token,
                             .b = s->act};
@@ -260,6 +261,7 @@ void moe_experts_backward_weight(const Moe *m, const Run *run, int64_t N, MoeSav
                           .offset = s->offset,
                           .c = mat_of(m->gate_up.g, D, DT_F32),
                           .c_stride = 2 * m->F * D,
+                          .zero = run->zero_grads,
                           .a = s->gate_up,
                           .b = s->x,
                           .b_row = s->row_token};

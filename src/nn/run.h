@@ -26,10 +26,11 @@ extern const char *const recompute_names[RECOMPUTES + 1];  // "none", "rows", "a
 
 typedef struct {
   Dev *dev;
-  Dtype type;     // of GEMM operands and kept activations: DT_F32, or DT_BF16 with fp32 residual, norms, softmax and router
-  Arena *kept;    // from a forward until its backward: taken by forward, in order, given back by the caller
-  Arena *temp;    // within one move of one node
-  bool training;  // keep what backward needs; loss nodes make their gradients
+  Dtype type;       // of GEMM operands and kept activations: DT_F32, or DT_BF16 with fp32 residual, norms, softmax and router
+  Arena *kept;      // from a forward until its backward: taken by forward, in order, given back by the caller
+  Arena *temp;      // within one move of one node
+  bool training;    // keep what backward needs; loss nodes make their gradients
+  bool zero_grads;  // gradients are 0 as yet: the first micro-batch since they were cleared
   Recompute recompute;
   bool again;      // within a backward: makes what it needs once more; counts, shows and adds nothing, and what no backward
                    // reads is left out

@@ -107,6 +107,7 @@ typedef struct {
   const int32_t *offset;  // [groups + 1]
   Mat c;                  // C_0, f32; C_g begins g * c_stride elements further
   int64_t c_stride;
+  bool zero;                     // C is 0 as yet, and need not be read: the same bits for half the bytes
   Mat a, b;                      // [rows,M], [rows,N]
   const int32_t *a_row, *b_row;  // [rows] or NULL: gathered rows
 } GroupedWeightArgs;

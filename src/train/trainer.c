@@ -113,7 +113,10 @@ static MicroBatch micro_batch_of(const Trainer *t, int64_t index) {
 static Err turn(void *context, Move move, int64_t chunk, int64_t micro_batch) {
   Trainer *t = context;
   Arena *kept = &t->arena[MEMORY_KEPT], *temp = &t->arena[MEMORY_TEMP];
+  const bool real = !dev_measuring(&t->dev);
+  const int64_t each = real ? t->now->B / t->micro_batch / t->option.leaves : 1;
   Run run = run_of(t, true);
+  run.zero_grads = micro_batch % each == 0;
   MicroBatch mb = micro_batch_of(t, micro_batch);
   double begin = clock_s();
   if (move == MOVE_FORWARD) {
@@ -126,8 +129,7 @@ static Err turn(void *context, Move move, int64_t chunk, int64_t micro_batch) {
   if (chunk == 0 && move != MOVE_BACKWARD_INPUT) {
     arena_rewind(kept, t->kept_mark);
     arena_rewind(temp, t->temp_mark);
-    int64_t each = t->now->B / t->micro_batch / t->option.leaves;
-    if (!dev_measuring(&t->dev) && (micro_batch + 1) % each == 0) fold_leaf(t, micro_batch / each);
+    if (real && (micro_batch + 1) % each == 0) fold_leaf(t, micro_batch / each);
   }
   t->phase_s[PHASE_BACKWARD] += clock_s() - begin;
   return ERR_OK;

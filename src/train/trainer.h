@@ -100,7 +100,8 @@ size_t memory_process_bytes(void);
 
 // Makes the schedule of a step with this many micro-batches, if it is not the one at hand. The only allocation between steps.
 Err trainer_plan(Trainer *t, int64_t micro_batches);
-// Gradients of the mean loss over the batch; *losses and the global norm. batch->B is a multiple of micro_batch.
+// Gradients of the mean loss over the batch; *losses and the global norm. batch->B is a multiple of micro_batch. Gradients are
+// 0 before, as trainer_update and trainer_skip leave them.
 Err trainer_gradients(Trainer *t, const Batch *batch, int64_t micro_batch, Losses *losses, double *norm);
 // Clips, updates, moves the routers' biases by the load of this step; or throws the gradients away. Loads stay until the next
 // step.

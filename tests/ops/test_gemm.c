@@ -336,3 +336,33 @@ TEST(gemm_grouped_same_bits_on_any_thread_count) {
     }
   }
 }
+
+// Gradients over what is 0 have the same bits whether that is read or only said; in fp32, and -0 becomes 0 as a sum does.
+TEST(gemm_weight_gradients_over_zero) {
+  enum { PRODUCTS = 3 };
+  static const int32_t offset[PRODUCTS + 1] = {0, 21, 21, 300};
+  const int64_t M = 45, N = 1060;
+  EACH_LEVEL(isa) for (int type = DT_F32; type <= DT_BF16; type++) {
+    Dev d = level_open(isa, 2);
+    Mat read = matrix(PRODUCTS * M, N, DT_F32), said = matrix(PRODUCTS * M, N, DT_F32);
+    for (int64_t i = 0; i < PRODUCTS * M; i++)
+      for (int64_t j = 0; j < N; j++) matrix_set(read, i, j, 0), matrix_set(said, i, j, 0);
+    Mat a = random_matrix(300, M, (Dtype)type), b = random_matrix(300, N, (Dtype)type);
+    for (int64_t r = 0; r < 300; r++) matrix_set(a, r, 1, -0.0);
+    GroupedWeightArgs g = {.groups = PRODUCTS,
+                           .M = M,
+                           .N = N,
+                           .rows_max = 300,
+                           .offset = offset,
+                           .c = read,
+                           .c_stride = M * read.ld,
+                           .a = a,
+                           .b = b};
+    d.op->gemm_grouped_weight(&d, &g);
+    g.c = said, g.c_stride = M * said.ld, g.zero = true;
+    d.op->gemm_grouped_weight(&d, &g);
+    for (int64_t i = 0; i < PRODUCTS * M; i++) same_row(said, i, read, i, N, "gradients over zero");
+    check_guards(said, PRODUCTS * M, N);
+    dev_close(&d);
+  }
+}

@@ -190,8 +190,14 @@ static void carve_grouped_weight(BenchJob *j, Arena *a, const Dev *dev, const Be
   j->read_bytes = bytes_of(rows, s->D + s->expert_F, j->type) + bytes_of(s->E * s->expert_F, s->D, DT_F32);
   j->write_bytes = bytes_of(s->E * s->expert_F, s->D, DT_F32);
 }
+static void carve_grouped_first(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  carve_grouped_weight(j, a, dev, s);
+  j->weight.zero = true;
+}
 static void run_grouped_weight(Dev *dev, BenchJob *j) { dev->op->gemm_grouped_weight(dev, &j->weight); }
-const BenchCase bench_op_gemm_grouped_weight[] = {{"up, gathered", carve_grouped_weight, run_grouped_weight}, {0}};
+const BenchCase bench_op_gemm_grouped_weight[] = {{"up, gathered", carve_grouped_weight, run_grouped_weight},
+                                                  {"up, gathered, first", carve_grouped_first, run_grouped_weight},
+                                                  {0}};
 
 // Multi-head latent attention as training has it: all keys own but the rotary ones.
 static void carve_attention(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {

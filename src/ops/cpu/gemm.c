@@ -1,6 +1,7 @@
 #include "ops/cpu/gemm.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 #include "ops/cpu/gemm_product.h"
 #include "ops/cpu/kernels.h"
@@ -110,7 +111,7 @@ static void ask_ahead(const Product *p, const Block *b, const GemmKernel *k, con
   if (m >= b->m1) return;
   for (const char *at = (const char *)sums, *end = at + k->mr * k->nr * 4; sums && at < end; at += LINE)
     __builtin_prefetch(at, 1);
-  if (!b->last) return;
+  if (!b->last || p->zero) return;
   const Mat c = mat_at(p->c, m, n);
   const int64_t element = (int64_t)dtype_bytes(c.type), rows = min64(k->mr, b->m1 - m),
                 bytes = min64(k->nr, b->n1 - n) * element;
@@ -128,7 +129,7 @@ static void tile_run(const Job *job, const Product *p, const Space *s, const Blo
   ask_ahead(p, b, k, b->first ? NULL : partial + k->mr * k->nr, m + k->mr, n);
   if (!b->last) {
     k->tile(b->n_k, a, panel, rows, cols, init, partial, k->nr);
-  } else if (p->c.type == DT_F32 && cols == k->nr && !p->bias && !p->add.data) {
+  } else if (p->c.type == DT_F32 && cols == k->nr && !p->bias && !p->add.data && !p->zero) {
     k->tile(b->n_k, a, panel, rows, cols, init, (float *)p->c.data + m * p->c.ld + n, p->c.ld);
   } else {
     k->tile(b->n_k, a, panel, rows, cols, init, s->tile, k->nr);
@@ -138,7 +139,8 @@ static void tile_run(const Job *job, const Product *p, const Space *s, const Blo
                           .cols = cols,
                           .c = mat_at(p->c, m, n),
                           .add = mat_at(p->add, m, n),
-                          .bias = p->bias ? p->bias + n : NULL});
+                          .bias = p->bias ? p->bias + n : NULL,
+                          .zero = p->zero});
   }
 }
 
@@ -146,14 +148,14 @@ static void tile_run(const Job *job, const Product *p, const Space *s, const Blo
 // row by row, which memory likes better; C's lines are asked for in that order, too, while the tiles are computed.
 static void strip_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, int64_t n1,
                       const char *a, const char *panel) {
-  enum { LINE = 64, LD = GEMM_COLS + GEMM_PANEL_PAD / 4 };
+  enum { LINE = 64, LD = GEMM_STRIP + GEMM_PANEL_PAD / 4 };
   const GemmKernel *k = job->kernel;
   const Mat c = mat_at(p->c, m, n);
   const int64_t rows = min64(k->mr, b->m1 - m), cols = n1 - n, row_bytes = c.ld * (int64_t)dtype_bytes(c.type);
   const int64_t row_lines = div_up(cols * (int64_t)dtype_bytes(c.type), LINE), panels = div_up(cols, k->nr);
   for (int64_t j = 0, line = 0; j < panels; j++) {
     for (; line < rows * row_lines * (j + 1) / panels; line++)
-      __builtin_prefetch((const char *)c.data + line / row_lines * row_bytes + line % row_lines * LINE, 0, 2);
+      if (!p->zero) __builtin_prefetch((const char *)c.data + line / row_lines * row_bytes + line % row_lines * LINE, 0, 2);
     k->tile(b->n_k, a, panel + (size_t)j * b->b_panel_bytes, (int)rows, (int)min64(k->nr, cols - j * k->nr), NULL,
             s->partial + j * k->nr, LD);
   }
@@ -163,7 +165,8 @@ static void strip_run(const Job *job, const Product *p, const Space *s, const Bl
                         .cols = cols,
                         .c = c,
                         .add = mat_at(p->add, m, n),
-                        .bias = p->bias ? p->bias + n : NULL});
+                        .bias = p->bias ? p->bias + n : NULL,
+                        .zero = p->zero});
 }
 
 // The tiles of rows [m, m + rows), packed in s->a, and columns [n, n1), whose panels begin `bytes` apart.
@@ -173,7 +176,9 @@ static void tiles_run(const Job *job, const Product *p, const Space *s, const Bl
   const bool strips = b->first && b->last && b->n_k <= GEMM_SHORT && bytes == b->b_panel_bytes;
   if (strips) {
     for (int64_t i = 0; i < rows; i += k->mr)
-      strip_run(job, p, s, b, m + i, n, n1, s->a + (size_t)(i / k->mr) * b->a_panel_bytes, panel);
+      for (int64_t j = n; j < n1; j += GEMM_STRIP)
+        strip_run(job, p, s, b, m + i, j, min64(j + GEMM_STRIP, n1), s->a + (size_t)(i / k->mr) * b->a_panel_bytes,
+                  panel + (size_t)((j - n) / k->nr) * b->b_panel_bytes);
     return;
   }
   for (; n < n1; n += k->nr, panel += bytes)
@@ -299,6 +304,7 @@ static void job_thread(void *arg, int thread, int n_threads) {
       at += cost * c.panels;
     }
   }
+  atomic_thread_fence(memory_order_seq_cst);  // stores past the caches are in no order of their own
 }
 
 static void job_run(Job *job) { pool_run(job->d->pool, job_thread, job); }
@@ -377,7 +383,15 @@ static void product_weight(const void *args, int64_t group, Product *p) {
   const GroupedWeightArgs *g = args;
   int64_t row = g->offset[group], rows = g->offset[group + 1] - row;
   Mat c = mat_at(g->c, 0, group * g->c_stride);
-  *p = (Product){.M = rows ? g->M : 0, .N = g->N, .K = rows, .c = c, .a = g->a, .b = g->b, .add = c, .a_t = true};
+  *p = (Product){.M = rows ? g->M : 0,
+                 .N = g->N,
+                 .K = rows,
+                 .c = c,
+                 .a = g->a,
+                 .b = g->b,
+                 .add = g->zero ? mat_none() : c,
+                 .a_t = true,
+                 .zero = g->zero};
   if (g->a_row) p->a_row = g->a_row + row;
   else p->a = mat_at(g->a, row, 0);
   if (g->b_row) p->b_row = g->b_row + row;

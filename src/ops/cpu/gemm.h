@@ -37,6 +37,7 @@ typedef struct {
   int64_t ld, rows, cols;
   Mat c, add;         // at the tile's corner; add none or [rows,cols]
   const float *bias;  // at the tile's first column, or NULL
+  bool zero;          // c is fp32 and 0 as yet: c = tile + 0, past the caches; no add, no bias
 } GemmStore;
 
 typedef struct {
@@ -70,6 +71,7 @@ enum {
   GEMM_ROWS = 1024,         // rows, columns of a block of C whose partial sums are kept
   GEMM_COLS = 1024,
   GEMM_SHORT = 128,        // a K this short leaves C the most of the work
+  GEMM_STRIP = 256,        // columns of C of such tiles kept aside, in the first-level cache
   GEMM_DIRECT_ROWS = 192,  // rows of A for which B is not packed, at most: stored [N,K]
   GEMM_DIRECT_WIDE = 80,   // stored [K,N]
   GEMM_KC_MAX = 512,       // of any kernel, in fp32 elements

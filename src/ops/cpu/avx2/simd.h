@@ -16,6 +16,7 @@ typedef __m256i Vmask;  // all bits of a lane, or none
 
 static inline Vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vf_store(float *p, Vf x) { _mm256_storeu_ps(p, x); }
+static inline void vf_store_past(float *p, Vf x) { _mm256_stream_ps(p, x); }  // caches; p aligned; a fence before others read
 static inline Vf vf_set(float x) { return _mm256_set1_ps(x); }
 static inline Vf vf_add(Vf a, Vf b) { return _mm256_add_ps(a, b); }
 static inline Vf vf_sub(Vf a, Vf b) { return _mm256_sub_ps(a, b); }

@@ -16,6 +16,7 @@ typedef __mmask16 Vmask;
 
 static inline Vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vf_store(float *p, Vf x) { _mm512_storeu_ps(p, x); }
+static inline void vf_store_past(float *p, Vf x) { _mm512_stream_ps(p, x); }  // caches; p aligned; a fence before others read
 static inline Vf vf_set(float x) { return _mm512_set1_ps(x); }
 static inline Vf vf_add(Vf a, Vf b) { return _mm512_add_ps(a, b); }
 static inline Vf vf_sub(Vf a, Vf b) { return _mm512_sub_ps(a, b); }
