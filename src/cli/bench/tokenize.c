@@ -77,10 +77,16 @@ static int by_size(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+// Each run begins with fresh work: what a thread remembers of a text must not speed up the same text's next run.
 static Err measure(Run *r, Pool *pool, Result *result) {
   double rate[RUNS];
   for (int i = 0; i < RUNS; i++) {
     Result now = {0};
+    for (int k = 0; k < pool_threads(pool); k++) {
+      tokenizer_work_close(r->work[k]);
+      r->work[k] = NULL;
+      TRY(tokenizer_work_open(&r->work[k], r->tokenizer));
+    }
     double start_s = clock_s();
     pool_run(pool, encode_part, r);
     rate[i] = (double)r->size / 1e6 / (clock_s() - start_s);
@@ -107,7 +113,6 @@ static Err run_threads(const Tokenizer *t, const char *text, size_t size, int th
   r.ids = calloc((size_t)*used, sizeof *r.ids);
   r.part = calloc((size_t)*used, sizeof *r.part);
   CHECK_OUT(r.work && r.ids && r.part, ERR_MEMORY, "no memory for %d threads", *used);
-  for (int i = 0; i < *used; i++) TRY_OUT(tokenizer_work_open(&r.work[i], t));
   TRY_OUT(measure(&r, pool, result));
 out:
   for (int i = 0; r.work && i < *used; i++) tokenizer_work_close(r.work[i]);
