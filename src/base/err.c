@@ -7,11 +7,17 @@ static _Thread_local ErrInfo last;
 static const char *const kind_names[ERR_KINDS] = {"ok",     "argument", "configuration", "io",   "format",
                                                   "memory", "shape",    "numeric",       "state"};
 
+void text_plain(char *text) {
+  for (; *text; text++)
+    if (((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') || *text == 0x7f) *text = '?';
+}
+
 Err err_set(Err kind, const char *function, const char *file, int line, const char *format, ...) {
   char text[ERR_TEXT_BYTES];  // built apart: the arguments may point into last.text
   va_list args;
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
+  text_plain(text);
   va_end(args);
   memcpy(last.text, text, sizeof text);
   last.kind = kind;

@@ -50,6 +50,9 @@ Err err_set(Err kind, const char *function, const char *file, int line, const ch
 // Adds a frame to the trace of this thread's error and returns `kind`.
 Err err_frame(Err kind, const char *function, const char *file, int line);
 
+// What comes from a file goes to a terminal: control characters become '?'.
+void text_plain(char *text);
+
 const char *err_text(void);           // the message of this thread's last error, "" if none
 const char *err_kind_name(Err kind);  // "io", "format", ...
 void err_print(FILE *to, int trace);  // "error: message", and where it passed if `trace`

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Opens anything but a folder for reading.
-static Err open_read(const char *path, int *fd, struct stat *st) {
-  *fd = open(path, O_RDONLY | O_CLOEXEC);
+// Opens anything but a folder for reading. flags: O_NONBLOCK does not wait for somebody to write to a named pipe.
+static Err open_read(const char *path, int flags, int *fd, struct stat *st) {
+  *fd = open(path, O_RDONLY | O_CLOEXEC | flags);
   CHECK(*fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
   if (fstat(*fd, st) == 0 && !S_ISDIR(st->st_mode)) return ERR_OK;
   int cause = S_ISDIR(st->st_mode) ? EISDIR : errno;
@@ -27,7 +27,7 @@ Err file_map_begin(FileMap *f, const char *path, size_t limit_bytes, int *fd, si
   *f = (FileMap){.data = nothing};
   *fd = -1;
   struct stat st;
-  TRY(open_read(path, fd, &st));
+  TRY(open_read(path, O_NONBLOCK, fd, &st));
   Err err = ERR_OK;
   char *copy = strdup(path);
   CHECK_OUT(copy, ERR_MEMORY, "%s: no memory", path);
@@ -66,7 +66,7 @@ Err file_read(const char *path, size_t limit_bytes, char **text, size_t *size) {
   *text = NULL;
   int fd = -1;
   struct stat st;
-  TRY(open_read(path, &fd, &st));
+  TRY(open_read(path, 0, &fd, &st));
   Err err = ERR_OK;
   size_t used = 0, room = 0;
   char *buffer = NULL;
@@ -113,6 +113,11 @@ Err file_read_at(int fd, const char *path, size_t offset, size_t size, void *out
 }
 
 bool file_exists(const char *path) { return access(path, F_OK) == 0; }
+
+bool file_is_plain(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
 
 bool file_is_folder(const char *path) {
   struct stat st;

@@ -33,6 +33,7 @@ Err file_read_at(int fd, const char *path, size_t offset, size_t size, void *out
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+bool file_is_plain(const char *path);  // no folder, pipe or device
 // Whether something of that name lies in the folder.
 bool folder_holds(const char *folder, const char *name);
 

@@ -358,7 +358,7 @@ static Err read_header(Gguf *g, Cursor *c) {
 
 bool gguf_is(const char *path) {
   char magic[4];
-  FILE *f = file_is_folder(path) ? NULL : fopen(path, "rb");
+  FILE *f = file_is_plain(path) ? fopen(path, "rb") : NULL;
   bool is = f && fread(magic, 1, sizeof magic, f) == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0;
   if (f) fclose(f);
   return is;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+
 static LogLevel chosen = LOG_INFO;  // set before threads start
 static LogLevel from_environment;
 static bool overridden;
@@ -29,6 +31,7 @@ static void say(LogLevel level, const char *mark, const char *format, va_list ar
   int n = snprintf(line, sizeof line, "%s", mark);
   int m = vsnprintf(line + n, sizeof line - (size_t)n - 1, format, args);
   if (m < 0) return;
+  text_plain(line);
   size_t size = strlen(line);
   line[size++] = '\n';
   fwrite(line, 1, size, stderr);

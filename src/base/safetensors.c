@@ -234,7 +234,7 @@ static Err open_header(SafeTensors *s, const char *path, char **text) {
   size_t header_size = 0;
   s->map.path = strdup(path);
   CHECK(s->map.path, ERR_MEMORY, "no memory to read %s", path);
-  s->fd = open(path, O_RDONLY | O_CLOEXEC);
+  s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe is refused, not waited for
   CHECK(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
   CHECK(fstat(s->fd, &st) == 0, ERR_IO, "%s: %s", path, strerror(errno));
   CHECK(!S_ISDIR(st.st_mode), ERR_IO, "%s is a folder; a file is wanted", path);

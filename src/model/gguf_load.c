@@ -20,6 +20,9 @@ typedef struct {
   bool *used;                               // of each tensor of the file
   float *head;                              // GGUF_HEADS: the rows of one head's key part
   int64_t head_of, head_tensor, head_room;  // which one, of which tensor; elements
+  uint8_t *rows;                            // GGUF_TURNED: those of one head, as in the file; and the same of them, bytes
+  int64_t rows_of, rows_tensor;
+  size_t rows_room;
 } Source;
 
 // ---- finding tensors
@@ -118,12 +121,32 @@ static Err read_run(const Gguf *g, const GgufTensor *t, int64_t first, int64_t n
   return ERR_OK;
 }
 
-static Err read_turned(const Source *own, const WeightTensor *w, const Part *p, int64_t first, int64_t n, uint8_t *out) {
+// A head is read at once, and kept, since the next rows are of the same.
+static Err load_rows(Source *own, const WeightTensor *w, const Part *p, int64_t tensor, int64_t head, int64_t n) {
+  size_t bytes = (size_t)n * st_type_bytes(w->type);
+  if (own->rows_tensor == tensor && own->rows_of == head) return ERR_OK;
+  if (own->rows_room < bytes) {
+    uint8_t *grown = realloc(own->rows, bytes);
+    CHECK(grown, ERR_MEMORY, "%s: no memory for a head of %s", own->file.map.path, p->tensor->name);
+    own->rows = grown;
+    own->rows_room = bytes;
+  }
+  own->rows_tensor = -1;
+  TRY(read_run(&own->file, p->tensor, head * n, n, own->rows));
+  own->rows_tensor = tensor;
+  own->rows_of = head;
+  return ERR_OK;
+}
+
+static Err read_turned(Source *own, const WeightTensor *w, const Part *p, int64_t tensor, int64_t first, int64_t n,
+                       uint8_t *out) {
   int64_t cols = w->n_dims == 2 ? w->dim[1] : 1, per_head = w->dim[0] / p->heads;
+  size_t size = st_type_bytes(w->type);
   while (n > 0) {
     int64_t row = first / cols, col = first % cols, count = cols - col < n ? cols - col : n;
-    TRY(read_run(&own->file, p->tensor, gguf_turned_row(row, per_head) * cols + col, count, out));
-    out += (size_t)count * st_type_bytes(w->type);
+    TRY(load_rows(own, w, p, tensor, row / per_head, per_head * cols));
+    memcpy(out, own->rows + (size_t)(gguf_turned_row(row % per_head, per_head) * cols + col) * size, (size_t)count * size);
+    out += (size_t)count * size;
     first += count;
     n -= count;
   }
@@ -176,7 +199,7 @@ static Err read_part(WeightSource *s, int64_t i, int64_t first, int64_t n, void 
   Source *own = s->own;
   const Part *p = &own->part[i];
   if (p->how == GGUF_HEADS) return read_heads(own, p, i, first, n, out);
-  if (p->how == GGUF_TURNED) return read_turned(own, &s->tensor[i], p, first, n, out);
+  if (p->how == GGUF_TURNED) return read_turned(own, &s->tensor[i], p, i, first, n, out);
   return read_run(&own->file, p->tensor, p->first + first, n, out);
 }
 
@@ -202,6 +225,7 @@ static void close_source(WeightSource *s) {
   free(own->part);
   free(own->used);
   free(own->head);
+  free(own->rows);
   free(own);
 }
 
@@ -217,7 +241,7 @@ Err gguf_source_open(WeightSource **out, const char *path) {
     free(own);
     return err;
   }
-  own->head_of = own->head_tensor = -1;
+  own->head_of = own->head_tensor = own->rows_of = own->rows_tensor = -1;
   TRY_OUT(gguf_config_read(&own->file, &c));
   arch = gguf_arch_of(c.model.family);
   TRY_OUT(weights_want_room(&c, (double)own->file.size, path));

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
+#include "base/number.h"
 #include "model/family.h"
 #include "model/hf_config.h"
 #include "model/hf_files.h"
@@ -339,14 +341,37 @@ static Err read_logit_factor(const char *folder, double *factor) {
   return err;
 }
 
-static Err open_as(WeightSource **out, const char *folder, const ModelConfig *config, const int64_t block[2]) {
+static bool has_prediction(const HfFolder *h, const ModelConfig *c) {
+  for (int64_t i = 0; i < h->n_files; i++)
+    for (int64_t k = 0; k < h->file[i].count; k++) {
+      const char *name = h->file[i].tensor[k].name;
+      int64_t layer;
+      if (number_take(&name, "model.layers.", &layer) && layer >= c->model.layers) return true;
+      if (strncmp(name, "mtp.", 4) == 0 || strstr(name, ".eh_proj.") || strstr(name, ".enorm.")) return true;
+    }
+  return false;
+}
+
+// transformers saves no prediction layer, and a config.json that promises one all the same.
+static void forget_prediction(const HfFolder *h, const char *folder, ModelConfig *c) {
+  if (c->mtp.layers == 0 || has_prediction(h, c)) return;
+  c->mtp.layers = 0;
+  log_warn(
+      "%s: config.json has a layer of multi-token prediction (num_nextn_predict_layers), the files have none of its tensors; "
+      "read without it",
+      folder);
+}
+
+// known: the configuration is the caller's; else it is the folder's own, and may promise a prediction layer that is not there.
+static Err open_as(WeightSource **out, const char *folder, ModelConfig config, bool known, const int64_t block[2]) {
   HfSource *h = calloc(1, sizeof *h);
   CHECK(h, ERR_MEMORY, "%s: no memory", folder);
   memcpy(h->scale_block, block, sizeof h->scale_block);
   Err err = read_logit_factor(folder, &h->logit_factor);
   if (!err) err = hf_open(&h->folder, folder);
-  if (!err) err = weights_want_room(config, folder_bytes(&h->folder), folder);
-  if (!err) err = weights_new(out, "Hugging Face folder", folder, config);
+  if (!err && !known) forget_prediction(&h->folder, folder, &config);
+  if (!err) err = weights_want_room(&config, folder_bytes(&h->folder), folder);
+  if (!err) err = weights_new(out, "Hugging Face folder", folder, &config);
   if (err) {
     hf_close(&h->folder);
     free(h);
@@ -362,7 +387,7 @@ static Err open_as(WeightSource **out, const char *folder, const ModelConfig *co
 static const int64_t usual_block[2] = {128, 128};
 
 Err hf_source_open_as(WeightSource **out, const char *folder, const ModelConfig *config) {
-  return open_as(out, folder, config, usual_block);
+  return open_as(out, folder, *config, true, usual_block);
 }
 
 // Codes of 8 bits with a scale a block are read; what else a quantization_config speaks of stays in `hf`, to be refused.
@@ -392,7 +417,7 @@ Err hf_source_open(WeightSource **out, const char *folder) {
   Err err = read_quantization(hf, path, block);
   if (!err) err = hf_config_read(hf, path, &config);
   json_decref(hf);
-  return err ? err : open_as(out, folder, &config, block);
+  return err ? err : open_as(out, folder, config, false, block);
 }
 
 Err hf_load(const char *folder, const ModelConfig *config, const ParamList *list, bool allow_nan) {

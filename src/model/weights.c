@@ -109,7 +109,12 @@ Err weights_fault(json_t *list, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  CHECK(json_array_append_new(list, json_string(text)) == 0, ERR_MEMORY, "no memory for a list of faults");
+  text_plain(text);
+  json_t *entry = json_string(text);
+  for (char *p = text; !entry && *p; p++)
+    if ((unsigned char)*p >= 0x80) *p = '?';  // a name that is not UTF-8
+  if (!entry) entry = json_string(text);
+  CHECK(json_array_append_new(list, entry) == 0, ERR_MEMORY, "no memory for a list of faults");
   return ERR_OK;
 }
 

@@ -97,3 +97,10 @@ TEST(errors_print_for_people) {
   for (Err k = ERR_OK; k < ERR_KINDS; k++) ASSERT(err_kind_name(k)[0]);
   ASSERT_TEXT(err_kind_name(ERR_KINDS), "unknown");
 }
+
+// Names from files are in messages, and messages go to terminals.
+TEST(control_characters_do_not_reach_the_terminal) {
+  ASSERT_INT(err_set(ERR_FORMAT, __func__, __FILE__, __LINE__, "name \"%s\"\n\tnext", "a\x1b[31m\x7f\r\xe4\xbd\xa0"),
+             ERR_FORMAT);
+  ASSERT_TEXT(err_text(), "name \"a?[31m??\xe4\xbd\xa0\"\n\tnext");
+}

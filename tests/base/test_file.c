@@ -124,6 +124,14 @@ TEST(reading_says_what_is_wrong) {
   regain_root(was_root);
 }
 
+TEST(a_named_pipe_is_refused_and_not_waited_for) {
+  FileMap f;
+  char path[PATH_BYTES];
+  snprintf(path, sizeof path, "%.2000s/pipe", test_folder());
+  ASSERT(mkfifo(path, 0600) == 0 && !file_is_plain(path));
+  ASSERT_ERR(file_map(&f, path), ERR_IO, "is a pipe or device");
+}
+
 TEST(an_empty_file_maps) {
   FileMap f;
   ASSERT_OK(file_replace(in_folder("empty"), "", 0));

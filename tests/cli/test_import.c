@@ -285,6 +285,27 @@ TEST(a_dry_run_says_what_goes_where) {
   expect("import m --out x --dry-rum", 2, "unknown argument \"--dry-rum\"; did you mean --dry-run?");
 }
 
+// As transformers saves DeepSeek-V3: no tensor of the prediction layer, and a config.json that has one.
+TEST(a_prediction_layer_that_is_not_there_is_left_out) {
+  OwnedModel with, m;
+  WeightSource *s;
+  open_model(&with);
+  ModelConfig c = with.model.config;
+  c.mtp.layers = 0;
+  ASSERT_OK(owned_open(&m, &c, DT_F32, 64, false));
+  model_reset(&m.model, 7);
+  ASSERT_OK(weights_of_params(&s, &m.model.config, &m.model.params));
+  ASSERT_OK(hf_save(in_folder("m"), s, &(HfSave){.type = ST_F32}));
+  weights_close(s);
+  owned_close(&m);
+  owned_close(&with);
+  change_config(in_folder("m"), "num_nextn_predict_layers", json_integer(1));
+  expect("import m --out in", 0, "none of its tensors; read without it");
+  ASSERT_OK(checkpoint_source_open(&s, in_folder("in")));
+  ASSERT_INT(s->config.mtp.layers, 0);
+  weights_close(s);
+}
+
 // A tokenizer of two words more than bytes, for a vocabulary of 50.
 TEST(a_tokenizer_larger_than_the_embedding_is_refused) {
   static const char big[] =

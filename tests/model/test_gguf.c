@@ -182,6 +182,7 @@ static Err write_changed(const Bad *bad) {
 TEST(what_does_not_fit_is_named) {
   static const Bad bad[] = {
       {.tensor = "blk.1.attn_q.weight", .message = "1 tensors missing: blk.1.attn_q.weight"},
+      {.extra_tensor = "blk.\xff\x1b.what", .message = "left over that the configuration has no place for: blk.??.what"},
       {.extra_tensor = "blk.9.what.weight", .message = "left over that the configuration has no place for: blk.9.what.weight"},
       {.key = "llama.feed_forward_length", .message = "\"llama.feed_forward_length\" is missing"},
       {.extra_key = "llama.attention.sliding_window", .message = "\"llama.attention.sliding_window\" is not known"},
