@@ -70,6 +70,9 @@ static Err state_pack(const TrainRun *r, json_t **out) {
   for (int i = 0; i < r->plan.n_sources; i++)
     CHECK(json_array_append_new(cursors, json_integer((json_int_t)r->feed.cursor[i])) == 0, ERR_MEMORY,
           "no memory for the state of the run");
+  const Dev *d = &r->trainer.dev;
+  CHECK(json_object_set_new(j, "arithmetic", json_pack("[s, s]", isa_names[d->isa], isa_names[d->bf16])) == 0, ERR_MEMORY,
+        "no memory for the state of the run");
   return ERR_OK;
 }
 
@@ -85,6 +88,17 @@ static Err cursors_unpack(TrainRun *r, const json_t *state, const char *where) {
   return ERR_OK;
 }
 
+// The same run on other instructions goes on as well, but not to the same bits. Older checkpoints do not say.
+static void compare_arithmetic(const Dev *d, const json_t *state, const char *where) {
+  const char *isa = NULL, *bf16 = NULL;
+  if (json_unpack((json_t *)(uintptr_t)state, "{s:[s, s]}", "arithmetic", &isa, &bf16) != 0) return;
+  if (strcmp(isa, isa_names[d->isa]) == 0 && strcmp(bf16, isa_names[d->bf16]) == 0) return;
+  log_warn(
+      "%s: computed by %s (bf16 products by %s), goes on by %s (%s): numbers will differ in their last bits; "
+      "PLEIAD_ISA=%s where the machine has it",
+      where, isa, bf16, isa_names[d->isa], isa_names[d->bf16], bf16);
+}
+
 static Err state_unpack(TrainRun *r, const json_t *j, const char *where) {
   RunState *s = &r->state;
   TRY(json_int(j, "step", where, &s->step));
@@ -97,6 +111,7 @@ static Err state_unpack(TrainRun *r, const json_t *j, const char *where) {
   TRY(json_int(j, "best_step", where, &s->best_step));
   TRY(checkpoint_get_real(j, "best_loss", where, &s->best_loss));
   int64_t window = r->config->guard.window, had = (int64_t)json_object_size(json_object_get(j, "guard_norms"));
+  compare_arithmetic(&r->trainer.dev, j, where);
   bool same = had == (s->guard.count < window ? s->guard.count : window);
   if (!same) s->guard.count = 0;  // another window than the checkpoint's: it fills anew
   else TRY(get_reals(j, "guard_norms", where, s->guard.norm, had));

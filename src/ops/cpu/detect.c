@@ -1,6 +1,7 @@
 #include "ops/cpu/detect.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ops/cpu/kernels.h"
@@ -100,8 +101,15 @@ void cpu_name(char *text, size_t size) {
   text[n] = '\0';
 }
 
+void cpu_key(char text[CPU_KEY_BYTES]) {
+  char name[64];
+  cpu_name(name, sizeof name);
+  snprintf(text, CPU_KEY_BYTES, "%s [%x]", name, cpuid(1, 0).a);
+}
+
 #else
 
+void cpu_key(char text[CPU_KEY_BYTES]) { cpu_name(text, CPU_KEY_BYTES); }
 Isa cpu_isa(void) { return ISA_REF; }
 const char *cpu_amx_fault(void) { return NULL; }
 void cpu_name(char *text, size_t size) {

@@ -14,5 +14,8 @@ Isa cpu_isa(void);
 const char *cpu_amx_fault(void);
 // The processor's name, as it gives it.
 void cpu_name(char *text, size_t size);
+// The name and the signature (family, model, stepping): what tells models apart that a virtual machine gives one name.
+enum { CPU_KEY_BYTES = 96 };
+void cpu_key(char text[CPU_KEY_BYTES]);
 
 #endif

@@ -15,7 +15,7 @@ FlopLoop peak_fma_avx2, peak_fma_avx512, peak_dot_avx512_bf16, peak_dot_amx;
 ReadLoop peak_read_avx2, peak_read_avx512;
 
 // Whether 512-bit bf16 dot products outrun fp32: twice as fast on the AMD models that were measured, half as fast on Intel's.
-// Where there are none, false. Measured once a process, in a millisecond.
+// Where there are none, false. Measured once, in some milliseconds, and remembered (ops/cpu/remember.h).
 bool peak_dot_is_fast(void);
 
 #endif
