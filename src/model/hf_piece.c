@@ -71,22 +71,7 @@ static Err read_turned(Piece *p, int64_t first, int64_t n, uint8_t *out) {
   return ERR_OK;
 }
 
-static Err read_multiplied(const Piece *p, int64_t first, int64_t n, float *out) {
-  enum { AT_ONCE = 4096 };
-  Piece plain = *p;
-  double raw[AT_ONCE];
-  plain.factor = 0;
-  for (int64_t at = 0; at < n; at += AT_ONCE) {
-    int64_t count = n - at < AT_ONCE ? n - at : AT_ONCE;
-    TRY(piece_read(&plain, first + at, count, raw));
-    st_to_f32(piece_type(&plain), raw, count, out + at);
-    for (int64_t i = 0; i < count; i++) out[at + i] = (float)((double)out[at + i] * p->factor);
-  }
-  return ERR_OK;
-}
-
-Err piece_read(Piece *p, int64_t first, int64_t n, void *out) {
-  if (p->factor > 0) return read_multiplied(p, first, n, out);
+static Err read_plain(Piece *p, int64_t first, int64_t n, void *out) {
   if (p->turned) return read_turned(p, first, n, out);
   uint8_t *to = out;
   bool code = st_is_code(p->tensor->type);
@@ -102,4 +87,21 @@ Err piece_read(Piece *p, int64_t first, int64_t n, void *out) {
     n -= count;
   }
   return ERR_OK;
+}
+
+static Err read_multiplied(Piece *p, int64_t first, int64_t n, float *out) {
+  enum { AT_ONCE = 4096 };
+  double raw[AT_ONCE];
+  StType type = st_is_code(p->tensor->type) ? ST_F32 : p->tensor->type;
+  for (int64_t at = 0; at < n; at += AT_ONCE) {
+    int64_t count = n - at < AT_ONCE ? n - at : AT_ONCE;
+    TRY(read_plain(p, first + at, count, raw));
+    st_to_f32(type, raw, count, out + at);
+    for (int64_t i = 0; i < count; i++) out[at + i] = (float)((double)out[at + i] * p->factor);
+  }
+  return ERR_OK;
+}
+
+Err piece_read(Piece *p, int64_t first, int64_t n, void *out) {
+  return p->factor > 0 ? read_multiplied(p, first, n, out) : read_plain(p, first, n, out);
 }
