@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "cli/bench/parts.h"
 #include "cli/program.h"
 #include "test.h"
 
@@ -71,4 +72,23 @@ TEST(benches_refuse_what_they_cannot_do) {
   program_expect("bench layer", 2, "needs a shape");
   program_expect("bench layer /nowhere.json", 1, "/nowhere.json");
   program_expect("bench train /nowhere.json --recompute some", 2, "none, rows, attention, block or all");
+}
+
+// What a layer does not have is left out: a dense one has no router.
+SLOW_TEST(bench_ops_reads_a_configuration) {
+  char args[2 * PATH_BYTES];
+  snprintf(args, sizeof args, "bench ops '%.3000s/bench/shapes/36b-layer.json' --op router --threads 1 --json", test_root());
+  program_expect(args, 0, "\"results\":[]");
+}
+
+// Every shape of the project can be read.
+TEST(the_shapes_are_read) {
+  static const char *const models[] = {"105b-layer", "36b-layer", "39b-layer", "active-1b", "gpt2-124m"};
+  char path[PATH_BYTES];
+  ModelConfig config;
+  int64_t B, T;
+  for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+    snprintf(path, sizeof path, "%.3000s/bench/shapes/%s.json", test_root(), models[i]);
+    ASSERT_OK(bench_read_batch(path, &config, &B, &T));
+  }
 }

@@ -16,16 +16,15 @@
 static const char help_text[] =
     "pleiad bench ops [SHAPE.json] [--op PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N] [--json]\n"
     "\n"
-    "Times every operation at a layer's sizes (bench/shapes/nano.json; 105b.json, 105b-experts.json), in fp32 and bf16, at "
-    "each instruction set "
-    "of this\n"
-    "machine above the reference: the median of several calls, GFLOP/s or GB/s, and the share of the peak measured in the same "
-    "run. Products are\n"
-    "measured against multiply-adds in registers, the rest against the memory: reading, or copying where a quarter or more of "
-    "its bytes are\n"
-    "written. Before each of those calls 128 MiB are read or copied: that is what the call is set against, and the caches are "
-    "cold. What is\n"
-    "written to the caches last may still make more than 100 %.\n";
+    "Times every operation at a layer's sizes, in fp32 and bf16, at each instruction set of this machine above the\n"
+    "reference: the median of several calls, GFLOP/s or GB/s, and the share of the peak measured in the same run. SHAPE.json\n"
+    "holds the sizes (bench/shapes/nano.json, 105b.json, 105b-experts.json), or a whole model's configuration as `bench "
+    "train`\n"
+    "reads it (105b-layer.json, 36b-layer.json, 39b-layer.json; the last need up to 8 GiB).\n"
+    "Products are measured against multiply-adds in registers, the rest against the memory: reading, or copying where a\n"
+    "quarter or more of its bytes are written. Before each of those calls 128 MiB are read or copied: that is what the call "
+    "is\n"
+    "set against, and the caches are cold. What is written to the caches last may still make more than 100 %.\n";
 
 static const char *const known[] = {"--op", "--dtype", "--isa", "--threads", "--json", NULL};
 
@@ -37,7 +36,7 @@ static const struct {
 #include "ops/ops.inc"
 #undef OP
 };
-enum { N_OPS = sizeof ops / sizeof ops[0], RUNS_MAX = 64, RUNS_MIN = 3 };
+enum { N_OPS = sizeof ops / sizeof ops[0], RUNS_MAX = 64, RUNS_MIN = 3, PARAMETERS = 1 << 26 };
 static const double CASE_BUDGET_S = 0.1, PEAK_BUDGET_S = 1;
 
 typedef struct {
@@ -47,19 +46,63 @@ typedef struct {
   BenchSizes sizes;
 } Request;
 
+// Of a whole model's configuration: one of its layers, with all experts.
+static BenchSizes sizes_of(const ModelConfig *c, int64_t B, int64_t T) {
+  bool latent = config_is_mla(c), experts = c->moe.experts > 0;
+  return (BenchSizes){.B = B,
+                      .T = T,
+                      .D = c->model.width,
+                      .F = c->model.ffn,
+                      .expert_F = experts ? c->moe.ffn : 0,
+                      .E = c->moe.experts,
+                      .router_E = c->moe.experts,
+                      .k = experts ? c->moe.top_k : 0,
+                      .H = c->attention.heads,
+                      .K = latent ? 0 : c->attention.kv_heads,
+                      .q_rank = latent ? c->mla.q_rank : 0,
+                      .kv_rank = latent ? c->mla.kv_rank : 0,
+                      .nope = latent ? c->mla.nope : 0,
+                      .rope = latent ? c->mla.rope : config_head_dim(c),
+                      .v = latent ? c->mla.v : config_head_dim(c),
+                      .V = c->model.vocab,
+                      .parameters = PARAMETERS};
+}
+
+static Err read_sizes(const json_t *root, Request *o) {
+  BenchSizes *s = &o->sizes;
+#define SIZE(name)                                                                                                         \
+  TRY(json_int(root, #name, o->shape, &s->name));                                                                          \
+  CHECK(s->name >= 0 && s->name <= (int64_t)1 << 31, ERR_FORMAT, "%s: \"%s\" is %lld; from 0 to 2^31 is wanted", o->shape, \
+        #name, (long long)s->name);
+  BENCH_SIZES(SIZE)
+#undef SIZE
+  CHECK(s->B && s->T && s->D && s->F && s->H && s->rope && s->v && s->V && s->parameters, ERR_FORMAT,
+        "%s: B, T, D, F, H, rope, v, V and parameters must not be 0", o->shape);
+  return ERR_OK;
+}
+
 static Err read_shape(Request *o) {
   json_t *root = NULL;
   TRY(json_read(&root, o->shape, true));
-  Err err = ERR_OK;
-#define SIZE(name)                                                               \
-  TRY_OUT(json_int(root, #name, o->shape, &o->sizes.name));                      \
-  CHECK_OUT(o->sizes.name >= 1 && o->sizes.name <= (int64_t)1 << 31, ERR_FORMAT, \
-            "%s: \"%s\" is %lld; from 1 to 2^31 is wanted", o->shape, #name, (long long)o->sizes.name);
-  BENCH_SIZES(SIZE)
-#undef SIZE
-out:
+  bool model = json_object_get(root, "hf") != NULL;
+  Err err = model ? ERR_OK : read_sizes(root, o);
   json_decref(root);
-  return err;
+  if (err || !model) return err;
+  ModelConfig config;
+  int64_t B, T;
+  TRY(bench_read_batch(o->shape, &config, &B, &T));
+  o->sizes = sizes_of(&config, B, T);
+  return ERR_OK;
+}
+
+static bool layer_has(const BenchSizes *s, BenchNeed need) {
+  switch (need) {
+    case NEEDS_NOTHING: return true;
+    case NEEDS_EXPERTS: return s->E > 0;
+    case NEEDS_LATENT: return s->q_rank > 0 && s->kv_rank > 0;
+    case NEEDS_HEADS: return s->K > 0;
+  }
+  return false;
 }
 
 static Err take_options(Request *o, int argc, char **argv) {
@@ -163,6 +206,7 @@ static Err run_level(const Bench *b) {
     bool shown = b->dev->isa > ISA_AVX2 && strcmp(from, isa_names[b->dev->isa]) != 0 && !b->o->isa;
     if (shown || !strstr(ops[i].name, b->o->part)) continue;
     for (const BenchCase *c = ops[i].cases; c->what; c++) {
+      if (!layer_has(&b->o->sizes, c->need)) continue;
       if (b->o->fp32) TRY(run_case(b, ops[i].name, from, c, DT_F32));
       if (b->o->bf16) TRY(run_case(b, ops[i].name, from, c, DT_BF16));
     }

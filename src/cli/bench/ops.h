@@ -4,9 +4,10 @@
 
 #include "ops/ops.h"
 
-// A layer's sizes, from bench/shapes/*.json; letters as everywhere, E: experts held here, router_E: of the model.
+// A layer's sizes, from bench/shapes/*.json; letters as everywhere, E: experts held here, router_E: of the model. Without
+// experts E, k and the like are 0; without latent attention the ranks are, else K is.
 #define BENCH_SIZES(X) \
-  X(B) X(T) X(D) X(F) X(expert_F) X(E) X(router_E) X(k) X(H) X(q_rank) X(kv_rank) X(nope) X(rope) X(v) X(V) X(parameters)
+  X(B) X(T) X(D) X(F) X(expert_F) X(E) X(router_E) X(k) X(H) X(K) X(q_rank) X(kv_rank) X(nope) X(rope) X(v) X(V) X(parameters)
 typedef struct {
 #define SIZE(name) int64_t name;
   BENCH_SIZES(SIZE)
@@ -32,11 +33,15 @@ typedef struct {
   double flops, read_bytes, write_bytes;
 } BenchJob;
 
+// What a layer must have for a case to be its own.
+typedef enum { NEEDS_NOTHING, NEEDS_EXPERTS, NEEDS_LATENT, NEEDS_HEADS } BenchNeed;
+
 typedef struct {
   const char *what;  // NULL ends the list
   // Takes the tensors (from a measuring arena first), fills the indices, sets the cost.
   void (*carve)(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s);
   void (*run)(Dev *dev, BenchJob *j);
+  BenchNeed need;
 } BenchCase;
 
 // One list of cases an operation of ops.inc: one that is missing does not link.

@@ -36,6 +36,7 @@ LINEAR(q_a, s->D, s->q_rank)
 LINEAR(q_b, s->q_rank, s->H *(s->nope + s->rope))
 LINEAR(kv_a, s->D, s->kv_rank + s->rope)
 LINEAR(kv_b, s->kv_rank, s->H *(s->nope + s->v))
+LINEAR(qkv, s->D, (s->H + 2 * s->K) * s->v)
 LINEAR(o, s->H * s->v, s->D)
 LINEAR(up, s->D, s->F)
 LINEAR(down, s->F, s->D)
@@ -94,23 +95,24 @@ FORM(flat_nt, 4096, 512, 512, false, true)
 FORM(flat_tn, 4096, 512, 512, true, false)
 #undef FORM
 
-const BenchCase bench_op_gemm[] = {{"q_a", carve_q_a, run_linear},
-                                   {"q_b", carve_q_b, run_linear},
-                                   {"kv_a", carve_kv_a, run_linear},
-                                   {"kv_b", carve_kv_b, run_linear},
-                                   {"o", carve_o, run_linear},
-                                   {"up", carve_up, run_linear},
-                                   {"down", carve_down, run_linear},
-                                   {"head", carve_head, run_linear},
-                                   {"up, one token", carve_decode, run_linear},
-                                   {"up, its input's gradient", carve_input, run_gemm},
-                                   {"up, its weight's gradient", carve_weight, run_gemm},
-                                   {"2048x2048x2048, NN", carve_cube_nn, run_gemm},
-                                   {"2048x2048x2048, NT", carve_cube_nt, run_gemm},
-                                   {"2048x2048x2048, TN", carve_cube_tn, run_gemm},
-                                   {"4096x512x512, NN", carve_flat_nn, run_gemm},
-                                   {"4096x512x512, NT", carve_flat_nt, run_gemm},
-                                   {"4096x512x512, TN", carve_flat_tn, run_gemm},
+const BenchCase bench_op_gemm[] = {{"q_a", carve_q_a, run_linear, NEEDS_LATENT},
+                                   {"q_b", carve_q_b, run_linear, NEEDS_LATENT},
+                                   {"kv_a", carve_kv_a, run_linear, NEEDS_LATENT},
+                                   {"kv_b", carve_kv_b, run_linear, NEEDS_LATENT},
+                                   {"qkv", carve_qkv, run_linear, NEEDS_HEADS},
+                                   {"o", carve_o, run_linear, NEEDS_NOTHING},
+                                   {"up", carve_up, run_linear, NEEDS_NOTHING},
+                                   {"down", carve_down, run_linear, NEEDS_NOTHING},
+                                   {"head", carve_head, run_linear, NEEDS_NOTHING},
+                                   {"up, one token", carve_decode, run_linear, NEEDS_NOTHING},
+                                   {"up, its input's gradient", carve_input, run_gemm, NEEDS_NOTHING},
+                                   {"up, its weight's gradient", carve_weight, run_gemm, NEEDS_NOTHING},
+                                   {"2048x2048x2048, NN", carve_cube_nn, run_gemm, NEEDS_NOTHING},
+                                   {"2048x2048x2048, NT", carve_cube_nt, run_gemm, NEEDS_NOTHING},
+                                   {"2048x2048x2048, TN", carve_cube_tn, run_gemm, NEEDS_NOTHING},
+                                   {"4096x512x512, NN", carve_flat_nn, run_gemm, NEEDS_NOTHING},
+                                   {"4096x512x512, NT", carve_flat_nt, run_gemm, NEEDS_NOTHING},
+                                   {"4096x512x512, TN", carve_flat_tn, run_gemm, NEEDS_NOTHING},
                                    {0}};
 
 static void carve_pack(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
@@ -119,7 +121,7 @@ static void carve_pack(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *
   j->read_bytes = j->write_bytes = bytes_of(s->F, s->D, j->type);
 }
 static void run_pack(Dev *dev, BenchJob *j) { dev->op->gemm_pack(dev, j->packed, j->gemm.b, true, j->gemm.N, j->gemm.K); }
-const BenchCase bench_op_gemm_pack[] = {{"up", carve_pack, run_pack}, {0}};
+const BenchCase bench_op_gemm_pack[] = {{"up", carve_pack, run_pack, NEEDS_NOTHING}, {0}};
 
 // Even groups of tokens: every row of A is a token's, gathered.
 static void carve_offsets(BenchJob *j, Arena *a, const BenchSizes *s) {
@@ -168,8 +170,9 @@ static void carve_grouped_input(BenchJob *j, Arena *a, const Dev *dev, const Ben
   j->flops = 2.0 * (double)rows * (double)s->expert_F * (double)s->D;
 }
 static void run_grouped(Dev *dev, BenchJob *j) { dev->op->gemm_grouped(dev, &j->grouped); }
-const BenchCase bench_op_gemm_grouped[] = {
-    {"up, gathered", carve_grouped, run_grouped}, {"up, its input's gradient", carve_grouped_input, run_grouped}, {0}};
+const BenchCase bench_op_gemm_grouped[] = {{"up, gathered", carve_grouped, run_grouped, NEEDS_EXPERTS},
+                                           {"up, its input's gradient", carve_grouped_input, run_grouped, NEEDS_EXPERTS},
+                                           {0}};
 
 static void carve_grouped_weight(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
@@ -195,9 +198,10 @@ static void carve_grouped_first(BenchJob *j, Arena *a, const Dev *dev, const Ben
   j->weight.zero = true;
 }
 static void run_grouped_weight(Dev *dev, BenchJob *j) { dev->op->gemm_grouped_weight(dev, &j->weight); }
-const BenchCase bench_op_gemm_grouped_weight[] = {{"up, gathered", carve_grouped_weight, run_grouped_weight},
-                                                  {"up, gathered, first", carve_grouped_first, run_grouped_weight},
-                                                  {0}};
+const BenchCase bench_op_gemm_grouped_weight[] = {
+    {"up, gathered", carve_grouped_weight, run_grouped_weight, NEEDS_EXPERTS},
+    {"up, gathered, first", carve_grouped_first, run_grouped_weight, NEEDS_NOTHING},
+    {0}};
 
 // Multi-head latent attention as training has it: all keys own but the rotary ones.
 static void carve_attention(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
@@ -231,49 +235,58 @@ static void carve_attention(BenchJob *j, Arena *a, const Dev *dev, const BenchSi
              (double)(Dk + s->v);  // half of the square, twice an operation
 }
 // One long sequence of plain heads, as other libraries are measured.
-static void carve_heads(BenchJob *j, Arena *a, int64_t T, int64_t H, int64_t Dh) {
+static void carve_heads(BenchJob *j, Arena *a, int64_t B, int64_t T, int64_t H, int64_t K, int64_t Dh) {
   Mat m[8];
-  for (int i = 0; i < 8; i++) m[i] = mat_take(a, T, H * Dh, j->type);
-  j->attention = (AttentionArgs){.B = 1,
+  for (int i = 0; i < 8; i++) m[i] = mat_take(a, B * T, (i < 4 ? H : K) * Dh, j->type);
+  j->attention = (AttentionArgs){.B = B,
                                  .Tq = T,
                                  .Tk = T,
                                  .H = H,
-                                 .K = H,
+                                 .K = K,
                                  .Dk_own = Dh,
                                  .Dv = Dh,
                                  .scale = 0.05,
                                  .q = m[0],
-                                 .k = m[1],
-                                 .v = m[2],
+                                 .k = m[4],
+                                 .v = m[5],
                                  .q_stride = Dh,
                                  .k_stride = Dh,
                                  .v_stride = Dh,
-                                 .out = m[3],
-                                 .lse = mat_take(a, T, H, DT_F32),
-                                 .dout = m[4],
-                                 .dq = m[5],
+                                 .out = m[1],
+                                 .lse = mat_take(a, B * T, H, DT_F32),
+                                 .dout = m[2],
+                                 .dq = m[3],
                                  .dk = m[6],
                                  .dv = m[7]};
-  j->flops = 2.0 * (double)H * (double)T * (double)(T + 1) * (double)Dh;
+  j->flops = 2.0 * (double)(B * H) * (double)T * (double)(T + 1) * (double)Dh;
+}
+static void carve_heads_grouped(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  carve_heads(j, a, s->B, s->T, s->H, s->K, s->v);
 }
 static void carve_heads_64(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev, (void)s;
-  carve_heads(j, a, 4096, 8, 64);
+  carve_heads(j, a, 1, 4096, 8, 8, 64);
 }
 static void carve_heads_128(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev, (void)s;
-  carve_heads(j, a, 4096, 8, 128);
+  carve_heads(j, a, 1, 4096, 8, 8, 128);
 }
 static void run_attention(Dev *dev, BenchJob *j) { dev->op->attention_forward(dev, &j->attention); }
-const BenchCase bench_op_attention_forward[] = {{"causal, latent heads", carve_attention, run_attention},
-                                                {"4096 tokens, 8 heads of 64", carve_heads_64, run_attention},
-                                                {"4096 tokens, 8 heads of 128", carve_heads_128, run_attention},
+const BenchCase bench_op_attention_forward[] = {{"causal, latent heads", carve_attention, run_attention, NEEDS_LATENT},
+                                                {"causal, grouped heads", carve_heads_grouped, run_attention, NEEDS_HEADS},
+                                                {"4096 tokens, 8 heads of 64", carve_heads_64, run_attention, NEEDS_NOTHING},
+                                                {"4096 tokens, 8 heads of 128", carve_heads_128, run_attention, NEEDS_NOTHING},
                                                 {0}};
 
 static void carve_attention_backward(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_attention(j, a, dev, s);
   double Dk = (double)(s->nope + s->rope), v = (double)s->v;
   j->flops *= (3 * Dk + 2 * v) / (Dk + v);  // scores again, dp, dv, dq, dk
+}
+static void carve_heads_backward_grouped(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  carve_heads_grouped(j, a, dev, s);
+  j->flops *= 2.5;
 }
 static void carve_heads_backward_64(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_heads_64(j, a, dev, s);
@@ -285,7 +298,8 @@ static void carve_heads_backward_128(BenchJob *j, Arena *a, const Dev *dev, cons
 }
 static void run_attention_backward(Dev *dev, BenchJob *j) { dev->op->attention_backward(dev, &j->attention); }
 const BenchCase bench_op_attention_backward[] = {
-    {"causal, latent heads", carve_attention_backward, run_attention_backward},
-    {"4096 tokens, 8 heads of 64", carve_heads_backward_64, run_attention_backward},
-    {"4096 tokens, 8 heads of 128", carve_heads_backward_128, run_attention_backward},
+    {"causal, latent heads", carve_attention_backward, run_attention_backward, NEEDS_LATENT},
+    {"causal, grouped heads", carve_heads_backward_grouped, run_attention_backward, NEEDS_HEADS},
+    {"4096 tokens, 8 heads of 64", carve_heads_backward_64, run_attention_backward, NEEDS_NOTHING},
+    {"4096 tokens, 8 heads of 128", carve_heads_backward_128, run_attention_backward, NEEDS_NOTHING},
     {0}};

@@ -41,8 +41,9 @@ static void carve_master(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes
   take(j, a, 1, 1, j->D, DT_F32);
   cost(j, 0, (double)j->D, (double)j->D, 0);
 }
-const BenchCase bench_op_cast[] = {
-    {"tokens to fp32", carve_cast, run_cast}, {"parameters from fp32", carve_master, run_cast}, {0}};
+const BenchCase bench_op_cast[] = {{"tokens to fp32", carve_cast, run_cast, NEEDS_NOTHING},
+                                   {"parameters from fp32", carve_master, run_cast, NEEDS_NOTHING},
+                                   {0}};
 
 static void carve_add(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
@@ -52,12 +53,12 @@ static void carve_add(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s
   cost(j, n, 0, n, n);
 }
 static void run_add(Dev *dev, BenchJob *j) { dev->op->add(dev, j->m[0], j->m[0], j->m[1], j->N, j->D); }
-const BenchCase bench_op_add[] = {{"to the residual", carve_add, run_add}, {0}};
+const BenchCase bench_op_add[] = {{"to the residual", carve_add, run_add, NEEDS_NOTHING}, {0}};
 
 static void run_scale_add(Dev *dev, BenchJob *j) {
   dev->op->scale_add(dev, j->m[0], j->m[0], j->m[1], j->N, j->D, 0.95, 0.05, 0);
 }
-const BenchCase bench_op_scale_add[] = {{"momentum", carve_add, run_scale_add}, {0}};
+const BenchCase bench_op_scale_add[] = {{"momentum", carve_add, run_scale_add, NEEDS_NOTHING}, {0}};
 
 static void carve_zero(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
@@ -66,7 +67,7 @@ static void carve_zero(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *
   cost(j, 0, 0, 0, (double)j->D);
 }
 static void run_zero(Dev *dev, BenchJob *j) { dev->op->zero(dev, j->m[0], j->N, j->D); }
-const BenchCase bench_op_zero[] = {{"gradients", carve_zero, run_zero}, {0}};
+const BenchCase bench_op_zero[] = {{"gradients", carve_zero, run_zero, NEEDS_NOTHING}, {0}};
 
 enum { Y, X, W, RSTD, DY, DW };
 
@@ -84,7 +85,7 @@ static void carve_norm(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *
 static void run_norm(Dev *dev, BenchJob *j) {
   dev->op->rms_norm_forward(dev, j->m[Y], j->m[RSTD], j->m[X], j->m[W], j->N, j->D, 1e-5);
 }
-const BenchCase bench_op_rms_norm_forward[] = {{"width D", carve_norm, run_norm}, {0}};
+const BenchCase bench_op_rms_norm_forward[] = {{"width D", carve_norm, run_norm, NEEDS_NOTHING}, {0}};
 
 static void carve_norm_input(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_norm(j, a, dev, s);
@@ -95,7 +96,7 @@ static void carve_norm_input(BenchJob *j, Arena *a, const Dev *dev, const BenchS
 static void run_norm_input(Dev *dev, BenchJob *j) {
   dev->op->rms_norm_backward_input(dev, j->m[Y], j->m[Y], j->m[DY], j->m[X], j->m[RSTD], j->m[W], j->N, j->D);
 }
-const BenchCase bench_op_rms_norm_backward_input[] = {{"width D, added", carve_norm_input, run_norm_input}, {0}};
+const BenchCase bench_op_rms_norm_backward_input[] = {{"width D, added", carve_norm_input, run_norm_input, NEEDS_NOTHING}, {0}};
 
 static void carve_norm_weight(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_norm(j, a, dev, s);
@@ -105,7 +106,7 @@ static void carve_norm_weight(BenchJob *j, Arena *a, const Dev *dev, const Bench
 static void run_norm_weight(Dev *dev, BenchJob *j) {
   dev->op->rms_norm_backward_weight(dev, j->m[DW], j->m[DY], j->m[X], j->m[RSTD], j->N, j->D);
 }
-const BenchCase bench_op_rms_norm_backward_weight[] = {{"width D", carve_norm_weight, run_norm_weight}, {0}};
+const BenchCase bench_op_rms_norm_backward_weight[] = {{"width D", carve_norm_weight, run_norm_weight, NEEDS_NOTHING}, {0}};
 
 static void run_bias(Dev *dev, BenchJob *j) { dev->op->bias_backward(dev, j->m[DW], j->m[DY], j->N, j->D); }
 static void carve_bias(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
@@ -115,7 +116,7 @@ static void carve_bias(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *
   take(j, a, DW, 1, j->D, DT_F32);
   cost(j, n, 0, 0, 0);
 }
-const BenchCase bench_op_bias_backward[] = {{"width D", carve_bias, run_bias}, {0}};
+const BenchCase bench_op_bias_backward[] = {{"width D", carve_bias, run_bias, NEEDS_NOTHING}, {0}};
 
 static void carve_embedding(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
@@ -127,7 +128,7 @@ static void carve_embedding(BenchJob *j, Arena *a, const Dev *dev, const BenchSi
   cost(j, 0, 0, n, n);
 }
 static void run_embedding(Dev *dev, BenchJob *j) { dev->op->embedding_forward(dev, j->m[Y], j->m[W], j->ids, j->N, j->D); }
-const BenchCase bench_op_embedding_forward[] = {{"scattered ids", carve_embedding, run_embedding}, {0}};
+const BenchCase bench_op_embedding_forward[] = {{"scattered ids", carve_embedding, run_embedding, NEEDS_NOTHING}, {0}};
 
 static void carve_embedding_backward(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_embedding(j, a, dev, s);
@@ -136,7 +137,8 @@ static void carve_embedding_backward(BenchJob *j, Arena *a, const Dev *dev, cons
 static void run_embedding_backward(Dev *dev, BenchJob *j) {
   dev->op->embedding_backward(dev, j->m[W], j->m[Y], j->ids, j->N, j->D);
 }
-const BenchCase bench_op_embedding_backward[] = {{"scattered ids", carve_embedding_backward, run_embedding_backward}, {0}};
+const BenchCase bench_op_embedding_backward[] = {
+    {"scattered ids", carve_embedding_backward, run_embedding_backward, NEEDS_NOTHING}, {0}};
 
 enum { COS = 1, SIN };
 
@@ -156,7 +158,7 @@ static void run_rope(Dev *dev, BenchJob *j) {
   int64_t H = j->attention.H, nope = j->attention.Dk_own, d = j->attention.Dk_shared;
   dev->op->rope(dev, mat_at(j->m[0], 0, nope), j->ids, j->m[COS], j->m[SIN], j->N, H, nope + d, d, true, false);
 }
-const BenchCase bench_op_rope[] = {{"pairs of the query heads", carve_rope, run_rope}, {0}};
+const BenchCase bench_op_rope[] = {{"pairs of the query heads", carve_rope, run_rope, NEEDS_NOTHING}, {0}};
 
 enum { GATE = 1, UP, WEIGHT, DWEIGHT };
 
@@ -179,7 +181,7 @@ static void run_swiglu(Dev *dev, BenchJob *j) {
   dev->op->swiglu_forward(dev, j->m[Y], j->m[GATE], j->m[UP], j->m[WEIGHT], j->N, j->D);
 }
 const BenchCase bench_op_swiglu_forward[] = {
-    {"dense", carve_swiglu, run_swiglu}, {"experts", carve_swiglu_experts, run_swiglu}, {0}};
+    {"dense", carve_swiglu, run_swiglu, NEEDS_NOTHING}, {"experts", carve_swiglu_experts, run_swiglu, NEEDS_EXPERTS}, {0}};
 
 static void carve_swiglu_backward(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_swiglu(j, a, dev, s);
@@ -195,9 +197,10 @@ static void run_swiglu_backward(Dev *dev, BenchJob *j) {
   dev->op->swiglu_backward(dev, j->m[GATE], j->m[UP], j->m[DWEIGHT], j->m[Y], j->m[Y], j->m[GATE], j->m[UP], j->m[WEIGHT], j->N,
                            j->D);
 }
-const BenchCase bench_op_swiglu_backward[] = {{"dense, in place", carve_swiglu_backward, run_swiglu_backward},
-                                              {"experts, in place", carve_swiglu_experts_backward, run_swiglu_backward},
-                                              {0}};
+const BenchCase bench_op_swiglu_backward[] = {
+    {"dense, in place", carve_swiglu_backward, run_swiglu_backward, NEEDS_NOTHING},
+    {"experts, in place", carve_swiglu_experts_backward, run_swiglu_backward, NEEDS_EXPERTS},
+    {0}};
 
 enum { LOGITS, WEIGHTS, AUX, DWEIGHTS, DLOGITS };
 
@@ -229,14 +232,14 @@ static void carve_router(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes
   cost(j, 0, 0, n, 0);
 }
 static void run_router(Dev *dev, BenchJob *j) { dev->op->router_forward(dev, &j->router); }
-const BenchCase bench_op_router_forward[] = {{"sigmoid", carve_router, run_router}, {0}};
+const BenchCase bench_op_router_forward[] = {{"sigmoid", carve_router, run_router, NEEDS_EXPERTS}, {0}};
 
 static void carve_router_backward(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_router(j, a, dev, s);
   cost(j, 0, 0, (double)(j->N * s->router_E), (double)(j->N * s->router_E));
 }
 static void run_router_backward(Dev *dev, BenchJob *j) { dev->op->router_backward(dev, &j->router); }
-const BenchCase bench_op_router_backward[] = {{"sigmoid", carve_router_backward, run_router_backward}, {0}};
+const BenchCase bench_op_router_backward[] = {{"sigmoid", carve_router_backward, run_router_backward, NEEDS_EXPERTS}, {0}};
 
 // Picks of N tokens, sorted: offsets, tokens, slots, rows.
 static void carve_sort(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
@@ -258,7 +261,7 @@ static void carve_sort(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *
 static void run_sort(Dev *dev, BenchJob *j) {
   dev->op->moe_sort(dev, j->offset, j->rows, j->slots, j->packed, j->ids, j->N, j->router.k, j->router.E);
 }
-const BenchCase bench_op_moe_sort[] = {{"scattered picks", carve_sort, run_sort}, {0}};
+const BenchCase bench_op_moe_sort[] = {{"scattered picks", carve_sort, run_sort, NEEDS_EXPERTS}, {0}};
 
 static void carve_combine(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_sort(j, a, dev, s);
@@ -270,7 +273,7 @@ static void carve_combine(BenchJob *j, Arena *a, const Dev *dev, const BenchSize
 static void run_combine(Dev *dev, BenchJob *j) {
   dev->op->moe_combine(dev, j->m[Y], j->m[Y], j->m[X], j->slots, j->N, j->router.k, j->D);
 }
-const BenchCase bench_op_moe_combine[] = {{"to the residual", carve_combine, run_combine}, {0}};
+const BenchCase bench_op_moe_combine[] = {{"to the residual", carve_combine, run_combine, NEEDS_EXPERTS}, {0}};
 
 static void carve_permute(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_sort(j, a, dev, s);
@@ -282,7 +285,7 @@ static void carve_permute(BenchJob *j, Arena *a, const Dev *dev, const BenchSize
 static void run_permute(Dev *dev, BenchJob *j) {
   dev->op->moe_permute(dev, j->m[Y].data, j->m[X].data, j->slots, j->N * j->router.k, false);
 }
-const BenchCase bench_op_moe_permute[] = {{"weights", carve_permute, run_permute}, {0}};
+const BenchCase bench_op_moe_permute[] = {{"weights", carve_permute, run_permute, NEEDS_EXPERTS}, {0}};
 
 enum { NLL = 1, LSE };
 
@@ -303,7 +306,7 @@ static void carve_loss(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *
 static void run_loss(Dev *dev, BenchJob *j) {
   dev->op->cross_entropy(dev, j->m[LOGITS], j->m[NLL], j->m[LSE], j->m[LOGITS], j->ids, j->vector, j->N, j->D, 1, 1e-4);
 }
-const BenchCase bench_op_cross_entropy[] = {{"in place", carve_loss, run_loss}, {0}};
+const BenchCase bench_op_cross_entropy[] = {{"in place", carve_loss, run_loss, NEEDS_NOTHING}, {0}};
 
 static void carve_squares(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
@@ -315,7 +318,7 @@ static void run_squares(Dev *dev, BenchJob *j) {
   double sum;
   dev->op->sum_squares(dev, &sum, j->vector, j->N);
 }
-const BenchCase bench_op_sum_squares[] = {{"gradients", carve_squares, run_squares}, {0}};
+const BenchCase bench_op_sum_squares[] = {{"gradients", carve_squares, run_squares, NEEDS_NOTHING}, {0}};
 
 static void carve_adamw(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
@@ -336,4 +339,4 @@ static void carve_adamw(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes 
   cost(j, 2 * (double)n, 2 * (double)n, 2 * (double)n, 2 * (double)n);
 }
 static void run_adamw(Dev *dev, BenchJob *j) { dev->op->adamw(dev, &j->adamw); }
-const BenchCase bench_op_adamw[] = {{"moments of the type", carve_adamw, run_adamw}, {0}};
+const BenchCase bench_op_adamw[] = {{"moments of the type", carve_adamw, run_adamw, NEEDS_NOTHING}, {0}};
