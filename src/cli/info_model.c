@@ -63,12 +63,13 @@ typedef struct {
   ModelConfig config;
   int64_t length;
   ModelCounts n;
-  double stored[TYPES];                   // bytes of all weights as if each were of that type
-  double cache, cache_latent;             // bytes a token, bf16; latent: 0 without
-  double forward;                         // operations a token
-  double masters, gradients, moments;     // bytes of a training step, one sequence at a time
-  double copies, activations, temporary;  // the same
-  double training, serving;               // bytes in all
+  double stored[TYPES];                                         // bytes of all weights as if each were of that type
+  double cache, cache_latent;                                   // bytes a token, bf16; latent: 0 without
+  double forward;                                               // operations a token
+  double masters, gradients, moments;                           // bytes of a training step, one sequence at a time
+  double copies, activations, temporary;                        // the same
+  double activations_of[RECOMPUTES], temporary_of[RECOMPUTES];  // with each train.recompute
+  double training, serving;                                     // bytes in all
   InfoIndex index;
 } Info;
 
@@ -87,7 +88,10 @@ static Err gather(Info *o, const char *path, int64_t length) {
   o->cache = (double)engine_cache_bytes(c, DT_BF16, false);
   o->cache_latent = config_is_mla(c) ? (double)engine_cache_bytes(c, DT_BF16, true) : 0;
   o->forward = model_flops_token(c, o->length);
-  TRY(model_measure(c, DT_BF16, 1, o->length, true, RECOMPUTE_NONE, &m));
+  for (int i = RECOMPUTES - 1; i >= RECOMPUTE_NONE; i--) {
+    TRY(model_measure(c, DT_BF16, 1, o->length, true, (Recompute)i, &m));
+    o->activations_of[i] = (double)m.kept, o->temporary_of[i] = (double)m.temp;
+  }
   o->masters = (double)m.weights, o->gradients = (double)m.grads, o->moments = 8.0 * (double)moved;
   o->copies = (double)m.copies, o->activations = (double)m.kept, o->temporary = (double)m.temp;
   o->training = o->masters + o->gradients + o->moments + o->copies + o->activations + o->temporary;
@@ -207,14 +211,18 @@ static void print_report(const Info *o) {
   if (o->cache_latent > 0) print_bytes(", ", o->cache_latent, " as latent");
   printf("\noperations    %.3g GFLOP a token forward, %.3g backward, in sequences of %lld tokens\n", o->forward * 1e-9,
          2 * o->forward * 1e-9, (long long)o->length);
-  printf("training      bf16 with fp32 masters and AdamW, one sequence of %lld tokens at a time, nothing recomputed\n",
-         (long long)o->length);
+  printf("training      bf16 with fp32 masters and AdamW, one sequence of %lld tokens at a time\n", (long long)o->length);
   print_bytes("  weights ", o->masters, "");
   print_bytes(", gradients ", o->gradients, "");
   print_bytes(", moments ", o->moments, "");
   print_bytes(", copies and tables ", o->copies, "\n");
   print_bytes("  activations ", o->activations, "");
   print_bytes(", temporary ", o->temporary, "\n");
+  for (int i = RECOMPUTE_NONE + 1; i < RECOMPUTES; i++) {
+    printf("  with train.recompute %-9s", recompute_names[i]);
+    print_bytes(" ", o->activations_of[i], "");
+    print_bytes(" and ", o->temporary_of[i], "\n");
+  }
   print_need("  together ", o->training);
   print_need("serving       bf16 with one sequence of that length: ", o->serving);
   info_index_print(&o->index);
@@ -230,6 +238,14 @@ static json_t *cards_json(double bytes) {
   return list;
 }
 
+static json_t *recompute_json(const Info *o) {
+  json_t *each = json_object();
+  for (int i = 0; i < RECOMPUTES; i++)
+    json_object_set_new(each, recompute_names[i],
+                        json_pack("{s:f, s:f}", "activations", o->activations_of[i], "temporary", o->temporary_of[i]));
+  return each;
+}
+
 static Err print_json(const Info *o) {
   const ModelCounts *n = &o->n;
   json_t *stored = json_object();
@@ -238,9 +254,10 @@ static Err print_json(const Info *o) {
       json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total", n->total, "active", n->active, "embedding",
                 n->embedding, "attention", n->attention, "dense", n->dense, "experts", n->experts, "shared", n->shared,
                 "router", n->router, "norm", n->norm, "mtp", n->mtp, "balance", n->balance);
-  json_t *training = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "weights", o->masters, "gradients", o->gradients,
-                               "moments", o->moments, "copies", o->copies, "activations", o->activations, "temporary",
-                               o->temporary, "together", o->training, "cards", cards_json(o->training));
+  json_t *training =
+      json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "weights", o->masters, "gradients", o->gradients, "moments",
+                o->moments, "copies", o->copies, "activations", o->activations, "temporary", o->temporary, "together",
+                o->training, "cards", cards_json(o->training), "recompute", recompute_json(o));
   json_t *root =
       json_pack("{s:s, s:I, s:o, s:o, s:{s:f, s:f}, s:{s:f, s:f}, s:o, s:{s:f, s:o}, s:o}", "family",
                 family_names[o->config.model.family], "length", (json_int_t)o->length, "parameters", parameters,
