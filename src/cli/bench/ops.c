@@ -14,7 +14,7 @@
 #include "train/config.h"
 
 static const char help_text[] =
-    "pleiad bench ops [SHAPE.json] [--op PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N] [--json]\n"
+    "pleiad bench ops [SHAPE.json] [--op PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N] [--subnormal] [--json]\n"
     "\n"
     "Times every operation at a layer's sizes, in fp32 and bf16, at each instruction set of this machine above the\n"
     "reference: the median of several calls, GFLOP/s or GB/s, and the share of the peak measured in the same run. SHAPE.json\n"
@@ -24,9 +24,10 @@ static const char help_text[] =
     "Products are measured against multiply-adds in registers, the rest against the memory: reading, or copying where a\n"
     "quarter or more of its bytes are written. Before each of those calls 128 MiB are read or copied: that is what the call "
     "is\n"
-    "set against, and the caches are cold. What is written to the caches last may still make more than 100 %.\n";
+    "set against, and the caches are cold. What is written to the caches last may still make more than 100 %.\n"
+    "--subnormal fills every tensor with subnormal numbers, to compare: no operation may take ten times as long.\n";
 
-static const char *const known[] = {"--op", "--dtype", "--isa", "--threads", "--json", NULL};
+static const char *const known[] = {"--op", "--dtype", "--isa", "--threads", "--subnormal", "--json", NULL};
 
 static const struct {
   const char *name;
@@ -41,7 +42,7 @@ static const double CASE_BUDGET_S = 0.1, PEAK_BUDGET_S = 1;
 
 typedef struct {
   const char *shape, *part, *isa;
-  bool fp32, bf16, json;
+  bool fp32, bf16, subnormal, json;
   int threads;
   BenchSizes sizes;
 } Request;
@@ -110,6 +111,7 @@ static Err take_options(Request *o, int argc, char **argv) {
   int dtype = -1;  // both
   *o = (Request){.shape = "bench/shapes/nano.json", .part = ""};
   o->json = cli_flag(&argc, argv, "--json");
+  o->subnormal = cli_flag(&argc, argv, "--subnormal");
   TRY(cli_value(&argc, argv, "--op", &o->part));
   TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &dtype));
   TRY(cli_value(&argc, argv, "--isa", &o->isa));
@@ -177,13 +179,18 @@ static void report(const Bench *b, const char *op, const char *from, const char 
                             rate * 1e-9, "unit", unit, "of_peak", rate / peak));
 }
 
+static void fill(Arena *a, uint16_t value) {
+  uint16_t *at = (uint16_t *)(void *)a->base;
+  for (size_t i = 0; i < a->size / sizeof *at; i++) at[i] = value;
+}
+
 static Err run_case(const Bench *b, const char *op, const char *from, const BenchCase *c, Dtype type) {
   Arena arena;
   BenchJob job = {.type = type};
   arena_measure(&arena, "the bench's tensors");
   c->carve(&job, &arena, b->dev, &b->o->sizes);
   TRY(arena_init(&arena, "the bench's tensors", arena.peak));
-  memset(arena.base, 0x3f, arena.size);  // 0.75 in either type
+  fill(&arena, b->o->subnormal ? 0x0040 : 0x3f3f);  // subnormal, or 0.75, in either type
   job = (BenchJob){.type = type};
   c->carve(&job, &arena, b->dev, &b->o->sizes);
   report(b, op, from, c->what, &job, time_case(b, c, &job));
