@@ -31,7 +31,7 @@ typedef struct {
   const Stage *stage;
   Losses losses;
   double total, norm, lr, begin_s, begin_processor_s, seconds;
-  double share;  // of the threads' time that the system gave them
+  double share;                         // of the threads' time that the system gave them
   double imbalance, tokens_per_s, mfu;  // the busiest expert over the mean, 0 without experts; speeds
   GuardVerdict verdict;
   bool evaluated;

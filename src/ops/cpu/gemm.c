@@ -109,8 +109,7 @@ static void pack_b(const Job *job, const Product *p, const Block *b, char *to, i
 static void ask_ahead(const Product *p, const Block *b, const GemmKernel *k, const float *sums, int64_t m, int64_t n) {
   enum { LINE = 64 };
   if (m >= b->m1) return;
-  for (const char *at = (const char *)sums, *end = at + k->mr * k->nr * 4; sums && at < end; at += LINE)
-    __builtin_prefetch(at, 1);
+  for (int64_t at = 0; sums && at < k->mr * k->nr * 4; at += LINE) __builtin_prefetch((const char *)sums + at, 1);
   if (!b->last || p->zero) return;
   const Mat c = mat_at(p->c, m, n);
   const int64_t element = (int64_t)dtype_bytes(c.type), rows = min64(k->mr, b->m1 - m),
