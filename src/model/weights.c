@@ -178,7 +178,7 @@ static Err not_finite(const WeightSource *s, const WeightTensor *t, int64_t at, 
   CHECK(!isfinite(value), ERR_NUMERIC, "%s: weight %s%s is %g, which %s cannot hold; choose fp32 or bf16", s->path, t->name,
         place, (double)value, st_type_name(type));
   FAIL(ERR_NUMERIC, "%s: weight %s%s is %g; allow it by --allow-nan, or use a checkpoint from before", s->path, t->name, place,
-       (double)value);
+       isnan(value) ? NAN : (double)value);  // whose sign says nothing
 }
 
 // The first element that is not finite in `type`; in[i] are the elements as fp32.
