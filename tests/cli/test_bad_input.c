@@ -289,6 +289,18 @@ TEST(a_checkpoint_of_another_model_is_named) {
           "shard-0000");
 }
 
+// Its numbers will not be those of a run that never stopped.
+TEST(a_run_that_goes_on_by_other_instructions_says_so) {
+  if (!__builtin_cpu_supports("avx2")) test_skip("needs AVX2 to go on by other instructions");
+  make_things();
+  done("PLEIAD_ISA=ref $P train config.yaml && echo trained", "trained");
+  done("PLEIAD_ISA=avx2 $P train config.yaml --train.steps=4", "computed by ref (bf16 products by ref), goes on by avx2");
+  char *output = NULL;
+  ASSERT_INT(shell(&output, "PLEIAD_ISA=avx2 $P train config.yaml --train.steps=6"), 0);
+  ASSERT_MSG(!strstr(output, "computed by"), "%s", output);
+  free(output);
+}
+
 // Few documents: none, one that is shorter than a sequence.
 TEST(too_little_data_is_said) {
   make_things();
