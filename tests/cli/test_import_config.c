@@ -252,6 +252,32 @@ static const char script[] =
     "torchrun $DISTRIBUTED_ARGS pretrain_gpt.py ${MODEL_ARGS[@]} \\\n"
     "    $TRAINING_ARGS --log-interval 1 2>&1 | tee log\n";
 
+TEST(import_config_takes_what_is_made_again) {
+  static const struct {
+    const char *said;
+    int wanted;
+  } files[] = {{"False", RECOMPUTE_NONE}, {"True", RECOMPUTE_BLOCK}, {"[3,0]", RECOMPUTE_BLOCK}};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    char text[512];
+    snprintf(text, sizeof text, "recompute_config:\n  recompute: %s\n  select_recompute: True\n" SHAPES, files[i].said);
+    Import *m = read_text(text);
+    ASSERT_OK(import_yaml(m, m->path));
+    expect(m, "recompute_config.recompute", IMPORT_MAPPED, 2, "");
+    expect(m, "recompute_config.select_recompute", IMPORT_NOTHING, 3, "rows and attention");
+    ASSERT_INT(m->run->train.recompute, files[i].wanted);
+    import_free(m);
+  }
+  static const char *const lines[] = {"--recompute-granularity full", "--recompute-activations"};
+  static const int wanted[] = {RECOMPUTE_BLOCK, RECOMPUTE_ATTENTION};
+  for (int i = 0; i < 2; i++) {
+    static Import m;
+    ASSERT_OK(import_init(&m, &import_megatron, "run.sh"));
+    ASSERT_ERR(import_arguments(&m, lines[i], strlen(lines[i]), "run.sh"), ERR_CONFIG, "--normalization");  // no model
+    ASSERT_INT(m.run->train.recompute, wanted[i]);
+    import_free(&m);
+  }
+}
+
 TEST(import_config_reads_a_megatron_script) {
   static Import m;
   ASSERT_OK(import_init(&m, &import_megatron, "run.sh"));

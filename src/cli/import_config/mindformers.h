@@ -6,6 +6,7 @@
 #include "cli/import_config/import_config.h"
 
 Err import_betas(Import *m, const ImportKey *k);             // [0.9, 0.95]
+Err import_recompute(Import *m, const ImportKey *k);         // true, or how many layers of each stage
 Err import_total_steps(Import *m, const ImportKey *k);       // -1: not said
 Err import_mindrecord(Import *m, const ImportKey *k);        // a path, or a list of one
 Err import_valid_mindrecord(Import *m, const ImportKey *k);  // the same

@@ -13,6 +13,10 @@ Err import_betas(Import *m, const ImportKey *k) {
   return import_set(m, "optimizer.beta2", word[1]);
 }
 
+Err import_recompute(Import *m, const ImportKey *k) {
+  return !k->node && strcmp(k->value, "false") == 0 ? ERR_OK : import_set(m, "train.recompute", "block");
+}
+
 Err import_total_steps(Import *m, const ImportKey *k) {
   return strcmp(k->value, "-1") == 0 ? ERR_OK : import_set(m, "facts.total_steps", k->value);
 }
