@@ -2,10 +2,10 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/median.h"
 #include "ops/cpu/peak_loops.h"
 #include "ops/cpu/remember.h"
 
@@ -197,11 +197,6 @@ static double best_rate(const MemoryProbe *p, Dev *dev, double (*pass)(const Mem
 
 static void nothing_part(void *arg, int thread, int n_threads) { (void)arg, (void)thread, (void)n_threads; }
 
-static int compare_reals(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 // Of so many in a row: the clock does not tell one. Where other programs hold a core one may take milliseconds.
 static double region_median_s(Dev *dev) {
   enum { TURNS = 101, REGIONS = 20 };
@@ -213,8 +208,7 @@ static double region_median_s(Dev *dev) {
     for (int j = 0; j < REGIONS; j++) pool_run(dev->pool, nothing_part, NULL);
     s[turns] = (clock_s() - begin) / REGIONS;
   }
-  qsort(s, (size_t)turns, sizeof *s, compare_reals);
-  return s[turns / 2];
+  return median_sort(s, turns);
 }
 
 Err peaks_measure(Dev *dev, double budget_s, Peaks *out) {

@@ -2,11 +2,11 @@
 
 #include <math.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/median.h"
 #include "data/token_bytes.h"
 #include "ops/peak.h"
 #include "train/run.h"
@@ -211,24 +211,13 @@ static Err run_steps(TrainRun *r, TrainSummary *summary) {
   return ERR_OK;
 }
 
-static int compare_reals(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median_of(double *x, int64_t n) {
-  if (n == 0) return NAN;
-  qsort(x, (size_t)n, sizeof *x, compare_reals);
-  return x[n / 2];
-}
-
 static void summarise(TrainRun *r, TrainSummary *s) {
   int64_t n = r->n_recent < RECENT_STEPS ? r->n_recent : RECENT_STEPS;
   s->step = r->state.step, s->steps = r->plan.steps, s->tokens = r->state.tokens;
   s->parameters = model_counts(&r->config->model).total;
   s->best_loss = r->state.best_loss, s->best_step = r->state.best_step;
-  s->tokens_per_s = median_of(r->recent, n);
-  s->mfu = median_of(r->recent_mfu, n);
+  s->tokens_per_s = median_sort(r->recent, n);
+  s->mfu = median_sort(r->recent_mfu, n);
   s->announced_bytes = r->announced_bytes;
   s->process_bytes = memory_process_bytes();
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/median.h"
 #include "cli/bench/bench.h"
 #include "cli/bench/parts.h"
 #include "cli/cli.h"
@@ -93,12 +94,9 @@ static Err time_tokens(const Shape *s, Session *session, Result *r) {
     rates[i] = memory_read(e->run.dev, e->packs.base, e->packs.used);
     shares[i] = r->token_bytes / seconds[i] / rates[i];
   }
-  bench_sort(seconds, s->tokens);
-  bench_sort(rates, s->tokens);
-  bench_sort(shares, s->tokens);
-  r->token_s = seconds[s->tokens / 2];
-  r->read_bytes = rates[s->tokens / 2];
-  r->read_tokens = shares[s->tokens / 2];
+  r->token_s = median_sort(seconds, s->tokens);
+  r->read_bytes = median_sort(rates, s->tokens);
+  r->read_tokens = median_sort(shares, s->tokens);
   return ERR_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/median.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "cli/bench/bench.h"
@@ -178,9 +179,7 @@ static void time_steps(Layer *l, Result *r) {
     progress_update(&progress, (double)(i + 2));
   }
   progress_end(&progress);
-  bench_sort(forward, l->steps);
-  bench_sort(backward, l->steps);
-  r->forward_s = forward[l->steps / 2], r->backward_s = backward[l->steps / 2];
+  r->forward_s = median_sort(forward, l->steps), r->backward_s = median_sort(backward, l->steps);
   r->used = memory_process_bytes();
 }
 

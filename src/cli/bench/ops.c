@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/median.h"
 #include "cli/bench/bench.h"
 #include "cli/bench/parts.h"
 #include "cli/cli.h"
@@ -159,9 +160,8 @@ static Timing time_case(const Bench *b, const BenchCase *c, BenchJob *job) {
     c->run(b->dev, job);
     seconds[runs] = clock_s() - begin;
   }
-  bench_sort(seconds, runs);
-  bench_sort(memory, runs);
-  return (Timing){seconds[runs / 2], seconds[0], memory[runs / 2]};
+  double median = median_sort(seconds, runs);
+  return (Timing){median, seconds[0], median_sort(memory, runs)};
 }
 
 static void report(const Bench *b, const char *op, const char *from, const char *what, const BenchJob *job, Timing time) {

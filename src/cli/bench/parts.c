@@ -1,7 +1,5 @@
 #include "cli/bench/parts.h"
 
-#include <stdlib.h>
-
 #include "model/hf_config.h"
 
 Err bench_read_shape(json_t **root, const char *path, ModelConfig *model) {
@@ -29,10 +27,3 @@ Err bench_read_batch(const char *path, ModelConfig *model, int64_t *B, int64_t *
         (long long)model->model.max_length);
   return ERR_OK;
 }
-
-static int compare_reals(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-void bench_sort(double *seconds, int64_t n) { qsort(seconds, (size_t)n, sizeof *seconds, compare_reals); }

@@ -10,7 +10,5 @@
 Err bench_read_shape(json_t **root, const char *path, ModelConfig *model);
 // Of {"hf": ..., "batch": B, "seq": T}: ERR_CONFIG too where the model does not allow such sequences.
 Err bench_read_batch(const char *path, ModelConfig *model, int64_t *B, int64_t *T);
-// Rising.
-void bench_sort(double *seconds, int64_t n);
 
 #endif

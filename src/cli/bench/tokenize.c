@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/median.h"
 #include "base/rng.h"
 #include "base/thread.h"
 #include "cli/bench/bench.h"
@@ -72,11 +73,6 @@ typedef struct {
   uint64_t hash;
 } Result;
 
-static int by_size(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 // Each run begins with fresh work: what a thread remembers of a text must not speed up the same text's next run.
 static Err measure(Run *r, Pool *pool, Result *result) {
   double rate[RUNS];
@@ -98,8 +94,7 @@ static Err measure(Run *r, Pool *pool, Result *result) {
     CHECK(i == 0 || now.hash == result->hash, ERR_STATE, "two runs gave different ids");
     *result = now;
   }
-  qsort(rate, RUNS, sizeof *rate, by_size);
-  result->mb_per_s = rate[RUNS / 2];
+  result->mb_per_s = median_sort(rate, RUNS);
   return ERR_OK;
 }
 

@@ -1,10 +1,10 @@
 // pleiad bench train
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/median.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "cli/bench/bench.h"
@@ -96,9 +96,9 @@ static Err time_steps(Trainer *t, const Shape *s, Result *r) {
     progress_update(&progress, (double)(i + 1));
   }
   progress_end(&progress);
-  bench_sort(seconds, s->steps);
+  r->median_s = median_sort(seconds, s->steps);
+  if (s->steps % 2 == 0) r->median_s = (seconds[s->steps / 2 - 1] + r->median_s) / 2;
   r->best_s = seconds[0];
-  r->median_s = s->steps % 2 ? seconds[s->steps / 2] : (seconds[s->steps / 2 - 1] + seconds[s->steps / 2]) / 2;
   memcpy(r->phase_s, t->phase_s, sizeof r->phase_s);
   return ERR_OK;
 }
