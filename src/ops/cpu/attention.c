@@ -5,10 +5,7 @@
 #include <string.h>
 
 #include "base/half.h"
-
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+#include "ops/cpu/whole.h"
 
 static const AttentionKernel *const kernels[ISA_LEVELS] = {
 #if HAVE_ISA_AVX2

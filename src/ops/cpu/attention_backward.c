@@ -4,10 +4,7 @@
 
 #include "base/half.h"
 #include "ops/cpu/attention_sums.h"
-
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+#include "ops/cpu/whole.h"
 
 enum {
   STRIP_MAX = 4,                          // tiles of keys that a chunk of queries, once packed, goes over

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+#include "ops/cpu/whole.h"
 
 Columns columns_take(const AttentionJob *job, Arena *space, int64_t width) {
   const int64_t nr = job->g->nr;

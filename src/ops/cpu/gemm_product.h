@@ -3,6 +3,7 @@
 #define OPS_CPU_GEMM_PRODUCT_H
 
 #include "ops/cpu/gemm.h"
+#include "ops/cpu/whole.h"
 
 typedef struct {
   int64_t M, N, K;
@@ -19,10 +20,6 @@ typedef struct {
   char *a, *b;
   float *partial, *tile;
 } Space;
-
-static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Bytes from one panel of `lines` lines and n_k k's to the next.
 static inline size_t panel_bytes(const GemmKernel *k, int64_t lines, int64_t n_k) {
