@@ -84,37 +84,14 @@ static inline Vf vf_scale(Vf x, Vf n) {
   return _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
 }
 
-// e^x of `count` vectors: the arithmetic of cpu/avx512/simd.h, the same bits.
-static inline __attribute__((always_inline)) void vf_exp_all(Vf *x, int count) {
-  Vf n[4], r[4], q[4];
-#define EACH _Pragma("GCC unroll 4") for (int i = 0; i < count; i++)
-  EACH r[i] = vf_min(vf_set(89.0f), x[i]);  // NaN stays
-  EACH n[i] = _mm256_round_ps(vf_mul(r[i], vf_set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  EACH r[i] = vf_fma(n[i], vf_set(-0.693145752f), r[i]);
-  EACH r[i] = vf_fma(n[i], vf_set(-1.42860682e-6f), r[i]);
-  EACH q[i] = vf_fma(r[i], vf_set(0.0013814611f), vf_set(0.008368710035f));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.04166838741f));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.1666652069f));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.4999999345f));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(1));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(1));
-  EACH x[i] = vf_where(vf_less(x[i], vf_set(-87.336544f)), vf_set(0), vf_scale(q[i], n[i]));
-#undef EACH
-}
-static inline Vf vf_exp(Vf x) {
-  vf_exp_all(&x, 1);
-  return x;
+static inline Vf vf_scale_from(Vf x, Vf low, Vf y, Vf n) { return vf_where(vf_less(x, low), vf_set(0), vf_scale(y, n)); }
+static inline Vf vf_round(Vf x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline Vf vf_split(Vf x, Vf *n) {
+  Vf y = vf_min(vf_set(128), x);
+  *n = vf_round(y);
+  return vf_sub(y, *n);
 }
 
-// 2^x: the arithmetic of cpu/avx512/simd.h, the same bits.
-static inline Vf vf_exp2(Vf x) {
-  Vf y = vf_min(vf_set(128), x), n = _mm256_round_ps(y, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = vf_sub(y, n);
-  Vf q = vf_fma(r, vf_set(0.000158205075f), vf_set(0.00134182035f));
-  q = vf_fma(q, r, vf_set(0.00961706322f));
-  q = vf_fma(q, r, vf_set(0.0555027239f));
-  q = vf_fma(q, r, vf_set(0.240226552f));
-  q = vf_fma(q, r, vf_set(0.693147242f));
-  return vf_where(vf_less(x, vf_set(-126)), vf_set(0), vf_scale(vf_fma(q, r, vf_set(1)), n));
-}
+#include "ops/cpu/simd_exp.inc"
 
 #endif

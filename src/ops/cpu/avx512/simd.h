@@ -64,41 +64,15 @@ static inline void vf_store_bf16_first(Bf16 *p, Vf x, int64_t n) {
   _mm256_mask_storeu_epi16(p, vmask_first(n), _mm512_cvtepi32_epi16(vi_bf16(x)));
 }
 
-// e^x of `count` (a constant) vectors side by side, so that the steps of one fill the waits of another; within 1 ulp
-// (tests/ops/simd_cases.inc); results under the smallest normal number are 0, which keeps subnormals out of what follows. x = n
-// ln 2 + r, |r| <= ln 2 / 2;  e^r = 1 + r + r^2 q(r), q of degree 4 fitted to the least greatest error, 0.05 ulp.
-static inline __attribute__((always_inline)) void vf_exp_all(Vf *x, int count) {
-  Vf n[4], r[4], q[4];
-#define EACH _Pragma("GCC unroll 4") for (int i = 0; i < count; i++)
-  EACH r[i] = vf_min(vf_set(89.0f), x[i]);  // NaN stays
-  EACH n[i] = _mm512_roundscale_ps(vf_mul(r[i], vf_set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  EACH r[i] = vf_fma(n[i], vf_set(-0.693145752f), r[i]);
-  EACH r[i] = vf_fma(n[i], vf_set(-1.42860682e-6f), r[i]);
-  EACH q[i] = vf_fma(r[i], vf_set(0.0013814611f), vf_set(0.008368710035f));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.04166838741f));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.1666652069f));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(0.4999999345f));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(1));
-  EACH q[i] = vf_fma(q[i], r[i], vf_set(1));
-  EACH x[i] = _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x[i], vf_set(-87.336544f), _CMP_NLT_UQ), q[i], n[i]);
-#undef EACH
+static inline Vf vf_scale_from(Vf x, Vf low, Vf y, Vf n) {
+  return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, low, _CMP_NLT_UQ), y, n);
 }
-static inline Vf vf_exp(Vf x) {
-  vf_exp_all(&x, 1);
-  return x;
+static inline Vf vf_round(Vf x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline Vf vf_split(Vf x, Vf *n) {
+  *n = vf_round(x);
+  return _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-// 2^x within 1 ulp; 0 where it would be under the smallest normal number. x = n + r, |r| <= 1/2, exactly (r of an infinity is
-// 0); 2^r = 1 + r q(r), q of degree 5 fitted to the least greatest error, 0.05 ulp. Two thirds of the work of vf_exp.
-static inline Vf vf_exp2(Vf x) {
-  Vf n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  Vf r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  Vf q = vf_fma(r, vf_set(0.000158205075f), vf_set(0.00134182035f));
-  q = vf_fma(q, r, vf_set(0.00961706322f));
-  q = vf_fma(q, r, vf_set(0.0555027239f));
-  q = vf_fma(q, r, vf_set(0.240226552f));
-  q = vf_fma(q, r, vf_set(0.693147242f));
-  return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, vf_set(-126), _CMP_NLT_UQ), vf_fma(q, r, vf_set(1)), n);
-}
+#include "ops/cpu/simd_exp.inc"
 
 #endif
