@@ -16,13 +16,6 @@ static inline Words words_load(const Word *p) { return _mm256_loadu_ps(p); }
 static inline Words words_all(Word x) { return _mm256_set1_ps(x); }
 static inline Sums sums_step(Sums sum, Words x, Words column) { return _mm256_fmadd_ps(x, column, sum); }
 
-static inline void columns_load(Words column[2], const char *b, int64_t row_bytes) {
-  (void)row_bytes;
-  column[0] = words_load((const float *)b);
-  column[1] = words_load((const float *)b + LANES);
-}
-static inline void columns_order(Sums sum[2]) { (void)sum; }
-
 #include "ops/cpu/gemm_tile.inc"
 
 const GemmKernel gemm_f32_avx2 = {

@@ -18,6 +18,7 @@ static inline Words words_all(Word x) { return _mm512_set1_epi32(x); }
 // Both products of a pair are added to the sum in a fixed order; subnormals count as 0.
 static inline Sums sums_step(Sums sum, Words x, Words column) { return _mm512_dpbf16_ps(sum, (__m512bh)x, (__m512bh)column); }
 
+#define COLUMNS_OF_PAIRS
 // Pairs of two rows, interleaved within 128 bits: columns 0-3, 8-11, ... first, 4-7, 12-15, ... second.
 static inline void columns_load(Words column[2], const char *b, int64_t row_bytes) {
   const __m512i even = _mm512_loadu_si512(b), odd = _mm512_loadu_si512(b + row_bytes);
