@@ -16,6 +16,12 @@
 
 enum { FILE_NAME_BYTES = PARAM_NAME_BYTES + 16 };
 
+// What config.json says of the weights beside the model's configuration.
+typedef struct {
+  int64_t scale_block[2];  // of 8-bit codes
+  double logit_factor;     // goes into the last norm's weight, which the head multiplies
+} Stored;
+
 typedef struct {
   char name[FILE_NAME_BYTES], of[PARAM_NAME_BYTES];
   Piece piece;
@@ -26,10 +32,9 @@ typedef struct {
   Piece *piece;  // one for each tensor of the source, in the order of the parameters
   Copy *copy;    // tensors that may repeat a parameter
   int64_t n_copies, copy_capacity;
-  int64_t mtp_layer;       // index of the multi-token-prediction layer in the files
-  int64_t scale_block[2];  // of 8-bit codes
-  double logit_factor;     // goes into the last norm's weight, which the head multiplies
-  bool other_names;        // some are Megatron's or MindFormers'
+  int64_t mtp_layer;  // index of the multi-token-prediction layer in the files
+  Stored stored;
+  bool other_names;  // some are Megatron's or MindFormers'
 } HfSource;
 
 static bool has_tensor(const HfFolder *h, const char *name) {
@@ -73,7 +78,7 @@ static Err find_scale(WeightSource *s, Piece *p) {
   snprintf(name, sizeof name, "%s_scale_inv", p->tensor->name);
   p->scale = hf_take(&h->folder, name, &p->scale_file);
   if (!p->scale) return ERR_OK;
-  const int64_t *b = h->scale_block, dims[2] = {(p->rows + b[0] - 1) / b[0], (p->cols + b[1] - 1) / b[1]};
+  const int64_t *b = h->stored.scale_block, dims[2] = {(p->rows + b[0] - 1) / b[0], (p->cols + b[1] - 1) / b[1]};
   memcpy(p->block, b, sizeof p->block);
   if (p->scale->type == ST_F32 && has_shape(p->scale, 2, dims)) return ERR_OK;
   dims_text(p->scale->n_dims, p->scale->dim, got);
@@ -132,7 +137,8 @@ static Err find_tensors(WeightSource *s) {
     WeightTensor *t = &s->tensor[i];
     Piece *p = t->own = &h->piece[i];
     TRY(find_param(s, t, p));
-    if (p->tensor && h->logit_factor != 1 && strcmp(t->name, "model.norm.weight") == 0) p->factor = h->logit_factor;
+    if (p->tensor && h->stored.logit_factor != 1 && strcmp(t->name, "model.norm.weight") == 0)
+      p->factor = h->stored.logit_factor;
     if (p->tensor && st_is_float(p->tensor->type)) t->type = piece_type(p);
   }
   return ERR_OK;
@@ -221,11 +227,8 @@ static Err check_copies(WeightSource *s) {
 // Tables that older files hold and that follow from the configuration.
 static bool without_effect(const char *name) {
   static const char *const ends[] = {".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias"};  // the last two: TeleChat-52B
-  size_t n = strlen(name);
-  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-    size_t k = strlen(ends[i]);
-    if (n >= k && strcmp(name + n - k, ends[i]) == 0) return true;
-  }
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+    if (path_ends(name, ends[i])) return true;
   return false;
 }
 
@@ -328,19 +331,6 @@ static Err fill(WeightSource *s, HfSource *h) {
   return ERR_OK;
 }
 
-// Of the folder's own config.json, if it has one.
-static Err read_logit_factor(const char *folder, double *factor) {
-  char path[PATH_BYTES];
-  json_t *hf;
-  *factor = 1;
-  TRY(path_join(path, folder, "config.json"));
-  if (!file_exists(path)) return ERR_OK;
-  TRY(json_read(&hf, path, true));
-  Err err = hf_logit_factor(hf, path, factor);
-  json_decref(hf);
-  return err;
-}
-
 static bool has_prediction(const HfFolder *h, const ModelConfig *c) {
   for (int64_t i = 0; i < h->n_files; i++)
     for (int64_t k = 0; k < h->file[i].count; k++) {
@@ -363,12 +353,11 @@ static void forget_prediction(const HfFolder *h, const char *folder, ModelConfig
 }
 
 // known: the configuration is the caller's; else it is the folder's own, and may promise a prediction layer that is not there.
-static Err open_as(WeightSource **out, const char *folder, ModelConfig config, bool known, const int64_t block[2]) {
+static Err open_as(WeightSource **out, const char *folder, ModelConfig config, bool known, Stored stored) {
   HfSource *h = calloc(1, sizeof *h);
   CHECK(h, ERR_MEMORY, "%s: no memory", folder);
-  memcpy(h->scale_block, block, sizeof h->scale_block);
-  Err err = read_logit_factor(folder, &h->logit_factor);
-  if (!err) err = hf_open(&h->folder, folder);
+  h->stored = stored;
+  Err err = hf_open(&h->folder, folder);
   if (!err && !known) forget_prediction(&h->folder, folder, &config);
   if (!err) err = weights_want_room(&config, folder_bytes(&h->folder), folder);
   if (!err) err = weights_new(out, "Hugging Face folder", folder, &config);
@@ -384,17 +373,12 @@ static Err open_as(WeightSource **out, const char *folder, ModelConfig config, b
   return err;
 }
 
-static const int64_t usual_block[2] = {128, 128};
-
-Err hf_source_open_as(WeightSource **out, const char *folder, const ModelConfig *config) {
-  return open_as(out, folder, *config, true, usual_block);
-}
+static const Stored usual = {.scale_block = {128, 128}, .logit_factor = 1};
 
 // Codes of 8 bits with a scale a block are read; what else a quantization_config speaks of stays in `hf`, to be refused.
 static Err read_quantization(json_t *hf, const char *where, int64_t block[2]) {
   const json_t *q = json_object_get(hf, "quantization_config"), *size = json_object_get(q, "weight_block_size");
   const char *method;
-  memcpy(block, usual_block, sizeof usual_block);
   if (!json_is_object(q)) return ERR_OK;
   TRY(json_text_or(q, "quant_method", where, "", &method));
   if (strcmp(method, "fp8") != 0) return ERR_OK;
@@ -411,13 +395,26 @@ Err hf_source_open(WeightSource **out, const char *folder) {
   char path[PATH_BYTES];
   json_t *hf;
   ModelConfig config;
-  int64_t block[2];
+  Stored stored = usual;
   TRY(path_join(path, folder, "config.json"));
   TRY(json_read(&hf, path, true));
-  Err err = read_quantization(hf, path, block);
+  Err err = read_quantization(hf, path, stored.scale_block);
   if (!err) err = hf_config_read(hf, path, &config);
+  if (!err) err = hf_logit_factor(hf, path, &stored.logit_factor);
   json_decref(hf);
-  return err ? err : open_as(out, folder, config, false, block);
+  return err ? err : open_as(out, folder, config, false, stored);
+}
+
+Err hf_source_open_as(WeightSource **out, const char *folder, const ModelConfig *config) {
+  char path[PATH_BYTES];
+  json_t *hf;
+  Stored stored = usual;
+  TRY(path_join(path, folder, "config.json"));
+  if (!file_exists(path)) return open_as(out, folder, *config, true, stored);
+  TRY(json_read(&hf, path, true));
+  Err err = hf_logit_factor(hf, path, &stored.logit_factor);
+  json_decref(hf);
+  return err ? err : open_as(out, folder, *config, true, stored);
 }
 
 Err hf_load(const char *folder, const ModelConfig *config, const ParamList *list, bool allow_nan) {

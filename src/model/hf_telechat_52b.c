@@ -72,8 +72,8 @@ static Err check_only(const Key *k, const json_t *value, const char *where) {
   json_decref(only);
   if (same) return ERR_OK;
   char *got = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-  Err err = err_set(ERR_CONFIG, __func__, __FILE__, __LINE__, "%s: \"%s\" is %.60s; of TeleChat-52B only %s can be read: %s",
-                    where, k->key, got ? got : "?", k->only, k->why);
+  Err err = ERR_HERE(ERR_CONFIG, "%s: \"%s\" is %.60s; of TeleChat-52B only %s can be read: %s", where, k->key, got ? got : "?",
+                     k->only, k->why);
   free(got);
   return err;
 }
@@ -118,8 +118,7 @@ Err hf_logit_factor(const json_t *hf, const char *where, double *factor) {
   if (mup) *factor = output / scale;
   CHECK(*factor > 0 && isfinite(*factor), ERR_CONFIG,
         "%s: \"output_mult\" %g and \"mup_scale_factor\" %g; the logits are multiplied with the one over the other, which must "
-        "be "
-        "positive",
+        "be positive",
         where, output, scale);
   return ERR_OK;
 }
