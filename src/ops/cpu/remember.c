@@ -7,12 +7,16 @@
 #include "base/json.h"
 #include "ops/cpu/detect.h"
 
-static bool folder_of(char path[PATH_BYTES]) {
+// The file, its folder, and the key of this processor in it. false: there is no place for it.
+static bool place_of(char path[PATH_BYTES], char folder[PATH_BYTES], char name[CPU_KEY_BYTES]) {
   const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
   int n = -1;
-  if (cache && *cache == '/') n = snprintf(path, PATH_BYTES, "%s/pleiad", cache);
-  else if (home && *home == '/') n = snprintf(path, PATH_BYTES, "%s/.cache/pleiad", home);
-  return n > 0 && n < PATH_BYTES - 32;
+  if (cache && *cache == '/') n = snprintf(path, PATH_BYTES, "%s/pleiad/processors.json", cache);
+  else if (home && *home == '/') n = snprintf(path, PATH_BYTES, "%s/.cache/pleiad/processors.json", home);
+  if (n <= 0 || n >= PATH_BYTES) return false;
+  path_folder(folder, path);
+  cpu_key(name);
+  return true;
 }
 
 static void forget_error(Err err) {
@@ -30,10 +34,8 @@ static json_t *read_all(const char *path) {
 }
 
 bool remembered(const char *key, bool *value) {
-  char folder[PATH_BYTES], path[PATH_BYTES + 32], name[CPU_KEY_BYTES];
-  if (!folder_of(folder)) return false;
-  snprintf(path, sizeof path, "%s/processors.json", folder);
-  cpu_key(name);
+  char path[PATH_BYTES], folder[PATH_BYTES], name[CPU_KEY_BYTES];
+  if (!place_of(path, folder, name)) return false;
   json_t *root = read_all(path);
   const json_t *found = json_object_get(json_object_get(root, name), key);
   const bool known = json_is_boolean(found);
@@ -43,10 +45,8 @@ bool remembered(const char *key, bool *value) {
 }
 
 void remember(const char *key, bool value) {
-  char folder[PATH_BYTES], path[PATH_BYTES + 32], name[CPU_KEY_BYTES];
-  if (!folder_of(folder)) return;
-  snprintf(path, sizeof path, "%s/processors.json", folder);
-  cpu_key(name);
+  char path[PATH_BYTES], folder[PATH_BYTES], name[CPU_KEY_BYTES];
+  if (!place_of(path, folder, name)) return;
   json_t *root = read_all(path), *mine = json_object_get(root, name);
   if (!json_is_object(mine)) {
     mine = json_object();
