@@ -12,16 +12,13 @@
 #include "train/config.h"
 
 static const char help_text[] =
-    "pleiad bench generate SHAPE.json [--dtype fp32|bf16] [--prompt N] [--tokens N] [--mla expanded|latent] [--threads N] "
-    "[--json]\n"
+    "pleiad bench generate SHAPE.json [--dtype fp32|bf16] [--prompt N] [--tokens N] [--mla expanded|latent] [--threads N]\n"
+    "                      [--json]\n"
     "\n"
-    "Times reading a prompt of N (256) tokens and then making N (32) tokens one by one, by a model with random weights. "
-    "SHAPE.json\n"
-    "is {\"hf\": a Hugging Face configuration}: bench/shapes/active-1b.json. One token reads every\n"
-    "weight that is active for it, and the cache: its bytes a second are set against a plain reading of the same packed "
-    "weights "
-    "right after\n"
-    "it (the memory's speed moves by a factor of two where others share it); the median of the tokens is printed.\n";
+    "Times reading a prompt of N (256) tokens and then making N (32) tokens one by one, by a model with random weights.\n"
+    "SHAPE.json is {\"hf\": a Hugging Face configuration}: bench/shapes/active-1b.json. One token reads every weight that\n"
+    "is active for it, and the cache: its bytes a second are set against a plain reading of the same packed weights right\n"
+    "after it (the memory's speed moves by a factor of two where others share it); the median of the tokens is printed.\n";
 
 enum { TOKENS_MAX = 1 << 14, ROWS_MAX = 256 };
 

@@ -20,10 +20,9 @@ static const char help_text[] =
     "                   [--json]\n"
     "\n"
     "Times the forward and the backward of one layer at its true size: the last decoder layer of SHAPE.json, {\"hf\": a\n"
-    "Hugging Face configuration, \"batch\": B, \"seq\": T}, without the other layers, embedding and head. So a layer of a "
-    "model\n"
-    "that needs a cluster runs here. Weights in the compute type alone, random; gradients in fp32, added up. One step warms\n"
-    "up, N (2) count. The share is of a matrix product measured in the same run.\n";
+    "Hugging Face configuration, \"batch\": B, \"seq\": T}, without the other layers, embedding and head. So a layer of\n"
+    "a model that needs a cluster runs here. Weights in the compute type alone, random; gradients in fp32, added up. One\n"
+    "step warms up, N (2) count. The share is of a matrix product measured in the same run.\n";
 
 enum { STEPS_MAX = 1000, RANDOM_ROWS = 61 };
 static const double PEAK_BUDGET_S = 0.5;

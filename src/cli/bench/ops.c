@@ -19,13 +19,11 @@ static const char help_text[] =
     "\n"
     "Times every operation at a layer's sizes, in fp32 and bf16, at each instruction set of this machine above the\n"
     "reference: the median of several calls, GFLOP/s or GB/s, and the share of the peak measured in the same run. SHAPE.json\n"
-    "holds the sizes (bench/shapes/nano.json, 105b.json, 105b-experts.json), or a whole model's configuration as `bench "
-    "train`\n"
-    "reads it (105b-layer.json, 36b-layer.json, 39b-layer.json; the last need up to 8 GiB).\n"
+    "holds the sizes (bench/shapes/nano.json, 105b.json, 105b-experts.json), or a whole model's configuration as\n"
+    "`bench train` reads it (105b-layer.json, 36b-layer.json, 39b-layer.json; the last need up to 8 GiB).\n"
     "Products are measured against multiply-adds in registers, the rest against the memory: reading, or copying where a\n"
-    "quarter or more of its bytes are written. Before each of those calls 128 MiB are read or copied: that is what the call "
-    "is\n"
-    "set against, and the caches are cold. What is written to the caches last may still make more than 100 %.\n"
+    "quarter or more of its bytes are written. Before each of those calls 128 MiB are read or copied: that is what the\n"
+    "call is set against, and the caches are cold. What is written to the caches last may still make more than 100 %.\n"
     "--subnormal fills every tensor with subnormal numbers, to compare: no operation may take ten times as long.\n";
 
 static const char *const known[] = {"--op", "--dtype", "--isa", "--threads", "--subnormal", "--json", NULL};

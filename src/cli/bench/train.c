@@ -50,9 +50,10 @@ static Err read_shape(Shape *s) {
 
 static Err take_shape(Shape *s, int argc, char **argv, bool *json) {
   static const char *const known[] = {"--dtype", "--steps", "--micro_batch", "--threads", "--recompute", "--json", NULL};
-  static const char *const recomputes[] = {"none", "rows", "attention", "block", "all", NULL};
+  const char *recomputes[RECOMPUTES + 2] = {[RECOMPUTES] = "all"};
   int type = DT_F32;
   *s = (Shape){.steps = 6};
+  memcpy(recomputes, recompute_names, RECOMPUTES * sizeof *recomputes);
   TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
   TRY(cli_int(&argc, argv, "--steps", 1, STEPS_MAX, &s->steps));
   TRY(cli_int(&argc, argv, "--micro_batch", 1, 1 << 20, &s->micro_batch));
