@@ -14,21 +14,13 @@ import os
 import pathlib
 import subprocess
 import sys
-import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from environment import python_of  # noqa: E402
+
+MODULES = ["torch", "transformers"]
 PACKAGES = ["torch==2.8.0", "transformers", "numpy", "sentencepiece", "protobuf"]
-
-
-def python_of(folder):
-    """The interpreter of the environment with PyTorch, made when it is missing."""
-    python = folder / "bin" / "python"
-    if python.exists() and subprocess.run([python, "-c", "import torch, transformers"], capture_output=True).returncode == 0:
-        return python
-    print(f"installing PyTorch and transformers into {folder} ...", file=sys.stderr)
-    venv.create(folder, with_pip=True)
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet"] + PACKAGES, check=True)
-    return python
 
 
 def last_json(command, timeout_s):
@@ -93,7 +85,7 @@ def main():
     p.add_argument("--pleiad", type=pathlib.Path, default=ROOT / "build" / "pleiad")
     p.add_argument("--venv", type=pathlib.Path, default=pathlib.Path.home() / ".cache" / "pleiad" / "peers")
     args = p.parse_args()
-    python = python_of(args.venv)
+    python = python_of(args.venv, MODULES, PACKAGES)
     rows = []
     print(f"{'shape':12} {'type':5} {'program':28} {'tokens/s':>9} {'best':>9} {'memory':>10} {'loss':>8} {'to PyTorch':>11}")
     for name in args.shapes:

@@ -13,21 +13,12 @@ import os
 import pathlib
 import subprocess
 import sys
-import venv
+
+from environment import python_of
 
 HERE = pathlib.Path(__file__).resolve().parent
+MODULES = ["sentencepiece", "tokenizers"]
 PACKAGES = ["sentencepiece==0.2.3", "tokenizers==0.23.3"]
-
-
-def python_of(folder):
-    """The interpreter of the environment with the libraries, made when it is missing."""
-    python = folder / "bin" / "python"
-    if python.exists() and subprocess.run([python, "-c", "import sentencepiece, tokenizers"], capture_output=True).returncode == 0:
-        return python
-    print(f"installing {' '.join(PACKAGES)} into {folder} ...", file=sys.stderr)
-    venv.create(folder, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    return python
 
 
 def all_shared():
@@ -43,7 +34,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--venv", type=pathlib.Path, default=pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "pleiad" / "tokenizers")
     args = parser.parse_args()
-    python, failed = python_of(args.venv), []
+    python, failed = python_of(args.venv, MODULES, PACKAGES), []
     for path in args.tokenizers or all_shared():
         kind = "compare_tokenizers_hf.py" if path.suffix == ".json" else "compare_sentencepiece.py"
         if subprocess.run([python, HERE / kind, "--count", str(args.count), "--seed", str(args.seed), path]).returncode:
