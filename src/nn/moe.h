@@ -13,7 +13,7 @@
 // Sees what a router chose, or says it: two computations that round differently are compared with one choice of experts.
 typedef struct {
   void *context;
-  bool given;  // ids are asked for before the router, else shown after it
+  bool given;  // ids are asked for before the router, and again by a backward that recomputes; else shown after it, once
   void (*ids)(void *context, int64_t layer, int32_t *ids, int64_t n);  // n = N k, tokens in order
 } RouteHook;
 
@@ -25,7 +25,7 @@ typedef struct {
   RmsNorm norm;
   Weight router;          // [E, D], always fp32
   float *bias;            // [E] selection bias or NULL; moved by the training loop, not by the optimiser
-  Weight gate_up, down;   // E times [2F, D] and E times [D, F], one after the other
+  Weight gate_up, down;   // E times [2F, D] and E times [D, F], one after the other; of this layer alone (Run.zero_grads)
   Ffn shared;             // F 0: none
   const RouteHook *hook;  // borrowed, or NULL
   int64_t *load;          // [E] picks since the training loop set them to 0; counted in training forwards
