@@ -105,12 +105,10 @@ static void pack_b(const Job *job, const Product *p, const Block *b, char *to, i
   (p->b_t ? k->pack_across : k->pack_along)(&pack);
 }
 
-// Asks for what the next tile down will begin from, and the lines it will write, while this one is computed.
-static void ask_ahead(const Product *p, const Block *b, const GemmKernel *k, const float *sums, int64_t m, int64_t n) {
+// Asks for the lines of C that the next tile down will add to, while this one is computed.
+static void ask_ahead(const Product *p, const Block *b, const GemmKernel *k, int64_t m, int64_t n) {
   enum { LINE = 64 };
-  if (m >= b->m1) return;
-  for (int64_t at = 0; sums && at < k->mr * k->nr * 4; at += LINE) __builtin_prefetch((const char *)sums + at, 1);
-  if (!b->last || p->zero) return;
+  if (!b->last || !p->add.data || m >= b->m1) return;
   const Mat c = mat_at(p->c, m, n);
   const int64_t element = (int64_t)dtype_bytes(c.type), rows = min64(k->mr, b->m1 - m),
                 bytes = min64(k->nr, b->n1 - n) * element;
@@ -125,7 +123,7 @@ static void tile_run(const Job *job, const Product *p, const Space *s, const Blo
   int64_t index = (n - b->n0) / k->nr * div_up(b->m1 - b->m0, k->mr) + (m - b->m0) / k->mr;
   float *partial = s->partial + index * k->mr * k->nr;
   const float *init = b->first ? NULL : partial;
-  ask_ahead(p, b, k, b->first ? NULL : partial + k->mr * k->nr, m + k->mr, n);
+  ask_ahead(p, b, k, m + k->mr, n);
   if (!b->last) {
     k->tile(b->n_k, a, panel, rows, cols, init, partial, k->nr);
   } else if (p->c.type == DT_F32 && cols == k->nr && !p->bias && !p->add.data && !p->zero) {

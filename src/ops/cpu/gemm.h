@@ -51,7 +51,8 @@ typedef struct {
   // A panel of B in pairs along k, as gemm_pack leaves bf16, to this kernel's fp32 panel; NULL in a bf16 kernel.
   void (*widen)(float *to, const void *pairs, int64_t n_k);
   // out [rows, nr] (rows of ld floats) = (init or 0) + the first `rows` <= mr lines of panel a times panel b, over n_k k's.
-  // init: rows of nr floats. Columns from `cols` on may be left out.
+  // init: rows of nr floats. Columns from `cols` on may be left out. What follows init (or out, where there is none) is asked
+  // for meanwhile.
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   // The same of rows of GEMM_ROW_LINE elements of A as they lie, not packed; NULL where panels of A and B are unlike.
   void (*tile_rows)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
