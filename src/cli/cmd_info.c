@@ -19,7 +19,7 @@ static const char help[] =
     "Says what this machine is (processor, caches, memory, and what of it this process may use), which kernels the program "
     "chose\n"
     "for it and why, what it can do at most (measured, about a second), and which libraries it runs with. "
-    "PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx|amx_emulated caps the choice.\n"
+    "PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps the choice.\n"
     "\n"
     "With a MODEL (a Hugging Face folder or its config.json, a file of configs/model/, a run file, a run's folder, a "
     "checkpoint, a GGUF file): how\n"

@@ -16,7 +16,7 @@ enum {
   ALIAS_BYTES = 4096
 };
 
-const char *const isa_names[ISA_LEVELS + 1] = {"ref", "avx2", "avx512", "avx512_bf16", "amx", "amx_emulated", NULL};
+const char *const isa_names[ISA_LEVELS + 1] = {"ref", "avx2", "avx512", "avx512_bf16", "amx", NULL};
 const char *const scoring_names[3] = {"sigmoid", "softmax", NULL};
 
 Mat mat_take(Arena *a, int64_t rows, int64_t cols, Dtype type) {
@@ -43,8 +43,7 @@ static void table_fill(Ops *o, Isa isa) {
   if (isa >= ISA_AVX512_BF16) ops_init_avx512_bf16(o);
 #endif
 #if HAVE_ISA_AMX
-  if (isa == ISA_AMX) ops_init_amx(o);
-  if (isa == ISA_AMX_EMULATED) ops_init_amx_emulated(o);
+  if (isa >= ISA_AMX) ops_init_amx(o);
 #endif
   (void)isa;
 }
@@ -55,17 +54,19 @@ static Isa isa_by_name(const char *name) {
   return isa;
 }
 
-static Isa isa_for_bf16(Isa isa) { return isa == ISA_AVX512_BF16 && !peak_dot_is_fast() ? ISA_AVX512 : isa; }
+static Isa isa_for_bf16(Isa isa) {
+  if (isa == ISA_AMX && !cpu_amx_is_fast()) isa = ISA_AVX512_BF16;
+  return isa == ISA_AVX512_BF16 && !peak_dot_is_fast() ? ISA_AVX512 : isa;
+}
 
 static Err isa_choose(Isa *isa) {
   *isa = cpu_isa();
   const char *cap = getenv("PLEIAD_ISA");
   if (!cap || !*cap) return ERR_OK;
   Isa wanted = isa_by_name(cap);
-  CHECK(wanted < ISA_LEVELS, ERR_ARG,
-        "PLEIAD_ISA=%s is not an instruction set; use ref, avx2, avx512, avx512_bf16, amx or amx_emulated", cap);
-  bool emulated = HAVE_ISA_AMX && wanted == ISA_AMX_EMULATED && *isa >= ISA_AVX512;
-  CHECK(wanted <= *isa || emulated, ERR_ARG,
+  CHECK(wanted < ISA_LEVELS, ERR_ARG, "PLEIAD_ISA=%s is not an instruction set; use ref, avx2, avx512, avx512_bf16 or amx",
+        cap);
+  CHECK(wanted <= *isa, ERR_ARG,
         "PLEIAD_ISA=%s: this machine and build have no more than %s; leave PLEIAD_ISA unset for the best", cap,
         isa_names[*isa]);
   *isa = wanted;
@@ -132,8 +133,9 @@ void ops_describe(const Dev *d, FILE *to) {
   fprintf(to, "%s: up to %s here; %s in use%s\n", name, isa_names[cpu_isa()], isa_names[d->isa],
           cap && *cap ? " (PLEIAD_ISA)" : "");
   if (cpu_amx_fault()) fprintf(to, "AMX is not used: %s\n", cpu_amx_fault());
-  fprintf(to, "bf16 products by %s%s\n", isa_names[d->bf16],
-          d->bf16 != d->isa ? ": this processor's bf16 dot product is slower than fp32" : "");
+  fprintf(to, "bf16 products by %s", isa_names[d->bf16]);
+  if (d->bf16 != d->isa) fprintf(to, ": %s was measured to be slower here", isa_names[d->isa]);
+  fprintf(to, "\n");
 #define OP(name, params, tolerance) fprintf(to, "  %-28s %s\n", #name, d->op->name##_from);
 #include "ops/ops.inc"
 #undef OP

@@ -46,8 +46,8 @@ typedef struct Ops Ops;
 
 // Levels in order; a level needs those before it that its folder names. The last is never chosen by itself: AMX's arithmetic in
 // AVX-512 instructions, slow, for tests on machines without AMX and for having their bits.
-typedef enum { ISA_REF, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX, ISA_AMX_EMULATED, ISA_LEVELS } Isa;
-extern const char *const isa_names[ISA_LEVELS + 1];  // "ref", "avx2", "avx512", "avx512_bf16", "amx", "amx_emulated", NULL
+typedef enum { ISA_REF, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX, ISA_LEVELS } Isa;
+extern const char *const isa_names[ISA_LEVELS + 1];  // "ref", "avx2", "avx512", "avx512_bf16", "amx", NULL
 
 typedef struct Dev {
   const Ops *op;  // the operations chosen for this machine
@@ -60,7 +60,7 @@ typedef struct Dev {
 } Dev;
 
 // Opens the processor: threads (0: all cores allowed), pinned; instruction set:
-// PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx|amx_emulated caps it (ERR_ARG names an unknown or unsupported one), else the best
+// PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps it (ERR_ARG names an unknown or unsupported one), else the best
 // that the processor and the system allow.
 Err dev_open(Dev *d, int n_threads);
 void dev_close(Dev *d);
@@ -191,6 +191,5 @@ void ops_init_avx2(Ops *o);
 void ops_init_avx512(Ops *o);
 void ops_init_avx512_bf16(Ops *o);
 void ops_init_amx(Ops *o);
-void ops_init_amx_emulated(Ops *o);
 
 #endif

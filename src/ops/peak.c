@@ -88,28 +88,29 @@ static Loops loops_of(const Dev *dev) {
 }
 
 #if HAVE_ISA_AVX512_BF16
-static bool dot_is_fast;
-
-// The best of some short runs in turn: the two are a factor of two apart, either way, on all that was measured. What is clear
-// is remembered; what is not (a busy moment, an odd processor) counts as slow.
-static void compare_dot(void) {
+// Whether one loop outruns the other: the best of some short runs in turn. What was measured so far is a factor of two or more
+// apart, either way. What is clear is remembered as `key`; what is not (a busy moment, an odd processor) counts as slow.
+static bool is_faster(const char *key, FlopLoop *loop, FlopLoop *other) {
   enum { ROUNDS = 1 << 13, TURNS_MIN = 9, TURNS_MAX = 400 };
-  static const char key[] = "bf16_dot_is_fast";
   const double clearly = 1.4;
-  if (remembered(key, &dot_is_fast)) return;
-  double fma = 0, dot = 0;
+  bool faster;
+  if (remembered(key, &faster)) return faster;
+  double most = 0, most_other = 0;
   bool clear = false;
   for (int i = 0; i < TURNS_MIN || (i < TURNS_MAX && !clear); i++) {
-    double begin = clock_s(), work = peak_fma_avx512(ROUNDS), middle = clock_s();
-    fma = fmax(fma, work / (middle - begin));
-    work = peak_dot_avx512_bf16(ROUNDS);
-    dot = fmax(dot, work / (clock_s() - middle));
-    clear = dot > clearly * fma || fma > clearly * dot;
+    double begin = clock_s(), work = other(ROUNDS), middle = clock_s();
+    most_other = fmax(most_other, work / (middle - begin));
+    work = loop(ROUNDS);
+    most = fmax(most, work / (clock_s() - middle));
+    clear = most > clearly * most_other || most_other > clearly * most;
   }
-  dot_is_fast = dot > clearly * fma;
-  if (clear) remember(key, dot_is_fast);
+  faster = most > clearly * most_other;
+  if (clear) remember(key, faster);
+  return faster;
 }
 
+static bool dot_is_fast;
+static void compare_dot(void) { dot_is_fast = is_faster("bf16_dot_is_fast", peak_dot_avx512_bf16, peak_fma_avx512); }
 bool peak_dot_is_fast(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, compare_dot);
@@ -117,6 +118,20 @@ bool peak_dot_is_fast(void) {
 }
 #else
 bool peak_dot_is_fast(void) { return false; }
+#endif
+
+#if HAVE_ISA_AMX
+static bool amx_is_fast;
+static void compare_amx(void) {
+  amx_is_fast = is_faster("amx_is_fast", peak_dot_amx, peak_dot_is_fast() ? peak_dot_avx512_bf16 : peak_fma_avx512);
+}
+bool peak_amx_is_fast(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, compare_amx);
+  return amx_is_fast;
+}
+#else
+bool peak_amx_is_fast(void) { return false; }
 #endif
 
 static void gemm_carve(Arena *a, const Dev *dev, Dtype type, GemmArgs *g, void **packed) {

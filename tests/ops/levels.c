@@ -3,11 +3,13 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "amx_trap.h"
 #include "base/half.h"
 #include "test.h"
 
 Dev level_open(int isa, int n_threads) {
   Dev d;
+  if (isa == ISA_AMX) (void)amx_emulate();
   setenv("PLEIAD_ISA", isa_names[isa], 1);
   ASSERT_OK(dev_open(&d, n_threads));
   return d;
@@ -15,6 +17,7 @@ Dev level_open(int isa, int n_threads) {
 
 int level_best(void) {
   Dev d;
+  (void)amx_emulate();
   unsetenv("PLEIAD_ISA");
   ASSERT_OK(dev_open(&d, 1));
   int isa = (int)d.isa;

@@ -7,12 +7,10 @@
 enum { GUARD_BYTE = 0x5a, GUARD_BYTES = 256 };
 
 Dev level_open(int isa, int n_threads);
-int level_best(void);
+int level_best(void);  // of EACH_LEVEL
 
-// Levels with kernels of their own on this machine, and that which needs no machine.
-#define EACH_LEVEL(isa)                                                   \
-  for (int isa = ISA_AVX2, best_ = level_best(); isa < ISA_LEVELS; isa++) \
-    if (isa <= best_ || (HAVE_ISA_AMX && isa == ISA_AMX_EMULATED && best_ >= ISA_AVX512))
+// Levels with kernels of their own on this machine; AMX is emulated where there is none (amx_trap.h).
+#define EACH_LEVEL(isa) for (int isa = ISA_AVX2, best_ = level_best(); isa <= best_; isa++)
 
 // `bytes` of GUARD_BYTE, with guards before and after. Never freed: a test is a process.
 void *guarded(size_t bytes);

@@ -14,7 +14,6 @@ static const AttentionKernel *const kernels[ISA_LEVELS] = {
 #if HAVE_ISA_AVX512
     [ISA_AVX512] = &attention_avx512,
     [ISA_AMX] = &attention_avx512,
-    [ISA_AMX_EMULATED] = &attention_avx512,
 #endif
 #if HAVE_ISA_AVX512_BF16
     [ISA_AVX512_BF16] = &attention_avx512_bf16,

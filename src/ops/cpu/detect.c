@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/peak_loops.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,20 +50,33 @@ static bool has_avx512(void) {
 
 static bool has_avx512_bf16(void) { return has(cpuid(7, 1).a, 5); }
 
+static bool amx_claims(void) {
+  const Cpuid seven = cpuid(7, 0);  // bf16, tile
+  return has(seven.d, 22) && has(seven.d, 24);
+}
+
+static bool amx_saves(void) { return saves(XCR0_AMX); }
+
+static bool amx_grants(void) { return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0; }
+
+#if !HAVE_ISA_AMX
+bool amx_product_is_right(void) { return false; }
+#endif
+
+CpuAmx cpu_amx = {.claims = amx_claims,
+                  .saves = amx_saves,
+                  .grants = amx_grants,
+                  .multiplies = amx_product_is_right,
+                  .is_fast = peak_amx_is_fast};
+
 static const char *amx_fault;
 static bool amx_usable;
 
 static void try_amx(void) {
-  Cpuid seven = cpuid(7, 0);  // bf16, tile
-  if (!HAVE_ISA_AMX || !has(seven.d, 22) || !has(seven.d, 24)) return;
-  const char *asked = getenv("PLEIAD_ISA");
-  if (!asked || strcmp(asked, "amx") != 0) amx_fault = "no processor with it has run this yet; PLEIAD_ISA=amx asks for it";
-  else if (!saves(XCR0_AMX)) amx_fault = "the system does not save its registers";
-  else if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) != 0)
-    amx_fault = "the system refused its registers (arch_prctl)";
-#if HAVE_ISA_AMX
-  else if (!amx_product_is_right()) amx_fault = "a product of whole numbers came out wrong";
-#endif
+  if (!HAVE_ISA_AMX || !cpu_amx.claims()) return;
+  if (!cpu_amx.saves()) amx_fault = "the system does not save its registers (XCR0)";
+  else if (!cpu_amx.grants()) amx_fault = "the system refused its registers (arch_prctl)";
+  else if (!cpu_amx.multiplies()) amx_fault = "a product came out wrong";
   else amx_usable = true;
 }
 
@@ -72,6 +85,8 @@ static bool has_amx(void) {
   pthread_once(&once, try_amx);
   return amx_usable;
 }
+
+bool cpu_amx_is_fast(void) { return cpu_amx.is_fast(); }
 
 const char *cpu_amx_fault(void) { return amx_fault; }
 
@@ -112,6 +127,7 @@ void cpu_key(char text[CPU_KEY_BYTES]) {
 void cpu_key(char text[CPU_KEY_BYTES]) { cpu_name(text, CPU_KEY_BYTES); }
 Isa cpu_isa(void) { return ISA_REF; }
 const char *cpu_amx_fault(void) { return NULL; }
+bool cpu_amx_is_fast(void) { return false; }
 void cpu_name(char *text, size_t size) {
   static const char unknown[] = "unknown processor";
   if (size == 0) return;

@@ -11,8 +11,9 @@ static const GemmKernel *const f32_kernels[ISA_LEVELS] = {
     [ISA_AVX2] = &gemm_f32_avx2,
 #endif
 #if HAVE_ISA_AVX512
-    [ISA_AVX512] = &gemm_f32_avx512, [ISA_AVX512_BF16] = &gemm_f32_avx512,
-    [ISA_AMX] = &gemm_f32_avx512,    [ISA_AMX_EMULATED] = &gemm_f32_avx512,
+    [ISA_AVX512] = &gemm_f32_avx512,
+    [ISA_AVX512_BF16] = &gemm_f32_avx512,
+    [ISA_AMX] = &gemm_f32_avx512,
 #endif
 };
 static const GemmKernel *const bf16_kernels[ISA_LEVELS] = {
@@ -21,7 +22,6 @@ static const GemmKernel *const bf16_kernels[ISA_LEVELS] = {
 #endif
 #if HAVE_ISA_AMX
     [ISA_AMX] = &gemm_bf16_amx,
-    [ISA_AMX_EMULATED] = &gemm_bf16_amx_emulated,
 #endif
 };
 
@@ -58,7 +58,7 @@ static Space space_of(const Job *job, int thread) {
   at += (size_t)div_up(GEMM_ROWS_L2, k->mr) * panel_bytes(k, k->mr, k->kc);
   at += -(uintptr_t)at % 64;
   s.b = at;
-  at += (size_t)div_up(GEMM_COLS, k->nr) * panel_bytes(k, k->nr, k->kc);
+  at += gemm_columns_bytes(k);
   s.partial = (float *)(at + -(uintptr_t)at % 64);
   return s;
 }
@@ -223,8 +223,8 @@ static void rectangle_run(const Job *job, const Product *p, const Space *s, int6
   }
   // A few rows stream B from memory: one panel of A is given the room of many, and panels of B are read in one go.
   const int64_t kc = is_direct(job, p) && m1 - m0 <= k->mr ? GEMM_ROWS_L2 / k->mr * k->kc : k->kc;
-  for (int64_t n = n0; n < n1; n += GEMM_COLS) {
-    Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + GEMM_COLS, n1), .first = true};
+  for (int64_t n = n0; n < n1; n += k->block_cols) {
+    Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + k->block_cols, n1), .first = true};
     do {
       b.n_k = min64(kc, p->K - b.k0);
       b.last = b.k0 + b.n_k == p->K;
@@ -261,7 +261,7 @@ static int64_t product_cost(const Job *job, const Product *p, Cut c) {
 }
 
 static int64_t job_chunk_rows(const Job *job, int n_threads) {
-  int64_t rows = GEMM_ROWS;
+  int64_t rows = job->kernel->block_rows;
   const int64_t enough = 8 * n_threads, least = 4 * job->kernel->mr;
   for (;;) {
     int64_t units = 0;
@@ -282,6 +282,7 @@ static void job_thread(void *arg, int thread, int n_threads) {
   const Job *job = arg;
   const GemmKernel *k = job->kernel;
   Space s = space_of(job, thread);
+  gemm_begin(k);
   int64_t chunk_rows = job_chunk_rows(job, n_threads), total = 0, at = 0;
   Product p;
   for (int64_t g = 0; g < job->groups; g++) {
@@ -301,6 +302,7 @@ static void job_thread(void *arg, int thread, int n_threads) {
       at += cost * c.panels;
     }
   }
+  gemm_end(k);
   atomic_thread_fence(memory_order_seq_cst);  // stores past the caches are in no order of their own
 }
 

@@ -42,10 +42,12 @@ typedef struct {
 
 typedef struct {
   const char *name;
-  int mr, nr;  // lines of a panel of A, of B; all kernels of a device have the same nr
-  int ku;      // neighbours in k packed together in panels of B: 1 fp32, 2 bf16
-  int ku_a;    // in panels of A: as ku, or 32
-  int kc;      // k's of one visit, a multiple of both
+  int mr, nr;                         // lines of a panel of A, of B; all kernels of a device have the same nr
+  int ku;                             // neighbours in k packed together in panels of B: 1 fp32, 2 bf16
+  int ku_a;                           // in panels of A: as ku, or 32
+  int kc;                             // k's of one visit, a multiple of both
+  int block_rows, block_cols;         // of C, whose sums are kept from visit to visit; at most GEMM_ROWS, GEMM_COLS
+  void (*begin)(void), (*end)(void);  // before and after a thread's tiles; NULL: nothing is to be done
   void (*pack_across)(const GemmPack *p);
   void (*pack_along)(const GemmPack *p);
   // A panel of B in pairs along k, as gemm_pack leaves bf16, to this kernel's fp32 panel; NULL in a bf16 kernel.
@@ -56,7 +58,7 @@ typedef struct {
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   // The same of rows of GEMM_ROW_LINE elements of A as they lie, not packed; NULL where panels of A and B are unlike.
   void (*tile_rows)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
-  // For few rows of A, over B as it is stored (both NULL: it is always packed); n_k a multiple of ku; out: rows of nr floats.
+  // For few rows of A, over B as it is stored (NULL: it is always packed); n_k a multiple of ku; out: rows of nr floats.
   // tile_across: A and B change places. Row i of a, row_bytes after the one before, is a column of B, k-contiguous; b is a
   // panel of `cols` <= nr rows of A. tile_along: a and init as for `tile`; b are n_k rows of nr columns, row_bytes apart; those
   // `ask` bytes to the right are asked for. Until the last visit in k the order of the columns in out is the kernel's own.
@@ -69,7 +71,7 @@ typedef struct {
 enum {
   GEMM_ROWS_L2 = 128,       // rows of A packed at a time: with kc k's they stay in the second-level cache
   GEMM_L2_BYTES = 1 << 20,  // of that cache, on the smallest machine that was measured
-  GEMM_ROWS = 1024,         // rows, columns of a block of C whose partial sums are kept
+  GEMM_ROWS = 1024,         // rows, columns of a block of C whose partial sums are kept, at most
   GEMM_COLS = 1024,
   GEMM_SHORT = 128,        // a K this short leaves C the most of the work
   GEMM_STRIP = 256,        // columns of C of such tiles kept aside, in the first-level cache
@@ -87,6 +89,13 @@ enum {
 const GemmKernel *gemm_kernel(const Dev *d, Dtype type);
 // The same, for who packs panels of A in parts (attention): one whose panels have one form, fp32 where there is none for bf16.
 const GemmKernel *gemm_kernel_even(const Dev *d, Dtype type);
+
+static inline void gemm_begin(const GemmKernel *k) {
+  if (k->begin) k->begin();
+}
+static inline void gemm_end(const GemmKernel *k) {
+  if (k->end) k->end();
+}
 
 // Sets the four matrix products to those of this file, with the kernels of `isa`.
 void gemm_ops_set(Ops *o, Isa isa);

@@ -17,5 +17,7 @@ ReadLoop peak_read_avx2, peak_read_avx512;
 // Whether 512-bit bf16 dot products outrun fp32: twice as fast on the AMD models that were measured, half as fast on Intel's.
 // Where there are none, false. Measured once, in some milliseconds, and remembered (ops/cpu/remember.h).
 bool peak_dot_is_fast(void);
+// Whether AMX outruns the faster of these two, likewise. The system must have given leave (ops/cpu/detect.h).
+bool peak_amx_is_fast(void);
 
 #endif

@@ -5,8 +5,3 @@ void ops_init_amx(Ops *o) {
   gemm_ops_set(o, ISA_AMX);
   attention_ops_set(o, ISA_AMX);
 }
-
-void ops_init_amx_emulated(Ops *o) {
-  gemm_ops_set(o, ISA_AMX_EMULATED);
-  attention_ops_set(o, ISA_AMX_EMULATED);
-}

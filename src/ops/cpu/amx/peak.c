@@ -16,5 +16,6 @@ double peak_dot_amx(int64_t rounds) {
     _tile_dpbf16ps(2, 4, 6);
     _tile_dpbf16ps(3, 4, 6);
   }
+  tiles_end();
   return 4 * 2.0 * 16 * 16 * 32 * (double)dots;
 }
