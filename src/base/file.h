@@ -38,16 +38,14 @@ bool file_is_plain(const char *path);  // no folder, pipe or device
 bool folder_holds(const char *folder, const char *name);
 
 // ---- writing: to "path.tmp.PID", synced and renamed by file_commit; file_abandon removes it. Errors name path and cause
-// (no space left: how much was wanted). The writer buffers; it owns one descriptor.
-enum { FILE_BUFFER_BYTES = 1 << 18 };  // of a writer, from the heap
+// (no space left: how much was wanted). The writer buffers; it owns one descriptor. What is longer than a few MB is written by
+// a thread of its own (base/lane.h) while the caller makes more: an error then comes with a later call, the commit at the
+// latest.
+enum { FILE_BUFFER_BYTES = 1 << 21 };  // of a writer at most, from the heap
 
 typedef struct {
-  int fd;
   char path[PATH_BYTES], temp[PATH_BYTES];
-  uint8_t *buffer;
-  size_t buffered;
-  uint64_t written;  // bytes so far, buffered ones included
-  uint64_t begun;    // bytes on their way to the disk, so that the sync at the end has little to wait for
+  struct FileOut *out;  // NULL: nothing is being written
 } FileWriter;
 
 Err file_create(FileWriter *w, const char *path);

@@ -11,26 +11,123 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/lane.h"
 
-enum { BEGIN_BYTES = 1 << 25 };
+enum { BEGIN_BYTES = 1 << 25, SLOT_BYTES = 1 << 18, SLOTS = FILE_BUFFER_BYTES / SLOT_BYTES, BEHIND_FROM = 1 << 22 };
+
+typedef struct {
+  struct FileOut *out;
+  uint8_t *data;
+  size_t size;
+  LaneJob job;
+} Slot;
+
+// Where the bytes go. With a lane only its thread touches what is before `lane`.
+struct FileOut {
+  int fd;
+  char path[PATH_BYTES];
+  uint64_t done;   // bytes given to the system
+  uint64_t begun;  // bytes on their way to the disk, so that the sync at the end has little to wait for
+  Lane *lane;      // NULL: the caller writes
+  Slot slot[SLOTS];
+  int at;  // the slot being filled
+};
+
+// What is written is sent on its way while the caller makes more. Only a matter of speed: a refusal does not matter.
+static void begin_sync(struct FileOut *o) {
+  if (o->done - o->begun < BEGIN_BYTES) return;
+  (void)sync_file_range(o->fd, (off_t)o->begun, (off_t)(o->done - o->begun), SYNC_FILE_RANGE_WRITE);
+  o->begun = o->done;
+}
+
+static Err write_out(struct FileOut *o, const uint8_t *data, size_t size) {
+  while (size > 0) {
+    ssize_t n = write(o->fd, data, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+      FAIL(ERR_IO, "%s: no space left after %llu bytes (%s); free some space or choose another place", o->path,
+           (unsigned long long)o->done, strerror(errno));
+    CHECK(n > 0, ERR_IO, "%s: %s", o->path, n < 0 ? strerror(errno) : "nothing could be written");
+    data += n;
+    size -= (size_t)n;
+    o->done += (uint64_t)n;
+  }
+  begin_sync(o);
+  return ERR_OK;
+}
+
+static Err write_slot(void *slot) {
+  Slot *s = slot;
+  return write_out(s->out, s->data, s->size);
+}
+
+static void out_free(struct FileOut *o) {
+  lane_close(o->lane);
+  if (o->fd >= 0) close(o->fd);
+  for (int i = 0; i < SLOTS; i++) free(o->slot[i].data);
+  free(o);
+}
+
+static struct FileOut *out_new(const char *path) {
+  struct FileOut *o = calloc(1, sizeof *o);
+  if (!o) return NULL;
+  o->fd = -1;
+  snprintf(o->path, sizeof o->path, "%s", path);
+  for (int i = 0; i < SLOTS; i++) o->slot[i] = (Slot){.out = o, .job = {.fn = write_slot, .arg = &o->slot[i]}};
+  o->slot[0].data = malloc(SLOT_BYTES);
+  if (o->slot[0].data) return o;
+  out_free(o);
+  return NULL;
+}
+
+// Without memory or a thread the caller goes on alone.
+static void open_lane(struct FileOut *o) {
+  for (int i = 0; i < SLOTS; i++)
+    if (!o->slot[i].data && !(o->slot[i].data = malloc(SLOT_BYTES))) return;
+  if (lane_open(&o->lane) != ERR_OK) o->lane = NULL;
+}
+
+// The slot being filled goes out; then the next one, empty, is being filled.
+static Err flush(struct FileOut *o) {
+  Slot *s = &o->slot[o->at];
+  if (!o->lane) {
+    TRY(write_slot(s));
+    s->size = 0;
+    if (o->done >= BEHIND_FROM) open_lane(o);
+    return ERR_OK;
+  }
+  lane_put(o->lane, &s->job);
+  o->at = (o->at + 1) % SLOTS;
+  s = &o->slot[o->at];
+  TRY(lane_wait(o->lane, &s->job));
+  s->size = 0;
+  return ERR_OK;
+}
+
+// Until all that was written is with the system.
+static Err drain(struct FileOut *o) {
+  TRY(flush(o));
+  for (int i = 0; o->lane && i < SLOTS; i++) TRY(lane_wait(o->lane, &o->slot[(o->at + i) % SLOTS].job));
+  return ERR_OK;
+}
 
 Err file_create(FileWriter *w, const char *path) {
-  *w = (FileWriter){.fd = -1};
+  *w = (FileWriter){0};
   CHECK(!file_is_folder(path), ERR_IO, "%s is a folder; a file is to be written", path);
   int n = snprintf(w->path, sizeof w->path, "%s", path);
   int m = snprintf(w->temp, sizeof w->temp, "%s.tmp.%ld", path, (long)getpid());
   CHECK(n < (int)sizeof w->path && m < (int)sizeof w->temp, ERR_ARG, "%.100s...: a path longer than %d bytes", path,
         PATH_BYTES - 1);
-  w->buffer = malloc(FILE_BUFFER_BYTES);
-  CHECK(w->buffer, ERR_MEMORY, "%s: no memory for a write buffer", path);
-  w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (w->fd >= 0) {
-    (void)flock(w->fd, LOCK_EX | LOCK_NB);  // for file_sweep
+  struct FileOut *o = out_new(path);
+  CHECK(o, ERR_MEMORY, "%s: no memory for a write buffer", path);
+  o->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (o->fd >= 0) {
+    (void)flock(o->fd, LOCK_EX | LOCK_NB);  // for file_sweep
+    w->out = o;
     return ERR_OK;
   }
   int cause = errno;
-  free(w->buffer);
-  w->buffer = NULL;
+  out_free(o);
   if (cause == ENOENT) FAIL(ERR_IO, "%s: cannot be written: its folder does not exist", path);
   FAIL(ERR_IO, "%s: cannot be written: %s", path, strerror(cause));
 }
@@ -64,45 +161,19 @@ void file_sweep(const char *path) {
   names_free(names, count);
 }
 
-static Err write_out(FileWriter *w, const uint8_t *data, size_t size) {
-  while (size > 0) {
-    ssize_t n = write(w->fd, data, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-      FAIL(ERR_IO, "%s: no space left after %llu bytes (%s); free some space or choose another place", w->path,
-           (unsigned long long)(w->written - w->buffered), strerror(errno));
-    CHECK(n > 0, ERR_IO, "%s: %s", w->path, n < 0 ? strerror(errno) : "nothing could be written");
-    data += n;
-    size -= (size_t)n;
-  }
-  return ERR_OK;
-}
-
-static Err flush(FileWriter *w) {
-  TRY(write_out(w, w->buffer, w->buffered));
-  w->buffered = 0;
-  return ERR_OK;
-}
-
-// What is written is sent on its way while the caller makes more. Only a matter of speed: a refusal does not matter.
-static void begin_sync(FileWriter *w) {
-  uint64_t out = w->written - w->buffered;
-  if (out - w->begun < BEGIN_BYTES) return;
-  (void)sync_file_range(w->fd, (off_t)w->begun, (off_t)(out - w->begun), SYNC_FILE_RANGE_WRITE);
-  w->begun = out;
-}
-
 Err file_write(FileWriter *w, const void *data, size_t size) {
-  assert(w->buffer && "written before file_create or after its end");
-  if (size > FILE_BUFFER_BYTES - w->buffered) TRY(flush(w));
-  if (size >= FILE_BUFFER_BYTES) {
-    TRY(write_out(w, data, size));
-  } else if (size > 0) {
-    memcpy(w->buffer + w->buffered, data, size);
-    w->buffered += size;
+  struct FileOut *o = w->out;
+  const uint8_t *p = data;
+  assert(o && "written before file_create or after its end");
+  while (size > 0) {
+    Slot *s = &o->slot[o->at];
+    size_t room = SLOT_BYTES - s->size, n = size < room ? size : room;
+    memcpy(s->data + s->size, p, n);
+    s->size += n;
+    p += n;
+    size -= n;
+    if (s->size == SLOT_BYTES) TRY(flush(o));
   }
-  w->written += size;
-  begin_sync(w);
   return ERR_OK;
 }
 
@@ -128,11 +199,12 @@ static Err sync_parent(const char *path) {
 }
 
 Err file_commit(FileWriter *w) {
+  struct FileOut *o = w->out;
   Err err = ERR_OK;
-  TRY_OUT(flush(w));
-  CHECK_OUT(fsync(w->fd) == 0 || errno == EINVAL, ERR_IO, "%s: cannot be synced: %s", w->path, strerror(errno));
-  CHECK_OUT(close(w->fd) == 0, ERR_IO, "%s: %s", w->path, (w->fd = -1, strerror(errno)));
-  w->fd = -1;
+  TRY_OUT(drain(o));
+  CHECK_OUT(fsync(o->fd) == 0 || errno == EINVAL, ERR_IO, "%s: cannot be synced: %s", w->path, strerror(errno));
+  CHECK_OUT(close(o->fd) == 0, ERR_IO, "%s: %s", w->path, (o->fd = -1, strerror(errno)));
+  o->fd = -1;
   CHECK_OUT(rename(w->temp, w->path) == 0, ERR_IO, "%s: cannot be put in place: %s", w->path, strerror(errno));
   w->temp[0] = '\0';
   TRY_OUT(sync_parent(w->path));
@@ -142,11 +214,10 @@ out:
 }
 
 void file_abandon(FileWriter *w) {
-  if (!w->buffer) return;
-  if (w->fd >= 0) close(w->fd);
+  if (!w->out) return;
+  out_free(w->out);
   if (w->temp[0]) unlink(w->temp);
-  free(w->buffer);
-  *w = (FileWriter){.fd = -1};
+  *w = (FileWriter){0};
 }
 
 Err file_replace(const char *path, const void *data, size_t size) {

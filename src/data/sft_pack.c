@@ -281,7 +281,6 @@ Err sft_packer_open(SftPacker **out, const SftOptions *option) {
   SftPacker *p = calloc(1, sizeof *p);
   CHECK(p, ERR_MEMORY, "no memory for a packer");
   p->option = *option;
-  p->spill.fd = -1;
   Err err = open_packer(p);
   if (err) sft_packer_close(p);
   else *out = p;

@@ -1,4 +1,5 @@
 // Writing a source of weights as a GGUF file.
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,6 @@
 #include "base/thread.h"
 #include "model/gguf_arch.h"
 #include "model/gguf_files.h"
-
-enum { CHUNK = 1 << 19 };  // elements, whole blocks of every type
 
 // A tensor of the source with its place in the file. Those of one stack follow each other.
 typedef struct {
@@ -23,9 +22,7 @@ typedef struct {
   Pool *pool;
   Out *out;
   int64_t n;
-  void *raw;                // elements as the source has them; here and below, room for what is read at once
-  float *numbers, *turned;  // as fp32; in another order
-  uint8_t *blocks;          // encoded
+  uint8_t *turned, *blocks;  // room for a run: its elements in another order; encoded
   GgufWriter w;
 } Saver;
 
@@ -96,24 +93,29 @@ static Err declare(Saver *s, const Out *o) {
 
 // ---- numbers
 
+// Blocks made of a run of elements, which are divided among the threads.
 typedef struct {
+  StType from;
+  const uint8_t *in;
   const GgufType *type;
-  const float *in;
   uint8_t *out;
   int64_t blocks;
+  StType range;       // what an element must fit in
+  atomic_bool unfit;  // one does not
 } Encoding;
 
 static void encode_part(void *arg, int thread, int n_threads) {
-  const Encoding *e = arg;
-  int64_t begin, end;
+  enum { PART = 1 << 12 };  // elements that stay in the nearest cache: whole blocks of every type
+  Encoding *e = arg;
+  float x[PART];
+  int64_t begin, end, most = PART / e->type->block;
   pool_range(e->blocks, 1, thread, n_threads, &begin, &end);
-  if (begin < end) e->type->encode(e->in + begin * e->type->block, end - begin, e->out + (size_t)begin * e->type->bytes);
-}
-
-static Err write_numbers(Saver *s, const GgufType *type, const float *x, int64_t n) {
-  Encoding e = {type, x, s->blocks, n / type->block};
-  pool_run(s->pool, encode_part, &e);
-  return gguf_write(&s->w, s->blocks, (size_t)e.blocks * type->bytes);
+  for (int64_t at = begin; at < end; at += most) {
+    int64_t count = end - at < most ? end - at : most, n = count * e->type->block;
+    st_to_f32(e->from, e->in + (size_t)(at * e->type->block) * st_type_bytes(e->from), n, x);
+    if (!weights_fit(e->range, x, n)) atomic_store(&e->unfit, true);
+    e->type->encode(x, count, e->out + (size_t)at * e->type->bytes);
+  }
 }
 
 // The safetensors type with the same bytes; ST_OTHER: none.
@@ -124,11 +126,25 @@ static StType plain_type(const GgufType *type) {
   return ST_OTHER;
 }
 
-// What an element must fit in.
-static StType range_type(const GgufType *type) { return plain_type(type) == ST_F16 ? ST_F16 : ST_F32; }
+// A tensor on its way to the file, in runs of its elements.
+typedef struct {
+  Saver *saver;
+  int64_t index;  // of the source
+  const GgufType *type;
+  int64_t rows, cols;  // of a run, where they change places
+} Way;
 
-static Err read_part(Saver *s, int64_t i, int64_t first, int64_t n, const GgufType *type) {
-  return weights_read_part(s->source, i, first, n, range_type(type), s->option->allow_nan, s->raw, s->numbers);
+static Err write_numbers(const Way *w, const void *in, int64_t first, int64_t n, const void *as_read) {
+  Saver *s = w->saver;
+  StType from = s->source->tensor[w->index].type, range = plain_type(w->type) == ST_F16 ? ST_F16 : ST_F32;
+  Encoding e = {.from = from, .in = in, .type = w->type, .out = s->blocks, .blocks = n / w->type->block, .range = range};
+  pool_run(s->pool, encode_part, &e);
+  if (atomic_load(&e.unfit) && !s->option->allow_nan) TRY(weights_refuse(s->source, w->index, first, n, range, as_read));
+  return gguf_write(&s->w, s->blocks, (size_t)e.blocks * w->type->bytes);
+}
+
+static Err write_run(void *context, const void *raw, int64_t first, int64_t n) {
+  return write_numbers(context, raw, first, n, raw);
 }
 
 static Err write_bytes(void *context, const void *data, size_t bytes) {
@@ -137,28 +153,36 @@ static Err write_bytes(void *context, const void *data, size_t bytes) {
 }
 
 static Err write_plain(Saver *s, int64_t i, const GgufType *type) {
-  const WeightTensor *t = &s->source->tensor[i];
   StType plain = plain_type(type);
   if (plain != ST_OTHER) return weights_pump(s->source, i, plain, s->option->allow_nan, write_bytes, s);
-  for (int64_t at = 0; at < t->n; at += CHUNK) {
-    int64_t n = t->n - at < CHUNK ? t->n - at : CHUNK;
-    TRY(read_part(s, i, at, n, type));
-    TRY(write_numbers(s, type, s->numbers, n));
-  }
-  return ERR_OK;
+  WeightRuns whole = weights_whole(s->source, i);
+  return weights_runs(s->source, i, &whole, write_run, &(Way){.saver = s, .index = i, .type = type});
+}
+
+static Err write_turned_run(void *context, const void *raw, int64_t first, int64_t n) {
+  const Way *w = context;
+  size_t row = (size_t)w->cols * st_type_bytes(w->saver->source->tensor[w->index].type);
+  for (int64_t r = 0; r < w->rows; r++)
+    memcpy(w->saver->turned + (size_t)gguf_turned_row(r, w->rows) * row, (const uint8_t *)raw + (size_t)r * row, row);
+  return write_numbers(w, w->saver->turned, first, n, raw);
 }
 
 // The rows of each head for interleaved rotary.
 static Err write_turned(Saver *s, int64_t i, const GgufType *type, int64_t heads) {
   const WeightTensor *t = &s->source->tensor[i];
   int64_t cols = t->n_dims == 2 ? t->dim[1] : 1, rows = t->dim[0] / heads, head = rows * cols;
-  for (int64_t h = 0; h < heads; h++) {
-    TRY(read_part(s, i, h * head, head, type));
-    for (int64_t r = 0; r < rows; r++)
-      memcpy(s->turned + gguf_turned_row(r, rows) * cols, s->numbers + r * cols, (size_t)cols * sizeof *s->turned);
-    TRY(write_numbers(s, type, s->turned, head));
-  }
-  return ERR_OK;
+  return weights_runs(s->source, i, &(WeightRuns){.n = head, .stride = head, .count = heads}, write_turned_run,
+                      &(Way){.saver = s, .index = i, .type = type, .rows = rows, .cols = cols});
+}
+
+static Err write_columns_run(void *context, const void *raw, int64_t first, int64_t n) {
+  const Way *w = context;
+  size_t bytes = st_type_bytes(w->saver->source->tensor[w->index].type);
+  const uint8_t *from = raw;
+  for (int64_t r = 0; r < w->rows; r++)
+    for (int64_t c = 0; c < w->cols; c++, from += bytes)
+      memcpy(w->saver->turned + (size_t)(c * w->rows + r) * bytes, from, bytes);
+  return write_numbers(w, w->saver->turned, first, n, raw);
 }
 
 // kv_b: the key rows [nope, rank] of each head turned over, then the value rows of all.
@@ -166,18 +190,12 @@ static Err write_heads(Saver *s, int64_t i, int64_t heads) {
   const WeightTensor *t = &s->source->tensor[i];
   const ModelConfig *c = &s->source->config;
   int64_t rank = c->mla.kv_rank, nope = c->mla.nope, v = c->mla.v, head = (nope + v) * rank;
-  const GgufType *key = type_of(s, t, nope), *value = type_of(s, t, rank);
-  for (int64_t h = 0; h < heads; h++) {
-    TRY(read_part(s, i, h * head, nope * rank, key));
-    for (int64_t r = 0; r < nope; r++)
-      for (int64_t k = 0; k < rank; k++) s->turned[k * nope + r] = s->numbers[r * rank + k];
-    TRY(write_numbers(s, key, s->turned, nope * rank));
-  }
-  for (int64_t h = 0; h < heads; h++) {
-    TRY(read_part(s, i, h * head + nope * rank, v * rank, value));
-    TRY(write_numbers(s, value, s->numbers, v * rank));
-  }
-  return ERR_OK;
+  Way key = {.saver = s, .index = i, .type = type_of(s, t, nope), .rows = nope, .cols = rank};
+  Way value = {.saver = s, .index = i, .type = type_of(s, t, rank)};
+  WeightRuns keys = {.first = 0, .n = nope * rank, .stride = head, .count = heads};
+  WeightRuns values = {.first = nope * rank, .n = v * rank, .stride = head, .count = heads};
+  TRY(weights_runs(s->source, i, &keys, write_columns_run, &key));
+  return weights_runs(s->source, i, &values, write_run, &value);
 }
 
 static Err write_tensor(Saver *s, const Out *o) {
@@ -191,8 +209,9 @@ static Err write_tensor(Saver *s, const Out *o) {
 
 static Err put_factors(Saver *s) {
   const ModelConfig *c = &s->source->config;
-  gguf_rope_factors(c, s->numbers);
-  return write_numbers(s, gguf_type_named("F32"), s->numbers, config_head_dim(c) / 2);
+  float *factor = (float *)(void *)s->turned;
+  gguf_rope_factors(c, factor);
+  return gguf_write(&s->w, factor, (size_t)(config_head_dim(c) / 2) * sizeof *factor);
 }
 
 // What the file says of itself: llama.cpp's number for "mostly of this type".
@@ -231,13 +250,13 @@ static Err write_header(Saver *s, const char *path) {
   return gguf_begin(&s->w);
 }
 
-// Elements that are read at once: a chunk, or a head where rows change places.
+// Elements of the longest run: a chunk, or a head where rows change places.
 static int64_t most_at_once(const Saver *s) {
-  int64_t most = CHUNK;
+  int64_t most = config_head_dim(&s->source->config);  // factors of the rotary
   for (int64_t i = 0; i < s->n; i++) {
     const GgufPlace *p = &s->out[i].place;
     bool by_head = p->how == GGUF_HEADS || p->how == GGUF_TURNED;
-    int64_t n = by_head ? s->source->tensor[s->out[i].index].n / p->heads : 0;
+    int64_t n = by_head ? s->source->tensor[s->out[i].index].n / p->heads : weights_whole(s->source, s->out[i].index).n;
     if (n > most) most = n;
   }
   return most;
@@ -245,12 +264,9 @@ static int64_t most_at_once(const Saver *s) {
 
 static Err take_memory(Saver *s) {
   int64_t most = most_at_once(s);
-  s->raw = malloc((size_t)most * sizeof(double));
-  s->numbers = malloc((size_t)most * sizeof *s->numbers);
-  s->turned = malloc((size_t)most * sizeof *s->turned);
+  s->turned = malloc((size_t)most * sizeof(double));
   s->blocks = malloc((size_t)most * 4);  // no type has more bytes an element
-  CHECK(s->raw && s->numbers && s->turned && s->blocks, ERR_MEMORY, "%s: no memory for %lld elements", s->source->path,
-        (long long)most);
+  CHECK(s->turned && s->blocks, ERR_MEMORY, "%s: no memory for %lld elements", s->source->path, (long long)most);
   return pool_open(&s->pool, 0, false);
 }
 
@@ -273,8 +289,6 @@ Err gguf_save(const char *path, WeightSource *source, const GgufSave *o) {
   gguf_abandon(&s.w);
   if (s.pool) pool_close(s.pool);
   free(s.out);
-  free(s.raw);
-  free(s.numbers);
   free(s.turned);
   free(s.blocks);
   return err;

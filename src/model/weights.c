@@ -1,7 +1,5 @@
 #include "model/weights.h"
 
-#include <assert.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +8,7 @@
 #include "base/hash.h"
 #include "model/model.h"
 
-enum { CHUNK = 1 << 19, FAULTS_NAMED = 6 };  // elements; names in a message
+enum { FAULTS_NAMED = 6 };  // names in a message
 
 // ---- making one
 
@@ -73,6 +71,7 @@ Err weights_want_room(const ModelConfig *c, double room, const char *path) {
 
 void weights_close(WeightSource *s) {
   if (!s) return;
+  weights_ahead_close(s);
   if (s->close) s->close(s);
   json_decref(s->layout);
   json_decref(s->missing);
@@ -130,120 +129,13 @@ static void add_faults(const json_t *list, const char *what, char *text, size_t 
 }
 
 Err weights_check(WeightSource *s) {
+  weights_ahead_forget(s);
   char text[1900] = "";
   add_faults(s->missing, "tensors missing", text, sizeof text);
   add_faults(s->other, "tensors of another shape or type", text, sizeof text);
   add_faults(s->left, "tensors left over that the configuration has no place for", text, sizeof text);
   CHECK(!*text, ERR_FORMAT, "%s: %s", s->path, text);
   return s->check ? s->check(s) : ERR_OK;
-}
-
-typedef struct {
-  uint8_t raw[CHUNK * sizeof(double)];
-  float real[CHUNK];
-  uint8_t out[CHUNK * sizeof(float)];
-} Buffers;
-
-// Whether some exponent is all ones. Blocks whose length compilers know become vectors.
-static bool any_special(StType type, const uint8_t *p, int64_t n) {
-  enum { BLOCK = 64 };
-  int64_t i = 0;
-  if (type == ST_F32) {
-    for (; i + BLOCK <= n; i += BLOCK) {
-      uint32_t u[BLOCK], bad = 0;
-      memcpy(u, p + i * 4, sizeof u);
-      for (int k = 0; k < BLOCK; k++) bad |= (u[k] & 0x7f800000u) == 0x7f800000u;
-      if (bad) return true;
-    }
-    for (uint32_t u; i < n; i++)
-      if (memcpy(&u, p + i * 4, 4), (u & 0x7f800000u) == 0x7f800000u) return true;
-    return false;
-  }
-  const uint16_t mask = type == ST_BF16 ? 0x7f80u : 0x7c00u;
-  for (; i + BLOCK <= n; i += BLOCK) {
-    uint16_t u[BLOCK], bad = 0;
-    memcpy(u, p + i * 2, sizeof u);
-    for (int k = 0; k < BLOCK; k++) bad |= (u[k] & mask) == mask;
-    if (bad) return true;
-  }
-  for (uint16_t u; i < n; i++)
-    if (memcpy(&u, p + i * 2, 2), (u & mask) == mask) return true;
-  return false;
-}
-
-static Err not_finite(const WeightSource *s, const WeightTensor *t, int64_t at, float value, StType type) {
-  char place[64];
-  if (t->n_dims == 2) snprintf(place, sizeof place, "[%lld, %lld]", (long long)(at / t->dim[1]), (long long)(at % t->dim[1]));
-  else snprintf(place, sizeof place, "[%lld]", (long long)at);
-  CHECK(!isfinite(value), ERR_NUMERIC, "%s: weight %s%s is %g, which %s cannot hold; choose fp32 or bf16", s->path, t->name,
-        place, (double)value, st_type_name(type));
-  FAIL(ERR_NUMERIC, "%s: weight %s%s is %g; allow it by --allow-nan, or use a checkpoint from before", s->path, t->name, place,
-       isnan(value) ? NAN : (double)value);  // whose sign says nothing
-}
-
-// The first element that is not finite in `type`; in[i] are the elements as fp32.
-static Err find_special(const WeightSource *s, const WeightTensor *t, int64_t first, int64_t n, StType type, const float *in) {
-  for (int64_t i = 0; i < n; i++) {
-    uint32_t bytes;
-    st_from_f32(type, &in[i], 1, &bytes);
-    if (any_special(type, (const uint8_t *)&bytes, 1)) return not_finite(s, t, first + i, in[i], type);
-  }
-  return ERR_OK;
-}
-
-static Err pump_chunk(WeightSource *s, int64_t i, int64_t first, int64_t n, StType type, bool allow_nan, Buffers *b,
-                      const uint8_t **out) {
-  const WeightTensor *t = &s->tensor[i];
-  *out = b->raw;
-  TRY(s->read(s, i, first, n, b->raw));
-  if (t->type != type) {
-    st_to_f32(t->type, b->raw, n, b->real);
-    st_from_f32(type, b->real, n, b->out);
-    *out = b->out;
-  }
-  if (allow_nan || !any_special(type, *out, n)) return ERR_OK;
-  st_to_f32(t->type, b->raw, n, b->real);
-  return find_special(s, t, first, n, type, b->real);
-}
-
-static void count_read(WeightSource *s, const WeightTensor *t, int64_t n) {
-  s->read_bytes += (double)n * (double)st_type_bytes(t->type);
-  if (s->progress) progress_update(s->progress, fmin(s->read_bytes * 1e-6, s->progress->total));  // some are written twice
-}
-
-Err weights_pump(WeightSource *s, int64_t i, StType type, bool allow_nan, WeightSink *sink, void *context) {
-  assert(type == ST_F32 || type == ST_BF16 || type == ST_F16);
-  const WeightTensor *t = &s->tensor[i];
-  Buffers *b = malloc(sizeof *b);
-  CHECK(b, ERR_MEMORY, "%s: no memory for a chunk of weights", s->path);
-  Err err = ERR_OK;
-  for (int64_t at = 0; at < t->n; at += CHUNK) {
-    int64_t n = t->n - at < CHUNK ? t->n - at : CHUNK;
-    const uint8_t *out;
-    TRY_OUT(pump_chunk(s, i, at, n, type, allow_nan, b, &out));
-    TRY_OUT(sink(context, out, (size_t)n * st_type_bytes(type)));
-    count_read(s, t, n);
-  }
-out:
-  free(b);
-  return err;
-}
-
-static bool too_large_for_fp16(const float *x, int64_t n) {
-  bool large = false;
-  for (int64_t i = 0; i < n; i++) large |= fabsf(x[i]) >= 65520;  // rounds to more than 65504
-  return large;
-}
-
-Err weights_read_part(WeightSource *s, int64_t i, int64_t first, int64_t n, StType type, bool allow_nan, void *raw,
-                      float *out) {
-  const WeightTensor *t = &s->tensor[i];
-  TRY(s->read(s, i, first, n, raw));
-  st_to_f32(t->type, raw, n, out);
-  if (!allow_nan && (any_special(ST_F32, (const uint8_t *)out, n) || (type != ST_F32 && too_large_for_fp16(out, n))))
-    TRY(find_special(s, t, first, n, type, out));
-  count_read(s, t, n);
-  return ERR_OK;
 }
 
 // ---- into memory

@@ -4,7 +4,7 @@
 //
 // A source has one tensor for each parameter of its configuration, of the parameter's name, shape and role; how that is made of
 // what the files hold (another name, rows of a joint matrix, codes and scales) is the source's affair.
-// Cost: memory for one chunk of a tensor, unless a source says otherwise. Determinism: the same files give the same bytes.
+// Cost: memory for a few chunks of a tensor, unless a source says otherwise. Determinism: the same files give the same bytes.
 #ifndef MODEL_WEIGHTS_H
 #define MODEL_WEIGHTS_H
 
@@ -44,8 +44,10 @@ struct WeightSource {
   void *own;
   Progress *progress;  // of the bytes read, in MB; NULL: nobody looks
   double read_bytes;
+  struct WeightAhead *ahead;  // what is being read meanwhile, or NULL
 
-  // Elements [first, first + n) of tensor i, in its type. Not to be called where faults were found.
+  // Elements [first, first + n) of tensor i, in its type. Not to be called where faults were found. One call at a time, but
+  // from different threads.
   Err (*read)(WeightSource *s, int64_t i, int64_t first, int64_t n, void *out);
   // Where tensor i comes from, for people: "lm_head.weight BF16 in model-00002-of-00002.safetensors".
   void (*describe)(const WeightSource *s, int64_t i, char *out, size_t size);
@@ -72,6 +74,9 @@ Err weights_fault(json_t *list, const char *format, ...) __attribute__((format(p
 
 // ---- for those who read one
 void weights_close(WeightSource *s);  // fine with NULL
+// Before `read` of a source that was pumped is called by hand: ends what is being read meanwhile.
+void weights_ahead_forget(WeightSource *s);
+void weights_ahead_close(WeightSource *s);  // weights_close does it
 // ERR_FORMAT that names the first faults of each kind, and what `check` finds.
 Err weights_check(WeightSource *s);
 
@@ -82,9 +87,19 @@ Err weights_pump(WeightSource *s, int64_t i, StType type, bool allow_nan, Weight
 // Tensor i whole as fp32, out[n]; else as weights_pump.
 Err weights_read(WeightSource *s, int64_t i, bool allow_nan, float *out);
 
-// Elements [first, first + n) of tensor i as fp32, and with the same refusals for `type`: ST_F32 for any finite number.
-// raw: room for n elements of the tensor's type.
-Err weights_read_part(WeightSource *s, int64_t i, int64_t first, int64_t n, StType type, bool allow_nan, void *raw, float *out);
+// Runs of a tensor's elements: [first + k * stride, + n) for k < count; the tensor's end cuts the last.
+typedef struct {
+  int64_t first, n, stride, count;
+} WeightRuns;
+// Hands the runs in order to `sink`, in the source's type; first: the run's first element. The next runs, and the begin of the
+// next tensor, are read by a thread of its own meanwhile.
+typedef Err WeightRunSink(void *context, const void *raw, int64_t first, int64_t n);
+Err weights_runs(WeightSource *s, int64_t i, const WeightRuns *runs, WeightRunSink *sink, void *context);
+WeightRuns weights_whole(const WeightSource *s, int64_t i);  // all of tensor i
+// Whether all are finite and can be held by `type` (F16; others hold any).
+bool weights_fit(StType type, const float *x, int64_t n);
+// ERR_NUMERIC that names the first element of such a run that does not fit; ERR_OK if all do.
+Err weights_refuse(const WeightSource *s, int64_t i, int64_t first, int64_t n, StType type, const void *raw);
 
 // Checks, then reads every tensor into the parameter of its name; the list is that of the source's configuration.
 Err weights_load(WeightSource *s, const ParamList *list, bool allow_nan);

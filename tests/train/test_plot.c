@@ -7,7 +7,7 @@
 
 static void write_run(const char *folder, int steps, const char *tail) {
   char path[PATH_BYTES];
-  FileWriter w = {.fd = -1};
+  FileWriter w;
   ASSERT_OK(path_join(path, folder, "metrics.jsonl"));
   ASSERT_OK(file_create(&w, path));
   for (int s = 1; s <= steps; s++)
