@@ -57,6 +57,13 @@ static void copy_part(void *arg, int thread, int n_threads) {
   memcpy(j->y + begin, j->x + begin, (size_t)(end - begin) * sizeof *j->y);
 }
 
+static void write_part(void *arg, int thread, int n_threads) {
+  const Job *j = arg;
+  int64_t begin, end;
+  pool_range(j->n, 256, thread, n_threads, &begin, &end);
+  memset(j->y + begin, 1, (size_t)(end - begin) * sizeof *j->y);
+}
+
 // The least seconds of a region, of at least two, within the budget.
 static double least_s(Dev *dev, PoolFn *fn, Job *job, double budget_s) {
   double best = 1e30, start = clock_s();
@@ -197,12 +204,16 @@ void memory_probe_close(MemoryProbe *p) { arena_free(&p->arena); }
 
 double memory_probe_read(const MemoryProbe *p, Dev *dev) { return memory_read(dev, p->x, BUFFER_BYTES); }
 
-double memory_probe_copy(const MemoryProbe *p, Dev *dev) {
+// Bytes a second of a pass over both buffers that moves `bytes`.
+static double probe_pass(const MemoryProbe *p, Dev *dev, PoolFn *part, double bytes) {
   Job job = {.x = p->x, .y = p->y, .n = BUFFER_BYTES / (int64_t)sizeof(float)};
   double begin = clock_s();
-  pool_run(dev->pool, copy_part, &job);
-  return 2.0 * BUFFER_BYTES / (clock_s() - begin);
+  pool_run(dev->pool, part, &job);
+  return bytes / (clock_s() - begin);
 }
+
+double memory_probe_write(const MemoryProbe *p, Dev *dev) { return probe_pass(p, dev, write_part, BUFFER_BYTES); }
+double memory_probe_copy(const MemoryProbe *p, Dev *dev) { return probe_pass(p, dev, copy_part, 2.0 * BUFFER_BYTES); }
 
 static double best_rate(const MemoryProbe *p, Dev *dev, double (*pass)(const MemoryProbe *, Dev *), double budget_s) {
   double best = 0, start = clock_s();

@@ -33,8 +33,9 @@ typedef struct {
 // ERR_MEMORY.
 Err memory_probe_open(MemoryProbe *p);
 void memory_probe_close(MemoryProbe *p);
-// One pass of all threads over it: bytes a second, of reading or of copying (read and written together).
+// One pass of all threads over it: bytes a second, of reading, writing, or copying (read and written together).
 double memory_probe_read(const MemoryProbe *p, Dev *dev);
+double memory_probe_write(const MemoryProbe *p, Dev *dev);
 double memory_probe_copy(const MemoryProbe *p, Dev *dev);
 // One pass that reads `bytes` (a multiple of 1024 is read) of any memory: bytes a second.
 double memory_read(Dev *dev, const void *data, size_t bytes);

@@ -93,6 +93,10 @@ FORM(cube_tn, 2048, 2048, 2048, true, false)
 FORM(flat_nn, 4096, 512, 512, false, false)
 FORM(flat_nt, 4096, 512, 512, false, true)
 FORM(flat_tn, 4096, 512, 512, true, false)
+FORM(deep_nn, 4096, 512, 2048, false, false)
+FORM(deep_nt, 4096, 512, 2048, false, true)
+FORM(small_nn, 512, 1536, 2560, false, false)
+FORM(small_nt, 512, 1536, 2560, false, true)
 #undef FORM
 
 const BenchCase bench_op_gemm[] = {{"q_a", carve_q_a, run_linear, NEEDS_LATENT},
@@ -113,6 +117,10 @@ const BenchCase bench_op_gemm[] = {{"q_a", carve_q_a, run_linear, NEEDS_LATENT},
                                    {"4096x512x512, NN", carve_flat_nn, run_gemm, NEEDS_NOTHING},
                                    {"4096x512x512, NT", carve_flat_nt, run_gemm, NEEDS_NOTHING},
                                    {"4096x512x512, TN", carve_flat_tn, run_gemm, NEEDS_NOTHING},
+                                   {"4096x512x2048, NN", carve_deep_nn, run_gemm, NEEDS_NOTHING},
+                                   {"4096x512x2048, NT", carve_deep_nt, run_gemm, NEEDS_NOTHING},
+                                   {"512x1536x2560, NN", carve_small_nn, run_gemm, NEEDS_NOTHING},
+                                   {"512x1536x2560, NT", carve_small_nt, run_gemm, NEEDS_NOTHING},
                                    {0}};
 
 static void carve_pack(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
@@ -168,6 +176,8 @@ static void carve_grouped_input(BenchJob *j, Arena *a, const Dev *dev, const Ben
                                  .b = b,
                                  .b_stride = s->expert_F * b.ld};
   j->flops = 2.0 * (double)rows * (double)s->expert_F * (double)s->D;
+  j->read_bytes = bytes_of(rows, s->expert_F, j->type) + bytes_of(s->E * s->expert_F, s->D, j->type);
+  j->write_bytes = bytes_of(rows, s->D, j->type);
 }
 static void run_grouped(Dev *dev, BenchJob *j) { dev->op->gemm_grouped(dev, &j->grouped); }
 const BenchCase bench_op_gemm_grouped[] = {{"up, gathered", carve_grouped, run_grouped, NEEDS_EXPERTS},
@@ -196,11 +206,12 @@ static void carve_grouped_weight(BenchJob *j, Arena *a, const Dev *dev, const Be
 static void carve_grouped_first(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   carve_grouped_weight(j, a, dev, s);
   j->weight.zero = true;
+  j->read_bytes -= j->write_bytes;
 }
 static void run_grouped_weight(Dev *dev, BenchJob *j) { dev->op->gemm_grouped_weight(dev, &j->weight); }
 const BenchCase bench_op_gemm_grouped_weight[] = {
     {"up, gathered", carve_grouped_weight, run_grouped_weight, NEEDS_EXPERTS},
-    {"up, gathered, first", carve_grouped_first, run_grouped_weight, NEEDS_NOTHING},
+    {"up, gathered, first", carve_grouped_first, run_grouped_weight, NEEDS_EXPERTS},
     {0}};
 
 // Multi-head latent attention as training has it: all keys own but the rotary ones.
