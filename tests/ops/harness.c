@@ -6,6 +6,7 @@
 
 #include "base/half.h"
 #include "base/rng.h"
+#include "ops/amx_trap.h"
 #include "test.h"
 
 enum { GUARD_BYTES = 192, GUARD = 0xa5, THREAD_COUNTS = 3 };
@@ -17,6 +18,7 @@ Dev *test_dev(Isa isa, int n_threads) {
   Dev *d = &devs[isa][n_threads];
   if (!tried[isa][n_threads]) {
     tried[isa][n_threads] = true;
+    (void)amx_emulate();
     setenv("PLEIAD_ISA", isa_names[isa], 1);
     if (dev_open(d, n_threads) != ERR_OK) d->op = NULL;
     unsetenv("PLEIAD_ISA");

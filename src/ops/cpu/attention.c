@@ -13,10 +13,12 @@ static const AttentionKernel *const kernels[ISA_LEVELS] = {
 #endif
 #if HAVE_ISA_AVX512
     [ISA_AVX512] = &attention_avx512,
-    [ISA_AMX] = &attention_avx512,
 #endif
 #if HAVE_ISA_AVX512_BF16
     [ISA_AVX512_BF16] = &attention_avx512_bf16,
+#endif
+#if HAVE_ISA_AMX
+    [ISA_AMX] = &attention_amx,
 #endif
 };
 
@@ -29,14 +31,16 @@ void *attention_take(Arena *space, int64_t bytes) { return arena_take(space, (si
 
 // Panels
 
+static int64_t whole_steps(int64_t n_k, int64_t step) { return div_up(n_k, step) * step; }
+
 LinePanels panels_take(const AttentionJob *job, Arena *space, int64_t lines, int64_t n_k) {
   LinePanels p = {.lines = lines, .panels = div_up(lines, job->g->mr)};
-  p.panel_bytes = (size_t)((n_k + n_k % 2) * job->g->mr * element_bytes(job) + GEMM_PANEL_PAD);
+  p.panel_bytes = (size_t)(whole_steps(n_k, max64(2, job->g->ku_a)) * job->g->mr * element_bytes(job) + GEMM_PANEL_PAD);
   p.data = attention_take(space, p.panels * (int64_t)p.panel_bytes);
   return p;
 }
 
-// Lines of src that exist in the panel: line i of p is row t0 + i of src; k's go to k0 on in the panel.
+// Lines of src that exist in the panel: line i of p is row t0 + i of src; k's go to k0 on, a multiple of ku_a, in the panel.
 static void pack_across(const AttentionJob *job, LinePanels *p, Mat src, int64_t t0, int64_t n, int64_t k0, int64_t n_k) {
   for (int64_t i = 0; i < p->panels; i++) {
     int64_t line = panel_line(p, i), lines = min64(panel_line(p, i + 1), n) - line;
@@ -45,7 +49,7 @@ static void pack_across(const AttentionJob *job, LinePanels *p, Mat src, int64_t
                      .panel_bytes = p->panel_bytes,
                      .src = src,
                      .width = job->g->mr,
-                     .ku = job->g->ku,
+                     .ku = job->g->ku_a,
                      .line = t0 + line,
                      .n_lines = lines,
                      .n_k = n_k};
@@ -71,13 +75,13 @@ void panels_pack_columns(const AttentionJob *job, LinePanels *p, Mat m, int64_t 
                      .panel_bytes = p->panel_bytes,
                      .src = m,
                      .width = job->g->mr,
-                     .ku = job->g->ku,
+                     .ku = job->g->ku_a,
                      .line = line,
                      .n_lines = panel_line(p, i + 1) - line,
                      .k = row,
                      .n_k = n};
     job->g->pack_along(&pack);
-    p->finite &= job->k->all_finite(pack.to, (n + n % job->g->ku) * job->g->mr * element_bytes(job), job->g->ku);
+    p->finite &= job->k->all_finite(pack.to, whole_steps(n, pack.ku) * job->g->mr * element_bytes(job), job->g->ku);
   }
 }
 
@@ -104,10 +108,10 @@ static void add_all(const AttentionJob *job, const LinePanels *p, int64_t from, 
   }
 }
 
-void panel_clear_k(const AttentionJob *job, char *panel, int64_t width, int64_t k) {
-  if (job->g->ku == 1) memset(panel + k * width * 4, 0, (size_t)width * 4);
+void panel_clear_k(char *panel, int64_t width, int64_t ku, int64_t k) {
+  if (ku == 1) memset(panel + k * width * 4, 0, (size_t)width * 4);
   else
-    for (int64_t l = 0; l < width; l++) ((Bf16 *)panel)[(k / 2 * width + l) * 2 + k % 2] = 0;
+    for (int64_t l = 0; l < width; l++) ((Bf16 *)panel)[(k / ku * width + l) * ku + k % ku] = 0;
 }
 
 static void add_lane_by_lane(const AttentionJob *job, const LinePanels *p, const ScoreTile *t, int64_t to, const void *block,
@@ -119,7 +123,7 @@ static void add_lane_by_lane(const AttentionJob *job, const LinePanels *p, const
     memcpy(seen.data, p->data, (size_t)p->panels * p->panel_bytes);
     for (int64_t k = t->begin; k < to; k++)
       for (int64_t i = 0; i < p->panels && (t->key0 + k < t->first[x] || t->key0 + k > t->last[x]); i++)
-        panel_clear_k(job, seen.data + (size_t)i * p->panel_bytes, job->g->mr, k);
+        panel_clear_k(seen.data + (size_t)i * p->panel_bytes, job->g->mr, job->g->ku_a, k);
     memcpy(room, out, (size_t)(p->lines * nr) * 4);
     add_all(job, &seen, t->begin, to, block, t->lanes, room);
     for (int64_t i = 0; i < p->lines; i++) out[i * nr + x] = room[i * nr + x];
@@ -177,10 +181,11 @@ void query_block_see(const AttentionJob *job, const QueryItem *item, QueryBlock 
   }
 }
 
-bool query_block_clip(const QueryBlock *block, int64_t t0, ScoreTile *t) {
+bool query_block_clip(const AttentionJob *job, const QueryBlock *block, int64_t t0, ScoreTile *t) {
   int64_t begin = max64(block->low - t0, 0), end = min64(block->high + 1 - t0, ATTENTION_KEYS);
   if (begin >= end) return false;
-  t->begin = begin / 4 * 4;
+  const int64_t step = max64(4, job->g->ku_a);
+  t->begin = begin / step * step;
   t->end = end + end % 2;
   t->key0 = (int32_t)t0;
   t->lanes = block->lanes;
@@ -255,15 +260,17 @@ void attention_share(const void *job, int64_t n, int64_t (*cost)(const void *job
 
 bool attention_in_bf16(const AttentionArgs *a) {
   return a->q.type == DT_BF16 && a->k.type == DT_BF16 && a->v.type == DT_BF16 &&
-         (a->Dk_shared == 0 || (a->k_shared.type == DT_BF16 && a->Dk_own % 2 == 0));
+         (a->Dk_shared == 0 || a->k_shared.type == DT_BF16);
 }
 
 AttentionJob attention_job(Dev *dev, const AttentionArgs *a, bool bf16) {
   assert(a->scale > 0 && a->H % a->K == 0 && a->Dk_own + a->Dk_shared <= ATTENTION_D_MAX && a->Dv <= ATTENTION_D_MAX &&
          a->q.type != DT_F64);
+  const GemmKernel *g = gemm_kernel(dev, bf16 ? DT_BF16 : DT_F32);
+  if (a->Dk_shared && a->Dk_own % g->ku_a) g = gemm_kernel(dev, DT_F32);  // own and shared keys in one panel
   return (AttentionJob){.dev = dev,
                         .a = a,
-                        .g = gemm_kernel_even(dev, bf16 ? DT_BF16 : DT_F32),
+                        .g = g,
                         .k = kernels[dev->isa],
                         .Dk = a->Dk_own + a->Dk_shared,
                         .group = a->H / a->K,
@@ -338,7 +345,7 @@ static void forward_item(const AttentionJob *job, ForwardSpace *s, const QueryIt
                      .sum = b->sum,
                      .out = b->out,
                      .Dv = a->Dv};
-      if (!query_block_clip(b, t0, &t)) continue;
+      if (!query_block_clip(job, b, t0, &t)) continue;
       panels_times(job, &s->keys, job->Dk, b->q, b->lanes, t.begin, t.end, s->s);
       job->k->softmax(&t);
       panels_add(job, &s->values, &t, n, t.p, b->out, &s->spare, s->room);
@@ -350,6 +357,7 @@ static void forward_item(const AttentionJob *job, ForwardSpace *s, const QueryIt
 static void forward_thread(void *arg, int thread, int n_threads) {
   const AttentionJob *job = arg;
   ForwardSpace s = forward_space(job, thread);
+  gemm_begin(job->g);
   int64_t begin, end;
   attention_share(job, job->a->B * job->a->K * job->chunks, query_item_cost, thread, n_threads, &begin, &end);
   for (int64_t i = begin; i < end; i++) {
@@ -357,6 +365,7 @@ static void forward_thread(void *arg, int thread, int n_threads) {
     query_item(job, i, &item);
     forward_item(job, &s, &item);
   }
+  gemm_end(job->g);
 }
 
 // As many blocks of queries as fit the second-level cache beside the keys, but items enough for the threads.

@@ -54,7 +54,7 @@ typedef struct {
   void (*dot)(float *d, const void *a, const void *b, int64_t D, int64_t ku);
 } AttentionKernel;
 
-extern const AttentionKernel attention_avx2, attention_avx512, attention_avx512_bf16;
+extern const AttentionKernel attention_avx2, attention_avx512, attention_avx512_bf16, attention_amx;
 
 static const double LOG2_E = 1.4426950408889634;
 enum {
@@ -106,8 +106,8 @@ void panels_times(const AttentionJob *job, const LinePanels *p, int64_t n_k, con
 // (slow, and never in a sound run). spare: panels of at least as many lines; room: [lines][nr].
 void panels_add(const AttentionJob *job, const LinePanels *p, const ScoreTile *t, int64_t n, const void *block, float *out,
                 const LinePanels *spare, float *room);
-// Makes the numbers of one k of a packed panel zero.
-void panel_clear_k(const AttentionJob *job, char *panel, int64_t width, int64_t k);
+// Makes the numbers of one k of a packed panel zero (ku: as it was packed, 1 is fp32).
+void panel_clear_k(char *panel, int64_t width, int64_t ku, int64_t k);
 
 // The lanes of one block of queries: lane x of item's chunk is query x % n of head x / n.
 typedef struct {
@@ -129,8 +129,8 @@ void query_block_see(const AttentionJob *job, const QueryItem *item, QueryBlock 
 // Writes out [D][nr] to the lanes' rows of m, head h at column h * stride.
 void query_block_write(const AttentionJob *job, const QueryItem *item, const QueryBlock *block, Mat m, int64_t stride,
                        int64_t D, float *room);
-// Sets begin, end, masked of a tile at t0 for this block; false: it sees nothing of it.
-bool query_block_clip(const QueryBlock *block, int64_t t0, ScoreTile *t);
+// Sets begin (a whole step of the kernel's), end, masked of a tile at t0 for this block; false: it sees nothing of it.
+bool query_block_clip(const AttentionJob *job, const QueryBlock *block, int64_t t0, ScoreTile *t);
 
 // The items of [0, n) whose cost falls to this thread, in runs of equal cost.
 void attention_share(const void *job, int64_t n, int64_t (*cost)(const void *job, int64_t index), int thread, int n_threads,

@@ -229,7 +229,7 @@ static bool block_gradient(const Pass *p, const Space *s, int64_t i, int64_t t0,
                    .p = p->dkv ? (char *)s->p_rows + row : NULL,
                    .ds = p->dkv ? (char *)s->ds_rows + row : NULL,
                    .ds_block = p->dq ? s->s : NULL};
-  if (!query_block_clip(b, t0, t)) return false;
+  if (!query_block_clip(job, b, t0, t)) return false;
   panels_times(job, &s->keys[i], job->Dk, b->q, b->lanes, t->begin, t->end, t->s);
   panels_times(job, &s->values[i], job->a->Dv, b->dout, b->lanes, t->begin, t->end, t->dp);
   job->k->gradient(t);
@@ -375,12 +375,14 @@ static void pass_thread(void *arg, int thread, int n_threads) {
   const Pass *p = arg;
   Arena at = attention_space(&p->job, thread);
   Space s = space_take(p, &at);
+  gemm_begin(p->job.g);
   int64_t begin, end;
   attention_share(p, items_of(p), item_cost, thread, n_threads, &begin, &end);
   for (int64_t i = begin; i < end; i++) {
     const Item item = item_of(p, i);
     item_run(p, &s, &item);
   }
+  gemm_end(p->job.g);
 }
 
 // One sequence; thread t has heads t, t + n, ...
@@ -388,10 +390,12 @@ static void heads_thread(void *arg, int thread, int n_threads) {
   const Pass *p = arg;
   Arena at = attention_space(&p->job, thread);
   Space s = space_take(p, &at);
+  gemm_begin(p->job.g);
   for (int64_t i = thread; i < p->head_parts; i += n_threads) {
     const Item item = item_of(p, p->b * p->head_parts + i);
     item_run(p, &s, &item);
   }
+  gemm_end(p->job.g);
 }
 
 // Keys and queries of an item. dk_shared is a sum over the heads: an item takes all of them.

@@ -49,7 +49,7 @@ static void add_key_by_key(const AttentionJob *job, const Columns *c, const Quer
       float *at = sum + (w * ATTENTION_KEYS + line) * g->nr;
       memcpy(spare, c->data + (size_t)w * c->panel_bytes, c->panel_bytes);
       for (int64_t q = from; q < to; q++)
-        if (!sees(job->a, chunk, q, t0 + line + l)) panel_clear_k(job, spare, g->nr, q);
+        if (!sees(job->a, chunk, q, t0 + line + l)) panel_clear_k(spare, g->nr, g->ku, q);
       memcpy(c->room, at, (size_t)(n * g->nr) * 4);
       g->tile_rows(to - from, rows, spare + from * g->nr * element_bytes(job), (int)n, g->nr, c->room, c->room, g->nr);
       memcpy(at + l * g->nr, c->room + l * g->nr, (size_t)g->nr * 4);

@@ -29,11 +29,6 @@ const GemmKernel *gemm_kernel(const Dev *d, Dtype type) {
   return type == DT_BF16 && bf16_kernels[d->bf16] ? bf16_kernels[d->bf16] : f32_kernels[d->isa];
 }
 
-const GemmKernel *gemm_kernel_even(const Dev *d, Dtype type) {
-  const GemmKernel *k = gemm_kernel(d, type);
-  return k->ku_a == k->ku ? k : gemm_kernel(d, DT_F32);
-}
-
 // Rows of a part, whole tiles, when M rows are cut into as few parts of about `most` rows as will do: none is a small rest.
 static int64_t even_rows(int64_t M, int64_t most, int64_t mr) {
   return max64(1, div_up(div_up(M, mr), max64(1, div_up(M, most)))) * mr;

@@ -56,7 +56,7 @@ typedef struct {
   // init: rows of nr floats. Columns from `cols` on may be left out. What follows init (or out, where there is none) is asked
   // for meanwhile.
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
-  // The same of rows of GEMM_ROW_LINE elements of A as they lie, not packed; NULL where panels of A and B are unlike.
+  // The same of rows of GEMM_ROW_LINE elements of A as they lie, not packed.
   void (*tile_rows)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   // For few rows of A, over B as it is stored (NULL: it is always packed); n_k a multiple of ku; out: rows of nr floats.
   // tile_across: A and B change places. Row i of a, row_bytes after the one before, is a column of B, k-contiguous; b is a
@@ -87,8 +87,6 @@ enum {
 
 // The kernel that computes with operands of `type` on this device.
 const GemmKernel *gemm_kernel(const Dev *d, Dtype type);
-// The same, for who packs panels of A in parts (attention): one whose panels have one form, fp32 where there is none for bf16.
-const GemmKernel *gemm_kernel_even(const Dev *d, Dtype type);
 
 static inline void gemm_begin(const GemmKernel *k) {
   if (k->begin) k->begin();

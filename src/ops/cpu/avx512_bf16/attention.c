@@ -2,21 +2,9 @@
 
 #include <math.h>
 
-#include "ops/cpu/avx512/simd.h"
+#include "ops/cpu/avx512_bf16/lanes.h"
 
-#define LANES_BF16
-
-static inline void lanes_store_row(Bf16 *to, const Vf *x, int vecs) {
-  if (vecs == 2) _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(x[1], x[0]));
-  else _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(x[0]));
-}
-
-static inline void lanes_store_pairs(Bf16 *to, Vf x, Vf y) {
-  const __m512i turn = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20,
-                                        4, 19, 3, 18, 2, 17, 1, 16, 0);
-  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(turn, (__m512i)_mm512_cvtne2ps_pbh(y, x)));
-}
-
+// After what they are written in.
 #include "ops/cpu/attention_lanes.inc"
 
 const AttentionKernel attention_avx512_bf16 = {
