@@ -1,4 +1,4 @@
-// Runs the registered tests, each in a process of its own so that a crash is one failed test.
+// Runs the registered tests, each in a process of its own so that a crash is one failed test, one for each processor at a time.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ const char *__asan_default_options(void);  // NOLINT: the sanitizer's name
 const char *__asan_default_options(void) { return "detect_leaks=0"; }
 #endif
 
-enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_SKIPPED = 77, TESTS_MAX = 4096 };
+enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_SKIPPED = 77, TESTS_MAX = 4096, JOBS_MAX = 4 };
 
 static Test *tests[TESTS_MAX];
 static int n_tests;
@@ -138,23 +138,88 @@ static void memory_free(void) {
   }
 }
 
-static int run(const Test *t) {
+// A test that runs, and all that it says: what many say at a time is not mixed.
+typedef struct {
+  const Test *test;
+  pid_t pid;
+  FILE *said;
+  double start_s;
+} Running;
+
+static void run_start(Running *r, const Test *t) {
   fflush(NULL);
-  pid_t pid = fork();
-  if (pid == 0) {
-    t->fn();
-    fflush(NULL);
-    clean_folder();
-    memory_free();
-    exit(EXIT_PASSED);  // exit, not _exit: the sanitizers' own checks run
+  *r = (Running){.test = t, .said = tmpfile(), .start_s = clock_s()};
+  if (!r->said || (r->pid = fork()) < 0) {
+    perror("pleiad_tests");
+    exit(EXIT_FAILED);
   }
-  int status = 0;
-  if (pid < 0 || waitpid(pid, &status, 0) < 0) return EXIT_FAILED;
-  if (WIFSIGNALED(status)) {
-    fprintf(stderr, "  %s/%s: killed by signal %d\n", short_file(t->file), t->name, WTERMSIG(status));
-    return EXIT_FAILED;
+  if (r->pid > 0) return;
+  if (dup2(fileno(r->said), STDOUT_FILENO) < 0 || dup2(fileno(r->said), STDERR_FILENO) < 0) _exit(EXIT_FAILED);
+  t->fn();
+  fflush(NULL);
+  clean_folder();
+  memory_free();
+  exit(EXIT_PASSED);  // exit, not _exit: the sanitizers' own checks run
+}
+
+typedef struct {
+  int passed, failed, skipped;
+} Counts;
+
+static void run_end(Running *r, int status, Counts *counts) {
+  char line[1024];
+  rewind(r->said);
+  for (size_t n; (n = fread(line, 1, sizeof line, r->said)) > 0;) fwrite(line, 1, n, stderr);
+  fclose(r->said);
+  if (WIFSIGNALED(status)) fprintf(stderr, "  killed by signal %d\n", WTERMSIG(status));
+  const bool passed = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
+  const bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED;
+  printf("%-4s %s/%s (%.2f s)\n",
+         passed    ? "ok"
+         : skipped ? "skip"
+                   : "FAIL",
+         short_file(r->test->file), r->test->name, clock_s() - r->start_s);
+  fflush(stdout);
+  counts->passed += passed;
+  counts->skipped += skipped;
+  counts->failed += !passed && !skipped;
+  r->pid = 0;
+}
+
+// Waits for one of them.
+static void run_wait(Running *running, int jobs, Counts *counts) {
+  int status;
+  const pid_t pid = waitpid(-1, &status, 0);
+  if (pid < 0) {
+    perror("pleiad_tests");
+    exit(EXIT_FAILED);
   }
-  return WEXITSTATUS(status);
+  for (int j = 0; j < jobs; j++)
+    if (running[j].pid == pid) run_end(&running[j], status, counts);
+}
+
+static Counts run_all(int argc, char **argv, bool fast, int jobs) {
+  Counts counts = {0};
+  Running running[JOBS_MAX] = {0};
+  int n_running = 0;
+  for (int i = 0; i < n_tests; i++) {
+    if (!wanted(tests[i], argc, argv, fast)) continue;
+    for (; n_running == jobs; n_running--) run_wait(running, jobs, &counts);
+    int free_job = 0;
+    while (running[free_job].pid) free_job++;
+    run_start(&running[free_job], tests[i]);
+    n_running++;
+  }
+  for (; n_running > 0; n_running--) run_wait(running, jobs, &counts);
+  return counts;
+}
+
+// --jobs N, else a test for each processor, within reason.
+static int jobs_of(int argc, char **argv) {
+  long jobs = sysconf(_SC_NPROCESSORS_ONLN);
+  for (int i = 1; i < argc; i++)
+    if (strncmp(argv[i], "--jobs=", 7) == 0) jobs = atol(argv[i] + 7);
+  return jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : (int)jobs;
 }
 
 int main(int argc, char **argv) {
@@ -171,23 +236,14 @@ int main(int argc, char **argv) {
   snprintf(program, sizeof program, "%.4000s/pleiad", self);
   snprintf(root, sizeof root, "%s", PLEIAD_ROOT);
   qsort(tests, (size_t)n_tests, sizeof tests[0], by_name);
-  int passed = 0, failed = 0, skipped = 0;
-  for (int i = 0; i < n_tests; i++) {
-    if (!wanted(tests[i], argc, argv, fast)) continue;
-    if (list) {
-      printf("%s/%s%s\n", short_file(tests[i]->file), tests[i]->name, tests[i]->slow ? " (slow)" : "");
-      continue;
-    }
-    double start_s = clock_s();
-    int status = run(tests[i]);
-    const char *word = status == EXIT_PASSED ? "ok" : status == EXIT_SKIPPED ? "skip" : "FAIL";
-    printf("%-4s %s/%s (%.2f s)\n", word, short_file(tests[i]->file), tests[i]->name, clock_s() - start_s);
-    passed += status == EXIT_PASSED;
-    skipped += status == EXIT_SKIPPED;
-    failed += status != EXIT_PASSED && status != EXIT_SKIPPED;
+  if (list) {
+    for (int i = 0; i < n_tests; i++)
+      if (wanted(tests[i], argc, argv, fast))
+        printf("%s/%s%s\n", short_file(tests[i]->file), tests[i]->name, tests[i]->slow ? " (slow)" : "");
+    return 0;
   }
-  if (list) return 0;
-  if (skipped) printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
-  else printf("%d passed, %d failed\n", passed, failed);
-  return failed || passed + skipped == 0;
+  const Counts c = run_all(argc, argv, fast, jobs_of(argc, argv));
+  if (c.skipped) printf("%d passed, %d failed, %d skipped\n", c.passed, c.failed, c.skipped);
+  else printf("%d passed, %d failed\n", c.passed, c.failed);
+  return c.failed || c.passed + c.skipped == 0;
 }
