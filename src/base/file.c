@@ -10,16 +10,47 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Opens anything but a folder for reading. flags: O_NONBLOCK does not wait for somebody to write to a named pipe.
-static Err open_read(const char *path, int flags, int *fd, struct stat *st) {
-  *fd = open(path, O_RDONLY | O_CLOEXEC | flags);
-  CHECK(*fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
-  if (fstat(*fd, st) == 0 && !S_ISDIR(st->st_mode)) return ERR_OK;
-  int cause = S_ISDIR(st->st_mode) ? EISDIR : errno;
-  close(*fd);
-  *fd = -1;
-  if (cause == EISDIR) FAIL(ERR_IO, "%s is a folder; a file is wanted", path);
-  FAIL(ERR_IO, "%s: %s", path, strerror(cause));
+static const char *kind_name(mode_t mode) {
+  return S_ISFIFO(mode) ? "a named pipe" : S_ISSOCK(mode) ? "a socket" : S_ISDIR(mode) ? "a folder" : "a device";
+}
+
+// Whether a path names what this process was handed open; a shell writes <(command) as /dev/fd/63.
+static bool is_handed(const char *path) {
+  static const char *const begins[] = {"/dev/fd/", "/proc/self/fd/"};
+  for (int i = 0; i < 2; i++)
+    if (strncmp(path, begins[i], strlen(begins[i])) == 0) return true;
+  return strcmp(path, "/dev/stdin") == 0;
+}
+
+// O_NONBLOCK does not wait for somebody to write to a named pipe.
+static Err open_read(const char *path, bool stream, int *fd, struct stat *st) {
+  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (*fd < 0) {
+    int cause = errno;
+    CHECK(cause != ENXIO || stat(path, st) != 0, ERR_IO, "%s is %s; a plain file is wanted", path, kind_name(st->st_mode));
+    FAIL(ERR_IO, "%s: %s", path, cause == ENOENT ? "no such file" : strerror(cause));
+  }
+  Err err = ERR_OK;
+  CHECK_OUT(fstat(*fd, st) == 0, ERR_IO, "%s: %s", path, strerror(errno));
+  if (S_ISREG(st->st_mode)) return ERR_OK;
+  CHECK_OUT(!S_ISDIR(st->st_mode), ERR_IO, "%s is a folder; a file is wanted", path);
+  CHECK_OUT(stream, ERR_IO, "%s is %s; a plain file is wanted", path, kind_name(st->st_mode));
+  CHECK_OUT(is_handed(path), ERR_IO, "%s is %s; a plain file is wanted, or what another program writes by /dev/stdin", path,
+            kind_name(st->st_mode));
+  CHECK_OUT(fcntl(*fd, F_SETFL, 0) == 0, ERR_IO, "%s: %s", path, strerror(errno));
+out:
+  if (err) close(*fd), *fd = -1;
+  return err;
+}
+
+Err file_open(const char *path, int *fd) {
+  struct stat st;
+  return open_read(path, false, fd, &st);
+}
+
+Err file_open_stream(const char *path, int *fd) {
+  struct stat st;
+  return open_read(path, true, fd, &st);
 }
 
 Err file_map_begin(FileMap *f, const char *path, size_t limit_bytes, int *fd, size_t *file_bytes) {
@@ -27,11 +58,10 @@ Err file_map_begin(FileMap *f, const char *path, size_t limit_bytes, int *fd, si
   *f = (FileMap){.data = nothing};
   *fd = -1;
   struct stat st;
-  TRY(open_read(path, O_NONBLOCK, fd, &st));
+  TRY(open_read(path, false, fd, &st));
   Err err = ERR_OK;
   char *copy = strdup(path);
   CHECK_OUT(copy, ERR_MEMORY, "%s: no memory", path);
-  CHECK_OUT(S_ISREG(st.st_mode), ERR_IO, "%s is a pipe or device; this needs a plain file", path);
   *file_bytes = (size_t)st.st_size;
   size_t size = *file_bytes < limit_bytes ? *file_bytes : limit_bytes;
   if (size > 0) {
@@ -66,7 +96,7 @@ Err file_read(const char *path, size_t limit_bytes, char **text, size_t *size) {
   *text = NULL;
   int fd = -1;
   struct stat st;
-  TRY(open_read(path, 0, &fd, &st));
+  TRY(open_read(path, true, &fd, &st));
   Err err = ERR_OK;
   size_t used = 0, room = 0;
   char *buffer = NULL;

@@ -10,7 +10,7 @@
 
 enum { PATH_BYTES = 4096 };
 
-// ---- reading
+// ---- reading. A path that is no plain file is refused with what it is, and never waited for.
 typedef struct {
   const uint8_t *data;  // the whole file, read only; never NULL (an empty file points at nothing readable)
   size_t size;
@@ -24,7 +24,13 @@ Err file_map(FileMap *f, const char *path);
 Err file_map_begin(FileMap *f, const char *path, size_t limit_bytes, int *fd, size_t *file_bytes);
 void file_unmap(FileMap *f);
 
-// Reads a whole small file into a fresh NUL-terminated buffer (free() it). ERR_FORMAT if larger than limit_bytes.
+// Opens a plain file for reading; *fd is the caller's, -1 on ERR_IO.
+Err file_open(const char *path, int *fd);
+// The same, or a pipe, terminal or device that the process was handed open: "/dev/stdin", "/dev/fd/63" of a shell's <(...).
+Err file_open_stream(const char *path, int *fd);
+
+// As file_open_stream: reads a whole small file into a fresh NUL-terminated buffer (free() it). ERR_FORMAT if larger than
+// limit_bytes.
 Err file_read(const char *path, size_t limit_bytes, char **text, size_t *size);
 
 // Reads [offset, offset + size) of an open file. Where reading comes into a new window of 8 MiB, the next is fetched meanwhile,

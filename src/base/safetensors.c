@@ -234,11 +234,8 @@ static Err open_header(SafeTensors *s, const char *path, char **text) {
   size_t header_size = 0;
   s->map.path = strdup(path);
   CHECK(s->map.path, ERR_MEMORY, "no memory to read %s", path);
-  s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe is refused, not waited for
-  CHECK(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
+  TRY(file_open(path, &s->fd));
   CHECK(fstat(s->fd, &st) == 0, ERR_IO, "%s: %s", path, strerror(errno));
-  CHECK(!S_ISDIR(st.st_mode), ERR_IO, "%s is a folder; a file is wanted", path);
-  CHECK(S_ISREG(st.st_mode), ERR_IO, "%s is a pipe or device; this needs a plain file", path);
   s->map.size = (size_t)st.st_size;
   TRY(file_read_at(s->fd, s->map.path, 0, s->map.size < sizeof begin ? s->map.size : sizeof begin, begin));
   TRY(check_length(path, begin, s->map.size, &header_size));

@@ -60,10 +60,9 @@ static Err open_unpacker(Stream *s) {
 Err stream_open(Stream *s, const char *path) {
   *s = (Stream){.path = path, .fd = -1, .packing = packing_of(path)};
   Err err = ERR_OK;
-  struct stat st;
-  s->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-  CHECK_OUT(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
-  CHECK_OUT(fstat(s->fd, &st) == 0 && !S_ISDIR(st.st_mode), ERR_IO, "%s: a folder; a file is wanted", path);
+  if (strcmp(path, "-") == 0) s->fd = dup(STDIN_FILENO);
+  else TRY_OUT(file_open_stream(path, &s->fd));
+  CHECK_OUT(s->fd >= 0, ERR_IO, "-: %s", strerror(errno));
   (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   s->in = malloc(IN_BYTES);
   CHECK_OUT(s->in, ERR_MEMORY, "%s: no memory to read", path);

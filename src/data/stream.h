@@ -27,8 +27,8 @@ typedef struct {
 // What the name says: .gz, .zst, else plain.
 Packing packing_of(const char *path);
 
-// ERR_IO: missing, a folder, not permitted. The file's first bytes must agree with its name: ERR_FORMAT says "gzip data" of a
-// .jsonl that is.
+// ERR_IO: missing, not permitted, or no file or handed pipe (file_open_stream). The file's first bytes must agree with its
+// name: ERR_FORMAT says "gzip data" of a .jsonl that is.
 Err stream_open(Stream *s, const char *path);
 void stream_close(Stream *s);
 // Up to `size` bytes; *got 0 is the end. ERR_FORMAT for damaged or truncated packed data, with the offset in the file.

@@ -1,6 +1,5 @@
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -104,7 +103,7 @@ void shard_abandon(ShardWriter *w) {
 static Err check_file(Shard *s, int64_t index, uint64_t hash) {
   size_t n = block_count(s->bytes), want = SHARD_HEADER_BYTES + s->bytes + (n + 1) * sizeof(uint64_t);
   struct stat st;
-  CHECK(fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode), ERR_IO, "%s: not a plain file", s->path);
+  CHECK(fstat(s->fd, &st) == 0, ERR_IO, "%s: %s", s->path, strerror(errno));
   CHECK((size_t)st.st_size == want, ERR_FORMAT, "%s: %zu bytes, the manifest wants %zu; the file is torn", s->path,
         (size_t)st.st_size, want);
   ShardHeader wanted = header_of(index, s->stamp, s->bytes), got;
@@ -122,8 +121,7 @@ static Err check_file(Shard *s, int64_t index, uint64_t hash) {
 
 Err shard_open(Shard *s, const char *path, int64_t index, uint64_t stamp, size_t bytes, uint64_t hash) {
   *s = (Shard){.bytes = bytes, .stamp = stamp, .held = -1};
-  s->fd = open(path, O_RDONLY | O_CLOEXEC);
-  CHECK(s->fd >= 0, ERR_IO, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
+  TRY(file_open(path, &s->fd));
   s->path = strdup(path);
   Err err = s->path ? check_file(s, index, hash) : ERR_HERE(ERR_MEMORY, "%s: no memory", path);
   if (err) {

@@ -1,9 +1,12 @@
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,7 +113,7 @@ TEST(reading_says_what_is_wrong) {
   size_t size = 0;
   ASSERT_ERR(file_map(&f, in_folder("missing")), ERR_IO, "missing: no such file");
   ASSERT_ERR(file_map(&f, test_folder()), ERR_IO, "is a folder; a file is wanted");
-  ASSERT_ERR(file_map(&f, "/dev/null"), ERR_IO, "a pipe or device");
+  ASSERT_ERR(file_map(&f, "/dev/null"), ERR_IO, "/dev/null is a device; a plain file is wanted");
   ASSERT_ERR(file_read(test_folder(), 10, &text, &size), ERR_IO, "is a folder");
   ASSERT_OK(file_replace(in_folder("long"), "0123456789a", 11));
   ASSERT_ERR(file_read(in_folder("long"), 10, &text, &size), ERR_FORMAT, "larger than 10 bytes");
@@ -123,12 +126,45 @@ TEST(reading_says_what_is_wrong) {
   regain_root(was_root);
 }
 
-TEST(a_named_pipe_is_refused_and_not_waited_for) {
+// One that nobody writes to would be waited for.
+TEST(what_is_no_file_is_refused_and_not_waited_for) {
   FileMap f;
-  char path[PATH_BYTES];
+  char path[PATH_BYTES], *text;
+  size_t size;
+  int fd;
   snprintf(path, sizeof path, "%.2000s/pipe", test_folder());
   ASSERT(mkfifo(path, 0600) == 0 && !file_is_plain(path));
-  ASSERT_ERR(file_map(&f, path), ERR_IO, "is a pipe or device");
+  ASSERT_ERR(file_map(&f, path), ERR_IO, "pipe is a named pipe; a plain file is wanted");
+  ASSERT_ERR(file_read(path, 10, &text, &size), ERR_IO, "is a named pipe; a plain file is wanted, or what another program");
+  ASSERT_ERR(file_open(path, &fd), ERR_IO, "is a named pipe");
+  ASSERT_INT(fd, -1);
+  ASSERT_ERR(file_open("/dev/tty0", &fd), ERR_IO, "/dev/tty0");
+  ASSERT_ERR(file_read("/dev/zero", 10, &text, &size), ERR_IO, "/dev/zero is a device");
+  struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "socket"};
+  int s = socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT(chdir(test_folder()) == 0 && bind(s, (struct sockaddr *)&name, sizeof name) == 0);
+  ASSERT_ERR(file_read("socket", 10, &text, &size), ERR_IO, "socket is a socket; a plain file is wanted");
+  close(s);
+}
+
+// A shell's <(command) is a pipe that was handed over.
+TEST(a_pipe_that_was_handed_over_is_read) {
+  int end[2];
+  char path[64], *text = NULL;
+  size_t size = 0;
+  ASSERT(pipe(end) == 0);
+  pid_t child = fork();
+  if (child == 0) {
+    usleep(20000);
+    _exit(write(end[1], "late", 4) != 4);
+  }
+  close(end[1]);
+  snprintf(path, sizeof path, "/dev/fd/%d", end[0]);
+  ASSERT_OK(file_read(path, 10, &text, &size));
+  ASSERT_TEXT(text, "late");
+  free(text);
+  close(end[0]);
+  ASSERT(waitpid(child, NULL, 0) == child);
 }
 
 TEST(an_empty_file_maps) {
@@ -143,7 +179,11 @@ TEST(an_empty_file_maps) {
 TEST(an_endless_file_ends) {
   char *text = NULL;
   size_t size = 0;
-  ASSERT_ERR(file_read("/dev/zero", 1 << 20, &text, &size), ERR_FORMAT, "larger than 1048576 bytes");
+  char path[64];
+  int fd = open("/dev/zero", O_RDONLY);
+  snprintf(path, sizeof path, "/dev/fd/%d", fd);
+  ASSERT_ERR(file_read(path, 1 << 20, &text, &size), ERR_FORMAT, "larger than 1048576 bytes");
+  close(fd);
 }
 
 // A limit on the file's size stands in for a full disk: the write fails within, and nothing half-written stays.
