@@ -8,10 +8,11 @@
 #include "base/json.h"
 #include "cli/chat_of.h"
 #include "cli/cli.h"
+#include "cli/formats.h"
 #include "cli/talk.h"
 
 static const char help[] =
-    "usage: pleiad chat --model PATH [--system TEXT] [--tools FILE] [--kwargs JSON] [--max-new N] [--context N] [--tokenizer "
+    "usage: pleiad chat --model MODEL [--system TEXT] [--tools FILE] [--kwargs JSON] [--max-new N] [--context N] [--tokenizer "
     "F]\n"
     "                   [--dtype T] [--threads N] [sampling options]\n"
     "\n"
@@ -20,7 +21,7 @@ static const char help[] =
     "error when the output goes elsewhere), and so are the tools that it calls. Ctrl-C stops an answer, Ctrl-D ends. A model\n"
     "without a template talks in the form of the TeleChat family if its tokenizer has <_user> and <_bot>; else it continues "
     "what\n"
-    "you write.\n"
+    "you write. " FORMATS_LINE
     "\n"
     "  --system TEXT   what the conversation begins with\n"
     "  --tools FILE    a list of tools that the model may call (JSON)\n"

@@ -6,16 +6,16 @@
 #include "base/json.h"
 #include "cli/chat_of.h"
 #include "cli/cli.h"
+#include "cli/formats.h"
 #include "text/chat_tokens.h"
 
 static const char help[] =
-    "usage: pleiad chat-template render (--model PATH | --template FILE) --messages FILE [options]\n"
+    "usage: pleiad chat-template render (--model MODEL | --template FILE) --messages FILE [options]\n"
     "\n"
     "Prints a conversation as the model's own chat template (Jinja) writes it, byte for byte as transformers does.\n"
-    "docs/chat-templates.md says what of Jinja is supported; the rest is refused with line and column.\n"
+    "docs/chat-templates.md says what of Jinja is supported; the rest is refused with line and column.\n" FORMATS_LINE
     "\n"
-    "  --model PATH      the model whose template, special tokens and tokenizer are taken: a folder, a checkpoint, a GGUF "
-    "file\n"
+    "  --model MODEL     the model whose template, special tokens and tokenizer are taken\n"
     "  --template FILE   a template to take instead, e.g. one that is being written\n"
     "  --tokenizer F     a tokenizer to take instead, for --ids and --mask\n"
     "  --messages FILE   [{\"role\": \"user\", \"content\": \"...\"}, ...], or {\"messages\": [...], \"tools\": [...]}; - "

@@ -8,15 +8,15 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/eval_logits.h"
+#include "cli/formats.h"
 #include "data/token_bytes.h"
 #include "train/feed.h"
 #include "train/score.h"
 
 static const char help_text[] =
-    "pleiad eval --model PATH [--data BLEND] [options]\n"
+    "pleiad eval --model MODEL [--data BLEND] [options]\n"
     "\n"
-    "Loss, perplexity and bits per byte of a model on token files. PATH is a run's folder, a checkpoint, or a Hugging Face "
-    "folder.\n"
+    "Loss, perplexity and bits per byte of a model on token files.\n" FORMATS_LINE
     "\n"
     "  --data BLEND       a prefix of .bin and .idx, or \"weight prefix weight prefix ...\"; without it, the held-out data of "
     "the run\n"

@@ -4,13 +4,12 @@
 
 #include "cli/cli.h"
 #include "cli/convert.h"
+#include "cli/formats.h"
 
 static const char help[] =
     "usage: pleiad export MODEL DIR [options]\n"
     "       pleiad export MODEL FILE.gguf [options]\n"
-    "\n"
-    "MODEL is " FORMATS_TEXT
-    ".\n"
+    "\n" FORMATS_LINE
     "Writes DIR as the transformers library reads it: config.json, generation_config.json, safetensors with the released\n"
     "names, the tokenizer's files and chat template. DIR must not exist, or be empty. A folder that was imported goes out\n"
     "with the same bytes, files and names. Or writes FILE.gguf as llama.cpp reads it (families llama, telechat3, qwen2,\n"

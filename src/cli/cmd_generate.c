@@ -7,15 +7,16 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/formats.h"
 #include "cli/generate_config.h"
 #include "cli/opened.h"
 #include "infer/generate.h"
 #include "train/config.h"
 
 static const char help[] =
-    "usage: pleiad generate --model PATH --prompt TEXT [options]\n"
+    "usage: pleiad generate --model MODEL --prompt TEXT [options]\n"
     "\n"
-    "Continues a text, token by token. PATH is a run's folder, a checkpoint in it, a Hugging Face folder, or a GGUF file.\n"
+    "Continues a text, token by token.\n" FORMATS_LINE
     "\n"
     "  --config FILE          a file that says all this, as pleiad import-config makes of a predict configuration; options "
     "come\n"

@@ -3,16 +3,17 @@
 
 #include "cli/cli.h"
 #include "cli/convert.h"
+#include "cli/formats.h"
 
 static const char help[] =
     "usage: pleiad import MODEL --out DIR [options]\n"
     "       pleiad import MODEL --dry-run [--json]\n"
     "\n"
     "Reads a model that others made (a Hugging Face folder: config.json, safetensors in one or many files, tokenizer; or a\n"
-    "GGUF file with all of that in it) into DIR:\n"
-    "a checkpoint, the tokenizer's files and a run file, which generate, chat, eval, export and train take. Weights stream\n"
-    "through, and are stored in the type they have; nothing is rounded unless --dtype says so. After a kill the same command\n"
-    "begins anew; DIR is there only when it is whole.\n"
+    "GGUF file with all of that in it) into DIR: a checkpoint, the tokenizer's files and a run file, which generate, chat,\n"
+    "eval, export and train take. " FORMATS_LINE
+    "Weights stream through, and are stored in the type they have; nothing is rounded unless --dtype says so. After a kill\n"
+    "the same command begins anew; DIR is there only when it is whole.\n"
     "\n"
     "  --dry-run           only says what would be loaded from where, what is missing and what is left over\n"
     "  --dtype T           type of the weights in the checkpoint: fp32, bf16, fp16 (as they are; 8-bit codes become fp32)\n"

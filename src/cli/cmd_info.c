@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/version.h"
 #include "cli/cli.h"
+#include "cli/formats.h"
 #include "cli/info_model.h"
 #include "cli/machine.h"
 #include "ops/ops.h"
@@ -21,10 +22,9 @@ static const char help[] =
     "for it and why, what it can do at most (measured, about a second), and which libraries it runs with. "
     "PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps the choice.\n"
     "\n"
-    "With a MODEL (a Hugging Face folder or its config.json, a file of configs/model/, a run file, a run's folder, a "
-    "checkpoint, a GGUF file): how\n"
-    "many parameters it has and where, how many work for a token, bytes of its weights in each type and of its cache a token,\n"
-    "operations a token, and what memory it takes to train and to serve. No weights are read.\n"
+    "With a MODEL: how many parameters it has and where, how many work for a token, bytes of its weights in each type and of\n"
+    "its cache a token, operations a token, and what memory it takes to train and to serve. No weights are read.\n" FORMATS_LINE
+    "Or what describes one: a config.json, a file of configs/model/, a run file.\n"
     "\n"
     "  --length N    tokens of a sequence, for operations and memory (the model's longest, 8192 at most)\n"
     "  --json        one JSON object as the last line\n";

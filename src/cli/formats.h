@@ -7,6 +7,7 @@
 
 // What can be named where a model is wanted, for messages and --help.
 #define FORMATS_TEXT "a run's folder, a checkpoint, a Hugging Face folder, or a GGUF file"
+#define FORMATS_LINE "MODEL is " FORMATS_TEXT ".\n"  // of every command's help that takes one
 
 typedef struct {
   const char *dtype;   // type of the weights in the files, NULL: each as the source has it; its names are the format's

@@ -13,6 +13,7 @@
 #include "model/owned.h"
 #include "test.h"
 #include "train/checkpoint_convert.h"
+#include "train/checkpoint_file.h"
 
 static const char *in_folder(const char *name) {
   static char path[8][PATH_BYTES];
@@ -283,6 +284,44 @@ TEST(a_dry_run_says_what_goes_where) {
   expect("import m", 2, "--out");
   expect("import nowhere --out x", 1, "nowhere: no such file or folder");
   expect("import m --out x --dry-rum", 2, "unknown argument \"--dry-rum\"; did you mean --dry-run?");
+}
+
+// A checkpoint with another list of arrays: without `name`, which becomes `other`.
+static void rename_array(const char *folder, const char *name, const char *other) {
+  char path[PATH_BYTES];
+  json_t *root;
+  ASSERT_OK(path_join(path, folder, "manifest.json"));
+  ASSERT_OK(json_read(&root, path, true));
+  json_t *arrays = json_object_get(root, "arrays"), *entry = json_incref(json_object_get(arrays, name));
+  ASSERT(entry && json_object_del(arrays, name) == 0 && json_object_set_new(arrays, other, entry) == 0);
+  ASSERT(json_object_del(root, "checksum") == 0);
+  ASSERT_OK(manifest_write(root, folder));
+  json_decref(root);
+}
+
+TEST(a_dry_run_of_a_checkpoint) {
+  save_model(in_folder("m"), ST_BF16, 0);
+  expect("import m --out run", 0, "run: written from");
+  expect("import run --dry-run", 0, "<- model/model.norm.weight BF16 in shard-0000.bin");
+  expect("import run/checkpoints/step-0 --dry-run --json", 0, "\"missing\":[],\"other_shape\":[],\"left_over\":[]");
+  rename_array(in_folder("run/checkpoints/step-0"), "model/model.layers.1.mlp.gate.weight", "model/gate_of_another");
+  expect("import run --dry-run", 1, "1 missing:\n  model.layers.1.mlp.gate.weight");
+  expect("import run --dry-run", 1, "no place for:\n  gate_of_another");
+  expect("import run --dry-run --json", 1, "\"left_over\":[\"gate_of_another\"]");
+  rename_array(in_folder("run/checkpoints/step-0"), "model/model.layers.0.input_layernorm.weight",
+               "model/model.layers.1.mlp.gate.weight");
+  expect("import run --dry-run", 1, "1 of another shape or type:\n");
+  expect("import run --out second", 1, "run/checkpoints/step-0: 1 tensors missing: model.layers.0.input_layernorm.weight");
+  ASSERT(!file_exists(in_folder("second")) && !file_exists(in_folder("second.tmp")));
+}
+
+TEST(every_command_that_takes_a_model_says_the_same_of_it) {
+  static const char *const commands[] = {"eval", "generate", "chat", "chat-template", "info", "import", "export"};
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    char args[64];
+    snprintf(args, sizeof args, "%s --help", commands[i]);
+    expect(args, 0, FORMATS_LINE);
+  }
 }
 
 // As transformers saves DeepSeek-V3: no tensor of the prediction layer, and a config.json that has one.
