@@ -52,8 +52,28 @@ static Run attention_run(const NodeCall *c) {
   return run_recomputes(c->run, RECOMPUTE_ATTENTION) ? run_forgetting(c->run) : *c->run;
 }
 
+// The stream between a decoder's attention and what follows is what came in plus one product of what attention keeps. Where
+// that is not kept the stream is.
+static bool between_is_made_again(const NodeCall *c) {
+  return c->block->kind == BLOCK_DECODER && c->run->training && !c->run->again && c->run->recompute == RECOMPUTE_ROWS;
+}
+
+static Mat between_h(const NodeCall *c) {
+  return between_is_made_again(c) ? mat_take(c->run->temp, c->N, c->block->D, DT_F32) : next_h(c);
+}
+
+static void between_again(const NodeCall *c) {
+  const Block *b = c->block;
+  BlockSaved *s = c->saved;
+  const bool latent = b->node[0] == &node_mla;
+  Mat h = mat_take(c->run->temp, c->N, b->D, DT_F32);
+  if (latent) linear_forward(&b->mla.o, c->run, h, s->mla.norm.x, s->mla.out, c->N);
+  else linear_forward(b->attention.o, c->run, h, s->attention.norm.x, s->attention.out, c->N);
+  *(b->moe.E ? &s->moe.norm.x : &s->mlp.norm.x) = h;
+}
+
 static void attention_node_forward(const NodeCall *c) {
-  Mat out = next_h(c);
+  Mat out = between_h(c);
   Run run = attention_run(c);
   attention_forward(&c->block->attention, &run, c->mb, out, c->stream->h, c->N, &c->saved->attention);
   c->stream->h = out;
@@ -75,7 +95,7 @@ const Node node_attention = {"attention", attention_node_forward, attention_node
                              false};
 
 static void mla_node_forward(const NodeCall *c) {
-  Mat out = next_h(c);
+  Mat out = between_h(c);
   Run run = attention_run(c);
   mla_forward(&c->block->mla, &run, c->mb, out, c->stream->h, c->N, &c->saved->mla);
   c->stream->h = out;
@@ -188,6 +208,7 @@ static void nodes_forward(const NodeCall *c) {
 
 static void nodes_backward(const NodeCall *c, Move move) {
   size_t temp = arena_mark(c->run->temp);
+  if (between_is_made_again(c) && move != MOVE_BACKWARD_WEIGHT) between_again(c);
   for (int i = c->block->n_nodes - 1; i >= 0; i--) {
     const Node *node = c->block->node[i];
     if (move != MOVE_BACKWARD_WEIGHT && node->backward_input) node->backward_input(c);

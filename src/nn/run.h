@@ -17,7 +17,7 @@ typedef void ProbeFn(void *context, const char *what, int64_t layer, Mat m, int6
 // it do. It changes no bit. What is made again lies in `temp`.
 typedef enum {
   RECOMPUTE_NONE,
-  RECOMPUTE_ROWS,       // what row operations made: normed rows; heads normed and turned
+  RECOMPUTE_ROWS,  // what row operations made: normed rows, heads normed and turned; and a decoder's stream after attention
   RECOMPUTE_ATTENTION,  // everything inside attention
   RECOMPUTE_BLOCK,      // everything inside a decoder layer: its input alone stays
   RECOMPUTES

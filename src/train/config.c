@@ -61,9 +61,9 @@ const Field run_fields[] = {
     INT(train.threads, 0, 0, 4096, "threads; 0: one a core"),
     ENUM(train.dtype, DT_F32, train_dtype_names, "type of GEMMs and kept activations"),
     BOOL(train.late_weights, false, "weight gradients after all input gradients of a micro-batch: needs more memory"),
-    ENUM(train.recompute, RECOMPUTE_NONE, recompute_names,
-         "what a forward does not keep and the backward makes again, changing no bit: rows (norms, turns of heads), "
-         "attention too, or the whole block"),
+    ENUM(train.recompute, RECOMPUTE_ROWS, recompute_names,
+         "what a forward does not keep and the backward makes again, changing no bit: rows (norms, turns of heads, the "
+         "stream after attention), attention too, or the whole block; none takes 2 % less time and 5 to 10 % more memory"),
     ENUM(optimizer.kind, OPTIMIZER_ADAMW, optimizer_names,
          "adamw; or muon for the matrices inside the blocks, with adamw for the rest"),
     REAL(optimizer.momentum, 0.95, 0, 0.999999, "Muon's momentum"),

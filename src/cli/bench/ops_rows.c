@@ -292,7 +292,7 @@ enum { NLL = 1, LSE };
 static void carve_loss(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
   double n = tokens(j, s, s->V);
-  take(j, a, LOGITS, j->N, s->V, j->type);
+  take(j, a, LOGITS, j->N, s->V, DT_F32);
   column(j, a, NLL, j->N);
   column(j, a, LSE, j->N);
   j->ids = ints(a, j->N);
@@ -301,10 +301,13 @@ static void carve_loss(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *
     j->ids[i] = (int32_t)scattered((uint64_t)i, s->V);
     j->vector[i] = 1;
   }
-  cost(j, n, n, 0, 0);
+  cost(j, 0, n, n, 0);
 }
+// As the head does: logits are fp32, their gradients of the type, in their place.
 static void run_loss(Dev *dev, BenchJob *j) {
-  dev->op->cross_entropy(dev, j->m[LOGITS], j->m[NLL], j->m[LSE], j->m[LOGITS], j->ids, j->vector, j->N, j->D, 1, 1e-4);
+  Mat logits = j->m[LOGITS],
+      dlogits = mat_of(logits.data, logits.ld * (int64_t)(sizeof(float) / dtype_bytes(j->type)), j->type);
+  dev->op->cross_entropy(dev, dlogits, j->m[NLL], j->m[LSE], logits, j->ids, j->vector, j->N, j->D, 1, 1e-4);
 }
 const BenchCase bench_op_cross_entropy[] = {{"in place", carve_loss, run_loss, NEEDS_NOTHING}, {0}};
 

@@ -52,7 +52,7 @@ static Err take_shape(Shape *s, int argc, char **argv, bool *json) {
   static const char *const known[] = {"--dtype", "--steps", "--micro_batch", "--threads", "--recompute", "--json", NULL};
   const char *recomputes[RECOMPUTES + 2] = {[RECOMPUTES] = "all"};
   int type = DT_F32;
-  *s = (Shape){.steps = 6};
+  *s = (Shape){.steps = 6, .recompute = RECOMPUTE_ROWS};
   memcpy(recomputes, recompute_names, RECOMPUTES * sizeof *recomputes);
   TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
   TRY(cli_int(&argc, argv, "--steps", 1, STEPS_MAX, &s->steps));
