@@ -12,28 +12,9 @@ import argparse
 import json
 import os
 import pathlib
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-from environment import python_of  # noqa: E402
-
-MODULES = ["torch", "transformers"]
-PACKAGES = ["torch==2.8.0", "transformers", "numpy", "sentencepiece", "protobuf"]
-
-
-def last_json(command, timeout_s):
-    """The object in the last line of a program's output, or None and why."""
-    try:
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        return None, f"no result in {timeout_s} s"
-    lines = done.stdout.strip().splitlines()
-    if done.returncode != 0 or not lines:
-        how = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-        return None, how + ": " + (done.stderr.strip().splitlines() or ["no output"])[-1][:160]
-    return json.loads(lines[-1]), ""
+from peers.programs import ROOT, VENV, last_json, torch_python
 
 
 def variants(shape, with_compile, experts):
@@ -83,9 +64,9 @@ def main():
     p.add_argument("--compile", action="store_true")
     p.add_argument("--experts", nargs="+", default=["eager", "grouped_mm", "batched_mm"], help="PyTorch's ways to run them, to be tried")
     p.add_argument("--pleiad", type=pathlib.Path, default=ROOT / "build" / "pleiad")
-    p.add_argument("--venv", type=pathlib.Path, default=pathlib.Path.home() / ".cache" / "pleiad" / "peers")
+    p.add_argument("--venv", type=pathlib.Path, default=VENV)
     args = p.parse_args()
-    python = python_of(args.venv, MODULES, PACKAGES)
+    python = torch_python(args.venv)
     rows = []
     print(f"{'shape':12} {'type':5} {'program':28} {'tokens/s':>9} {'best':>9} {'memory':>10} {'loss':>8} {'to PyTorch':>11}")
     for name in args.shapes:

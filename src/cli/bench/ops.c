@@ -15,7 +15,8 @@
 #include "train/config.h"
 
 static const char help_text[] =
-    "pleiad bench ops [SHAPE.json] [--op PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N] [--subnormal] [--json]\n"
+    "pleiad bench ops [SHAPE.json] [--op PART] [--case PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N] [--subnormal]\n"
+    "                [--json]\n"
     "\n"
     "Times every operation at a layer's sizes, in fp32 and bf16, at each instruction set of this machine above the\n"
     "reference: the median of several calls, GFLOP/s or GB/s, and the share of the peak measured in the same run. SHAPE.json\n"
@@ -27,7 +28,7 @@ static const char help_text[] =
     "Products of 256 MiB or more also say how long the memory would take to read and write their bytes, by passes in between.\n"
     "--subnormal fills every tensor with subnormal numbers, to compare: no operation may take ten times as long.\n";
 
-static const char *const known[] = {"--op", "--dtype", "--isa", "--threads", "--subnormal", "--json", NULL};
+static const char *const known[] = {"--op", "--case", "--dtype", "--isa", "--threads", "--subnormal", "--json", NULL};
 
 static const struct {
   const char *name;
@@ -41,7 +42,7 @@ enum { N_OPS = sizeof ops / sizeof ops[0], RUNS_MAX = 64, RUNS_MIN = 3, PARAMETE
 static const double CASE_BUDGET_S = 0.1, PEAK_BUDGET_S = 1;
 
 typedef struct {
-  const char *shape, *part, *isa;
+  const char *shape, *part, *part_case, *isa;
   bool fp32, bf16, subnormal, json;
   int threads;
   BenchSizes sizes;
@@ -109,10 +110,11 @@ static bool layer_has(const BenchSizes *s, BenchNeed need) {
 static Err take_options(Request *o, int argc, char **argv) {
   const char *threads = "0";
   int dtype = -1;  // both
-  *o = (Request){.shape = "bench/shapes/nano.json", .part = ""};
+  *o = (Request){.shape = "bench/shapes/nano.json", .part = "", .part_case = ""};
   o->json = cli_flag(&argc, argv, "--json");
   o->subnormal = cli_flag(&argc, argv, "--subnormal");
   TRY(cli_value(&argc, argv, "--op", &o->part));
+  TRY(cli_value(&argc, argv, "--case", &o->part_case));
   TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &dtype));
   TRY(cli_value(&argc, argv, "--isa", &o->isa));
   TRY(cli_value(&argc, argv, "--threads", &threads));
@@ -220,7 +222,7 @@ static Err run_level(const Bench *b) {
     bool shown = b->dev->isa > ISA_AVX2 && strcmp(from, isa_names[b->dev->isa]) != 0 && !b->o->isa;
     if (shown || !strstr(ops[i].name, b->o->part)) continue;
     for (const BenchCase *c = ops[i].cases; c->what; c++) {
-      if (!layer_has(&b->o->sizes, c->need)) continue;
+      if (!layer_has(&b->o->sizes, c->need) || !strstr(c->what, b->o->part_case)) continue;
       if (b->o->fp32) TRY(run_case(b, ops[i].name, from, c, DT_F32));
       if (b->o->bf16) TRY(run_case(b, ops[i].name, from, c, DT_BF16));
     }
