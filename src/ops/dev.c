@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/cpu/attention.h"
+#include "ops/cpu/blocks.h"
 #include "ops/cpu/detect.h"
 #include "ops/cpu/gemm.h"
 #include "ops/cpu/peak_loops.h"
@@ -78,6 +79,7 @@ Err dev_open(Dev *d, int n_threads) {
   Err err = ERR_OK;
   TRY(isa_choose(&d->isa));
   d->bf16 = isa_for_bf16(d->isa);
+  TRY(blocks_choose(d));
   TRY(pool_open(&d->pool, n_threads, true));
   d->scratch_thread_bytes = SCRATCH_THREAD_BYTES;
   TRY_OUT(arena_init(&d->scratch, "the operations' working space", (size_t)pool_threads(d->pool) * d->scratch_thread_bytes));
@@ -136,6 +138,11 @@ void ops_describe(const Dev *d, FILE *to) {
   fprintf(to, "bf16 products by %s", isa_names[d->bf16]);
   if (d->bf16 != d->isa) fprintf(to, ": %s was measured to be slower here", isa_names[d->isa]);
   fprintf(to, "\n");
+  for (int type = DT_F32; type <= DT_BF16; type++)
+    if (d->blocks_from[type])
+      fprintf(to, "blocks of %s products: %lld rows, %lld columns, %lld k's (%s)\n", type == DT_BF16 ? "bf16" : "fp32",
+              (long long)d->blocks[type].rows, (long long)d->blocks[type].cols, (long long)d->blocks[type].k,
+              d->blocks_from[type]);
 #define OP(name, params, tolerance) fprintf(to, "  %-28s %s\n", #name, d->op->name##_from);
 #include "ops/ops.inc"
 #undef OP

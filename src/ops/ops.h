@@ -49,19 +49,26 @@ typedef struct Ops Ops;
 typedef enum { ISA_REF, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX, ISA_LEVELS } Isa;
 extern const char *const isa_names[ISA_LEVELS + 1];  // "ref", "avx2", "avx512", "avx512_bf16", "amx", NULL
 
+// How matrix products are cut (ops/cpu/blocks.h); changes no bit.
+typedef struct {
+  int64_t rows, cols, k;  // of A packed at a time, of C in work, of a visit
+} GemmBlocks;
+
 typedef struct Dev {
   const Ops *op;  // the operations chosen for this machine
   Pool *pool;     // owned
   Arena scratch;  // owned; per-thread working space of the operations, taken once at dev_open
   size_t scratch_thread_bytes;
-  Isa isa;     // the highest level in use
-  Isa bf16;    // the level that computes bf16 GEMM (not every machine with bf16 dots is fast at them)
-  Ops *table;  // owned
+  Isa isa;                     // the highest level in use
+  Isa bf16;                    // the level that computes bf16 GEMM (not every machine with bf16 dots is fast at them)
+  Ops *table;                  // owned
+  GemmBlocks blocks[2];        // of products in DT_F32, in DT_BF16
+  const char *blocks_from[2];  // "standard", "measured" or "PLEIAD_BLOCKS"; NULL where products know none
 } Dev;
 
 // Opens the processor: threads (0: all cores allowed), pinned; instruction set:
 // PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps it (ERR_ARG names an unknown or unsupported one), else the best
-// that the processor and the system allow.
+// that the processor and the system allow. PLEIAD_BLOCKS=ROWS,COLUMNS,K: blocks of the products (ERR_ARG where they cannot be).
 Err dev_open(Dev *d, int n_threads);
 void dev_close(Dev *d);
 // A device whose operations do nothing: with measuring arenas it runs any forward and backward to count memory.

@@ -26,6 +26,18 @@ TEST(what_was_measured_is_remembered) {
   ASSERT(!remembered("large", &value));
 }
 
+TEST(numbers_are_remembered_beside_it) {
+  int64_t n[3] = {0};
+  bool value;
+  ASSERT(setenv("XDG_CACHE_HOME", test_folder(), 1) == 0);
+  ASSERT(remembered_numbers("sizes", n, 3) == -1);
+  remember("fast", true);
+  remember_numbers("sizes", (const int64_t[]){3, -1, INT64_MAX}, 3);
+  ASSERT(remembered_numbers("sizes", n, 3) == 3 && n[0] == 3 && n[1] == -1 && n[2] == INT64_MAX);
+  ASSERT(remembered_numbers("sizes", n, 2) == 0 && remembered_numbers("fast", n, 3) == 0);
+  ASSERT(remembered("fast", &value) && value && !remembered("sizes", &value));
+}
+
 TEST(a_file_that_is_none_of_ours_is_as_none) {
   static const char *const texts[] = {"", "{", "[1, 2]", "\xff\xfe", "{\"AMD\": 3}", "null"};
   const char *folder = test_folder();

@@ -37,6 +37,7 @@ static int64_t even_rows(int64_t M, int64_t most, int64_t mr) {
 typedef struct {
   Dev *d;
   const GemmKernel *kernel;
+  GemmBlocks blocks;
   Dtype packed_type;  // of b_packed
   const void *args;
   int64_t groups;
@@ -49,12 +50,12 @@ static Space space_of(const Job *job, int thread) {
   char *at = dev_scratch(job->d, thread, GEMM_SCRATCH_BYTES);
   s.tile = (float *)at;
   at += GEMM_TILE_MAX * sizeof(float);
+  s.partial = (float *)at;
+  at += GEMM_PARTIAL_BYTES;
   s.a = at;
-  at += (size_t)div_up(GEMM_ROWS_L2, k->mr) * panel_bytes(k, k->mr, k->kc);
-  at += -(uintptr_t)at % 64;
-  s.b = at;
-  at += gemm_columns_bytes(k);
-  s.partial = (float *)(at + -(uintptr_t)at % 64);
+  const size_t a_bytes = (size_t)div_up(job->blocks.rows, k->mr) * panel_bytes(k, k->mr, job->blocks.k);
+  s.b = at + (a_bytes + 63) / 64 * 64;
+  s.b_bytes = GEMM_PANELS_BYTES - a_bytes;
   return s;
 }
 
@@ -187,7 +188,7 @@ static bool is_direct(const Job *job, const Product *p) {
 // last ones are still warm.
 static void block_run(const Job *job, const Product *p, const Space *s, const Block *b) {
   const GemmKernel *k = job->kernel;
-  int64_t step = even_rows(b->m1 - b->m0, GEMM_ROWS_L2, k->mr);
+  int64_t step = even_rows(b->m1 - b->m0, job->blocks.rows, k->mr);
   int64_t few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)b->b_panel_bytes) * k->nr;
   bool direct = is_direct(job, p), keep = b->m1 - b->m0 > step;
   if (keep && !direct) pack_b(job, p, b, s->b, b->n0, b->n1);
@@ -212,14 +213,15 @@ static void block_run(const Job *job, const Product *p, const Space *s, const Bl
 
 static void rectangle_run(const Job *job, const Product *p, const Space *s, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
   const GemmKernel *k = job->kernel;
-  if (m0 == 0 && m1 == p->M && direct_is_better(k, p)) {
+  if (m0 == 0 && m1 == p->M && direct_is_better(k, p, s)) {
     direct_run(k, p, s, n0, n1);
     return;
   }
   // A few rows stream B from memory: one panel of A is given the room of many, and panels of B are read in one go.
-  const int64_t kc = is_direct(job, p) && m1 - m0 <= k->mr ? GEMM_ROWS_L2 / k->mr * k->kc : k->kc;
-  for (int64_t n = n0; n < n1; n += k->block_cols) {
-    Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + k->block_cols, n1), .first = true};
+  const int64_t few = is_direct(job, p) && m1 - m0 <= k->mr ? max64(1, job->blocks.rows / k->mr) : 1;
+  const int64_t kc = few * job->blocks.k;
+  for (int64_t n = n0; n < n1; n += job->blocks.cols) {
+    Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + job->blocks.cols, n1), .first = true};
     do {
       b.n_k = min64(kc, p->K - b.k0);
       b.last = b.k0 + b.n_k == p->K;
@@ -301,7 +303,10 @@ static void job_thread(void *arg, int thread, int n_threads) {
   atomic_thread_fence(memory_order_seq_cst);  // stores past the caches are in no order of their own
 }
 
-static void job_run(Job *job) { pool_run(job->d->pool, job_thread, job); }
+static void job_run(Job *job) {
+  job->blocks = job->d->blocks[job->kernel->ku == 1 ? DT_F32 : DT_BF16];
+  pool_run(job->d->pool, job_thread, job);
+}
 
 static bool both_bf16(Mat a, Mat b) { return a.type == DT_BF16 && b.type == DT_BF16; }
 

@@ -42,11 +42,11 @@ typedef struct {
 
 typedef struct {
   const char *name;
-  int mr, nr;                         // lines of a panel of A, of B; all kernels of a device have the same nr
-  int ku;                             // neighbours in k packed together in panels of B: 1 fp32, 2 bf16
-  int ku_a;                           // in panels of A: as ku, or 32
-  int kc;                             // k's of one visit, a multiple of both
-  int block_rows, block_cols;         // of C, whose sums are kept from visit to visit; at most GEMM_ROWS, GEMM_COLS
+  int mr, nr;                  // lines of a panel of A, of B; all kernels of a device have the same nr
+  int ku;                      // neighbours in k packed together in panels of B: 1 fp32, 2 bf16
+  int ku_a;                    // in panels of A: as ku, or 32
+  int kc;                      // k's of one visit, a multiple of both, by the standard (ops/cpu/blocks.h)
+  int block_rows, block_cols;  // of C, whose sums are kept from visit to visit; at most GEMM_ROWS, GEMM_COLS; so are they
   void (*begin)(void), (*end)(void);  // before and after a thread's tiles; NULL: nothing is to be done
   void (*pack_across)(const GemmPack *p);
   void (*pack_along)(const GemmPack *p);
@@ -69,7 +69,7 @@ typedef struct {
 } GemmKernel;
 
 enum {
-  GEMM_ROWS_L2 = 128,       // rows of A packed at a time: with kc k's they stay in the second-level cache
+  GEMM_ROWS_L2 = 128,       // rows of A packed at a time, by the standard: with kc k's they stay in the second-level cache
   GEMM_L2_BYTES = 1 << 20,  // of that cache, on the smallest machine that was measured
   GEMM_ROWS = 1024,         // rows, columns of a block of C whose partial sums are kept, at most
   GEMM_COLS = 1024,
@@ -81,8 +81,9 @@ enum {
   GEMM_TILE_MAX = 1024,    // floats of a register tile, at most
   GEMM_ROW_LINE = 128,     // elements of a row for tile_rows
   GEMM_PANEL_PAD = 64,     // keeps panels off multiples of 4 KiB
-  GEMM_SCRATCH_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD) + (GEMM_ROWS + 32) * GEMM_COLS * 4 +
-                       GEMM_TILE_MAX * 4 + 4096,
+  GEMM_PANELS_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD),
+  GEMM_PARTIAL_BYTES = (GEMM_ROWS + 32) * GEMM_COLS * 4,
+  GEMM_SCRATCH_BYTES = GEMM_TILE_MAX * 4 + GEMM_PARTIAL_BYTES + GEMM_PANELS_BYTES + 64,
 };
 
 // The kernel that computes with operands of `type` on this device.

@@ -18,6 +18,7 @@ typedef struct {
 // A thread's working space: for panels of A and of B, for sums between visits in k, for a tile.
 typedef struct {
   char *a, *b;
+  size_t b_bytes;
   float *partial, *tile;
 } Space;
 
@@ -27,13 +28,8 @@ static inline size_t panel_bytes(const GemmKernel *k, int64_t lines, int64_t n_k
   return (size_t)(lines * div_up(n_k, step) * step) * (k->ku == 1 ? 4 : 2) + GEMM_PANEL_PAD;
 }
 
-// Of the space for panels of B.
-static inline size_t gemm_columns_bytes(const GemmKernel *k) {
-  return (size_t)(GEMM_COLS / k->nr) * panel_bytes(k, k->nr, k->kc);
-}
-
 // Whether B is read as it is stored: where A has so few rows that packing B would cost more than it saves.
-bool direct_is_better(const GemmKernel *k, const Product *p);
+bool direct_is_better(const GemmKernel *k, const Product *p, const Space *s);
 // Columns [n0, n1) of all rows of such a product; n0 is a multiple of nr.
 void direct_run(const GemmKernel *k, const Product *p, const Space *s, int64_t n0, int64_t n1);
 

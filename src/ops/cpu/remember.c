@@ -33,28 +33,56 @@ static json_t *read_all(const char *path) {
   return json_object();
 }
 
-bool remembered(const char *key, bool *value) {
+// What is remembered under `key`, to be given back; NULL: nothing.
+static json_t *recall(const char *key) {
   char path[PATH_BYTES], folder[PATH_BYTES], name[CPU_KEY_BYTES];
-  if (!place_of(path, folder, name)) return false;
-  json_t *root = read_all(path);
-  const json_t *found = json_object_get(json_object_get(root, name), key);
-  const bool known = json_is_boolean(found);
-  if (known) *value = json_is_true(found);
+  if (!place_of(path, folder, name)) return NULL;
+  json_t *root = read_all(path), *found = json_incref(json_object_get(json_object_get(root, name), key));
   json_decref(root);
-  return known;
+  return found;
 }
 
-void remember(const char *key, bool value) {
+// Takes over `value`.
+static void keep(const char *key, json_t *value) {
   char path[PATH_BYTES], folder[PATH_BYTES], name[CPU_KEY_BYTES];
-  if (!place_of(path, folder, name)) return;
+  if (!place_of(path, folder, name)) {
+    json_decref(value);
+    return;
+  }
   json_t *root = read_all(path), *mine = json_object_get(root, name);
   if (!json_is_object(mine)) {
     mine = json_object();
     (void)json_object_set_new(root, name, mine);  // no memory: nothing is written below, or less
   }
-  (void)json_object_set_new(mine, key, json_boolean(value));
+  (void)json_object_set_new(mine, key, value);
   Err err = folder_make(folder);
   if (!err) err = json_write(root, path);
   forget_error(err);
   json_decref(root);
+}
+
+bool remembered(const char *key, bool *value) {
+  json_t *found = recall(key);
+  const bool known = json_is_boolean(found);
+  if (known) *value = json_is_true(found);
+  json_decref(found);
+  return known;
+}
+
+void remember(const char *key, bool value) { keep(key, json_boolean(value)); }
+
+int remembered_numbers(const char *key, int64_t *numbers, int n) {
+  json_t *found = recall(key);
+  int count = found ? 0 : -1;
+  for (; count >= 0 && count < n && json_is_integer(json_array_get(found, (size_t)count)); count++)
+    numbers[count] = json_integer_value(json_array_get(found, (size_t)count));
+  if (count == n && json_array_size(found) != (size_t)n) count = 0;
+  json_decref(found);
+  return count;
+}
+
+void remember_numbers(const char *key, const int64_t *numbers, int n) {
+  json_t *list = json_array();
+  for (int i = 0; i < n; i++) (void)json_array_append_new(list, json_integer(numbers[i]));
+  keep(key, list);
 }

@@ -6,9 +6,13 @@
 #define OPS_CPU_REMEMBER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 // Whether `key` is remembered of this processor; then *value is what.
 bool remembered(const char *key, bool *value);
 void remember(const char *key, bool value);
+// The same of a list of `n` whole numbers: n where `numbers` is it; -1: nothing is remembered; else it is no such list.
+int remembered_numbers(const char *key, int64_t *numbers, int n);
+void remember_numbers(const char *key, const int64_t *numbers, int n);
 
 #endif
