@@ -10,7 +10,8 @@ const char *const family_names[FAMILIES + 1] = {
 #include "model/families.inc"
 #undef FAMILY
     NULL};
-const char *const rope_scaling_names[ROPE_SCALINGS + 1] = {"none", "yarn", "telechat3-yarn", "llama3", "dynamic-ntk", NULL};
+const char *const rope_scaling_names[ROPE_SCALINGS + 1] = {"none",        "yarn",   "telechat3-yarn", "llama3",
+                                                           "dynamic-ntk", "linear", "dynamic",        NULL};
 
 enum { DIM_MAX = 1 << 20, VOCAB_MAX = 1 << 24, LENGTH_MAX = 1 << 24, LAYERS_MAX = 4096, EXPERTS_MAX = 65536 };
 
@@ -29,6 +30,7 @@ const Field model_fields[] = {
     REAL(model.init_std, 0.01, 0, 1, "standard deviation of initial weights"),
     FIELD_BOOL(ModelConfig, model.tied, false, "the output head is the embedding table"),
     INT(model.embedding_size, 0, 0, DIM_MAX, "width of the embedding table, mapped to and from model.width; 0: model.width"),
+    FIELD_BOOL(ModelConfig, model.up_bias, false, "a bias on every gate_proj and up_proj (without experts)"),
     FIELD_BOOL(ModelConfig, model.down_bias, false, "a bias on every down_proj"),
     INT(model.bos, 1, -1, VOCAB_MAX, "token id that begins a text; -1: none"),
     INT(model.eos, 2, -1, VOCAB_MAX, "token id that ends a document or an answer; -1: none"),
@@ -37,7 +39,7 @@ const Field model_fields[] = {
     INT(attention.kv_heads, 8, 1, 65536, "key and value heads (without mla)"),
     INT(attention.head_dim, 0, 0, 65536, "width of a head (without mla); 0: model.width / attention.heads"),
     INT(attention.layers_group, 1, 1, LAYERS_MAX, "runs of so many layers share the attention projections of their first"),
-    FIELD_BOOL(ModelConfig, attention.qkv_bias, false, "a bias on q, k and v"),
+    FIELD_BOOL(ModelConfig, attention.qkv_bias, false, "a bias on q, k and v; with mla on the projections to the latents"),
     FIELD_BOOL(ModelConfig, attention.out_bias, false, "a bias on the attention's output"),
     FIELD_BOOL(ModelConfig, attention.qk_norm, false, "a norm of each head's query and key before the rotary turn"),
     INT(mla.q_rank, 256, 0, DIM_MAX, "width of the queries' latent; 0: none"),
@@ -54,6 +56,7 @@ const Field model_fields[] = {
     INT(moe.top_groups, 1, 1, EXPERTS_MAX, "groups a token chooses from"),
     FIELD_ENUM(ModelConfig, moe.scoring, SCORE_SIGMOID, scoring_names, "how router logits become scores"),
     FIELD_BOOL(ModelConfig, moe.normalise, true, "divide the chosen scores by their sum"),
+    FIELD_BOOL(ModelConfig, moe.group_max, false, "a group is scored by its best expert, not by the sum of its two best"),
     REAL(moe.scale, 2.8, 0, 1e6, "factor of the routed experts' gates"),
     REAL(moe.bias_rate, 0.001, 0, 1, "step of the selection bias that balances the load"),
     REAL(moe.aux_loss, 0.001, 0, 1e3, "coefficient of the sequence balance loss"),
@@ -66,6 +69,7 @@ const Field model_fields[] = {
     REAL(rope.beta_slow, 1, 0, 1e6, "turns below which a frequency is divided by rope.factor"),
     REAL(rope.mscale, 0, 0, 1e3, "yarn: numerator's coefficient of the attention factor; 0: not given"),
     REAL(rope.mscale_all, 0, 0, 1e3, "yarn: denominator's, and of mla's softmax scale; 0: not given"),
+    REAL(rope.attention_factor, 0, 0, 1e3, "yarn: factor of the queries' and keys' turned parts; 0: what follows"),
     INT(mtp.layers, 0, 0, 1, "multi-token-prediction layers"),
     REAL(mtp.loss, 0.2, 0, 1e3, "coefficient of the multi-token-prediction loss"),
     REAL(loss.z, 0, 0, 1e3, "coefficient of the squared log-sum of the logits"),
@@ -119,11 +123,9 @@ static Err check_tokens(const ModelConfig *c, const char *where) {
 }
 
 static Err check_attention(const ModelConfig *c, const char *where) {
-  bool plain = c->attention.layers_group == 1 && !c->attention.qkv_bias && !c->attention.out_bias && !c->attention.qk_norm;
-  CHECK(plain || !config_is_mla(c), ERR_CONFIG,
-        "%s: attention.layers_group, qkv_bias, out_bias and qk_norm are of grouped-query attention, and mla.kv_rank is %lld; "
-        "set it 0",
-        where, (long long)c->mla.kv_rank);
+  CHECK((c->attention.layers_group == 1 && !c->attention.qk_norm) || !config_is_mla(c), ERR_CONFIG,
+        "%s: attention.layers_group and qk_norm are of grouped-query attention, and mla.kv_rank is %lld; set it 0", where,
+        (long long)c->mla.kv_rank);
   CHECK((!c->attention.qkv_bias && !c->attention.qk_norm) || !family_of(c)->key_value, ERR_CONFIG,
         "%s: attention.qkv_bias and qk_norm do not go with the key_value tensor of model.family %s", where,
         family_names[c->model.family]);
@@ -144,8 +146,21 @@ static Err check_attention(const ModelConfig *c, const char *where) {
   int64_t head_dim = config_head_dim(c);
   CHECK(head_dim % 2 == 0, ERR_CONFIG, "%s: attention.head_dim is %lld; rotary turns pairs, so it must be even", where,
         (long long)head_dim);
-  CHECK(c->rope.scaling != ROPE_DYNAMIC_NTK || head_dim > 2, ERR_CONFIG,
-        "%s: attention.head_dim is %lld; rope.scaling dynamic-ntk needs 4 at least", where, (long long)head_dim);
+  return ERR_OK;
+}
+
+static bool rope_has_ramp(const ModelConfig *c) {
+  return c->rope.scaling == ROPE_YARN || c->rope.scaling == ROPE_TELECHAT3_YARN || c->rope.scaling == ROPE_LLAMA3;
+}
+
+static Err check_rope(const ModelConfig *c, const char *where) {
+  int64_t d = config_is_mla(c) ? c->mla.rope : config_head_dim(c);
+  bool dynamic = c->rope.scaling == ROPE_DYNAMIC_NTK || c->rope.scaling == ROPE_DYNAMIC;
+  CHECK(!dynamic || d > 2, ERR_CONFIG, "%s: %s is %lld; rope.scaling %s needs 4 at least", where,
+        config_is_mla(c) ? "mla.rope" : "attention.head_dim", (long long)d, rope_scaling_names[c->rope.scaling]);
+  CHECK(!rope_has_ramp(c) || c->rope.beta_fast > c->rope.beta_slow, ERR_CONFIG,
+        "%s: rope.beta_fast %g and rope.beta_slow %g do not fit: the first must be greater", where, c->rope.beta_fast,
+        c->rope.beta_slow);
   return ERR_OK;
 }
 
@@ -155,11 +170,13 @@ static Err check_moe(const ModelConfig *c, const char *where) {
   TRY(need(c->moe.ffn > 0, where, NAMED(moe.ffn), NAMED(moe.experts), "an expert needs an inner width of at least 1"));
   TRY(need(c->moe.top_k >= 1 && c->moe.top_k <= E, where, NAMED(moe.top_k), NAMED(moe.experts),
            "a token goes to 1 to moe.experts experts"));
+  CHECK(!c->model.up_bias, ERR_CONFIG, "%s: model.up_bias is of models without experts, and moe.experts is %lld", where,
+        (long long)E);
   TRY(need(c->moe.first_dense <= c->model.layers, where, NAMED(moe.first_dense), NAMED(model.layers),
            "there are not so many layers"));
   if (c->moe.groups == 1) return ERR_OK;
   TRY(need(E % c->moe.groups == 0, where, NAMED(moe.experts), NAMED(moe.groups), "the groups must divide the experts"));
-  TRY(need(E / c->moe.groups >= 2, where, NAMED(moe.experts), NAMED(moe.groups),
+  TRY(need(c->moe.group_max || E / c->moe.groups >= 2, where, NAMED(moe.experts), NAMED(moe.groups),
            "a group is scored by its two best experts, so it must have two"));
   TRY(need(c->moe.top_groups <= c->moe.groups, where, NAMED(moe.top_groups), NAMED(moe.groups),
            "there are not so many groups"));
@@ -188,10 +205,7 @@ Err model_config_check(const ModelConfig *c, const char *where) {
   TRY(check_tokens(c, where));
   TRY(check_attention(c, where));
   TRY(check_moe(c, where));
-  if (c->rope.scaling != ROPE_PLAIN && c->rope.scaling != ROPE_DYNAMIC_NTK)
-    CHECK(c->rope.beta_fast > c->rope.beta_slow, ERR_CONFIG,
-          "%s: rope.beta_fast %g and rope.beta_slow %g do not fit: the first must be greater", where, c->rope.beta_fast,
-          c->rope.beta_slow);
+  TRY(check_rope(c, where));
   if (c->mtp.layers > 0)
     TRY(need(c->moe.experts > 0, where, NAMED(mtp.layers), NAMED(moe.experts),
              "a multi-token-prediction layer is a layer with experts"));

@@ -19,22 +19,22 @@ typedef enum {
 extern const char *const family_names[FAMILIES + 1];  // "deepseek_v3", ...: the model_type of config.json
 
 // RopeScaling is nn/rotary.h's.
-extern const char *const rope_scaling_names[ROPE_SCALINGS + 1];  // "none", "yarn", "telechat3-yarn", "llama3", "dynamic-ntk"
+extern const char *const rope_scaling_names[ROPE_SCALINGS + 1];  // "none", "yarn", ... as config.json calls them
 
 typedef struct {
   struct {
     int family;
     int64_t layers, width, ffn, vocab, max_length;
     double norm_eps, init_std;
-    bool tied;               // the head is the embedding table
-    int64_t embedding_size;  // width of that table, mapped to and from `width`; 0: width
-    bool down_bias;          // of every down_proj
-    int64_t bos, eos, pad;   // token ids, -1: none
+    bool tied;                // the head is the embedding table
+    int64_t embedding_size;   // width of that table, mapped to and from `width`; 0: width
+    bool up_bias, down_bias;  // of every gate_proj and up_proj; of every down_proj
+    int64_t bos, eos, pad;    // token ids, -1: none
   } model;
   struct {
     int64_t heads, kv_heads, head_dim;  // head_dim 0: width / heads. Only heads is used with MLA
     int64_t layers_group;               // runs of so many layers share the projections of their first; 1: each has its own
-    bool qkv_bias, out_bias, qk_norm;   // qk_norm: RMSNorm of each head's query and key
+    bool qkv_bias, out_bias, qk_norm;   // qkv_bias with MLA: of both latents; qk_norm: RMSNorm of each head's query and key
   } attention;
   struct {
     int64_t q_rank, kv_rank, nope, rope, v;  // kv_rank 0: no MLA; q_rank 0: queries without a latent
@@ -43,8 +43,8 @@ typedef struct {
     int64_t experts, top_k, shared, ffn;  // experts 0: dense. shared: experts every token goes to, one FFN of shared * ffn
     int64_t first_dense;                  // layers before the first with experts
     int64_t groups, top_groups;
-    int scoring;  // Scoring
-    bool normalise;
+    int scoring;                // Scoring
+    bool normalise, group_max;  // group_max: a group is as good as its best expert
     double scale, bias_rate, aux_loss;
   } moe;
   struct {
@@ -52,7 +52,7 @@ typedef struct {
     int scaling;  // RopeScaling
     double factor;
     int64_t original_length, base_length;
-    double beta_fast, beta_slow, mscale, mscale_all;
+    double beta_fast, beta_slow, mscale, mscale_all, attention_factor;
   } rope;
   struct {
     int64_t layers;  // 0 or 1

@@ -15,11 +15,12 @@ static Part attention_part(const ModelConfig *c) {
   }
   int64_t q = H * (c->mla.nope + c->mla.rope), kv = H * (c->mla.nope + c->mla.v);
   int64_t query = c->mla.q_rank ? D * c->mla.q_rank + c->mla.q_rank * q : D * q;
-  return (Part){query + D * (c->mla.kv_rank + c->mla.rope) + c->mla.kv_rank * kv + H * c->mla.v * D, 0};
+  int64_t bias = (c->attention.qkv_bias ? c->mla.q_rank + c->mla.kv_rank + c->mla.rope : 0) + (c->attention.out_bias ? D : 0);
+  return (Part){query + D * (c->mla.kv_rank + c->mla.rope) + c->mla.kv_rank * kv + H * c->mla.v * D, bias};
 }
 
 static Part ffn_part(const ModelConfig *c, int64_t F) {
-  return (Part){3 * c->model.width * F, c->model.down_bias ? c->model.width : 0};
+  return (Part){3 * c->model.width * F, (c->model.up_bias ? 2 * F : 0) + (c->model.down_bias ? c->model.width : 0)};
 }
 
 static int64_t norm_count(const ModelConfig *c) {

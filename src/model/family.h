@@ -18,6 +18,7 @@ typedef enum {
   KEY_ONLY,           // one of the JSON values in `only`, separated by |
   KEY_NOTHING,        // no effect on what is computed here
   KEY_ROPE,           // rope_theta, rope_scaling, rope_parameters
+  KEY_GROUPS,         // topk_method: whether moe.groups counts; one of `only`
   KEY_LAYERS,         // lists of layers that must say what the other keys say
   KEY_TYPE,           // model_type
   KEY_ARCHITECTURES,  // the class
@@ -29,11 +30,12 @@ typedef struct {
   HfKeyKind kind;
   size_t offset;     // in ModelConfig
   double fallback;   // when the key is absent
-  const char *only;  // KEY_ONLY: values; and why others are refused
+  const char *only;  // KEY_ONLY, KEY_GROUPS: values; and why others are refused
   const char *why;
   // As JSON. Of a value: written instead of 0; HF_OMIT: the key is left out at its fallback; HF_WITH_EXPERTS: in a model
   // without. Of KEY_ONLY, KEY_NOTHING, KEY_LAYERS: what is written; NULL: nothing. Of KEY_DTYPE: left out when it is this.
   const char *write;
+  size_t also;  // another member with the same value; 0: none
 } HfKey;
 
 #define HF_WANTED (-1e300)  // no default: the key must be there
@@ -42,17 +44,19 @@ typedef struct {
 
 #define HF_AT(member) offsetof(ModelConfig, member)
 #define HF_TAKE(key, kind, member, fallback) \
-  { key, kind, HF_AT(member), fallback, NULL, NULL, NULL }
+  { key, kind, HF_AT(member), fallback, NULL, NULL, NULL, 0 }
+#define HF_TAKE_BOTH(key, kind, member, other, fallback) \
+  { key, kind, HF_AT(member), fallback, NULL, NULL, NULL, HF_AT(other) }
 #define HF_TAKE_WRITE(key, kind, member, fallback, write) \
-  { key, kind, HF_AT(member), fallback, NULL, NULL, write }
+  { key, kind, HF_AT(member), fallback, NULL, NULL, write, 0 }
 #define HF_ONLY(key, values, why, write) \
-  { key, KEY_ONLY, 0, 0, values, why, write }
+  { key, KEY_ONLY, 0, 0, values, why, write, 0 }
 #define HF_NOTHING(key, write) \
-  { key, KEY_NOTHING, 0, 0, NULL, NULL, write }
+  { key, KEY_NOTHING, 0, 0, NULL, NULL, write, 0 }
 #define HF_KIND(key, kind) \
-  { key, kind, 0, 0, NULL, NULL, NULL }
+  { key, kind, 0, 0, NULL, NULL, NULL, 0 }
 #define HF_END \
-  { NULL, KEY_NOTHING, 0, 0, NULL, NULL, NULL }
+  { NULL, KEY_NOTHING, 0, 0, NULL, NULL, NULL, 0 }
 
 // A member that no key says.
 typedef struct {
@@ -76,6 +80,9 @@ typedef struct Family {
   double gate_eps;                 // added to the sum of the chosen experts' scores
   void (*finish)(ModelConfig *c);  // after reading, what a walk over keys cannot say; or NULL
 } Family;
+
+// What transformers has for every class with the key rope_scaling.
+#define ROPES_OF_TRANSFORMERS (1u << ROPE_PLAIN | 1u << ROPE_YARN | 1u << ROPE_LLAMA3 | 1u << ROPE_LINEAR | 1u << ROPE_DYNAMIC)
 
 #define FAMILY(NAME, name) extern const Family family_##name;
 #include "model/families.inc"

@@ -168,4 +168,6 @@ void gguf_rope_factors(const ModelConfig *c, float *factor) {
   for (int64_t i = 0; i < spec.d / 2; i++) factor[i] = (float)(plain[i] / stretched[i]);
 }
 
-double gguf_telechat3_factor(double factor) { return (0.07 * log(factor) + 1) / (0.1 * log(factor) + 1); }
+double gguf_yarn_factor(double factor) { return 0.1 * log(factor) + 1; }
+
+double gguf_telechat3_factor(double factor) { return (0.07 * log(factor) + 1) / gguf_yarn_factor(factor); }

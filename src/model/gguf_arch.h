@@ -48,6 +48,8 @@ int64_t gguf_turned_row(int64_t row, int64_t per_head);
 enum { GGUF_ROPE_FACTORS_MAX = 4096 };
 // factor[i] = plain frequency / stretched frequency, for at most GGUF_ROPE_FACTORS_MAX (gguf_config_check).
 void gguf_rope_factors(const ModelConfig *c, float *factor);
+// What llama.cpp's YaRN multiplies attention with.
+double gguf_yarn_factor(double factor);
 // What TeleChat3's YaRN multiplies attention with, as a factor of what llama.cpp's does.
 double gguf_telechat3_factor(double factor);
 

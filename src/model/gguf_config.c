@@ -33,6 +33,7 @@ static const char *const other_keys[] = {"vocab_size",
                                          "expert_gating_func",
                                          "rope.scaling.type",
                                          "rope.scaling.factor",
+                                         "rope.scale_linear",
                                          "rope.scaling.original_context_length",
                                          "rope.scaling.finetuned",
                                          "rope.scaling.attn_factor",
@@ -146,7 +147,7 @@ static Err read_family(const Reader *r) {
     CHECK(scoring == SOFTMAX || scoring == SIGMOID, ERR_CONFIG, "%s: \"%s\" is %lld; 1 (softmax) and 2 (sigmoid) can be read",
           r->g->map.path, key, (long long)scoring);
     type = scoring == SIGMOID ? "deepseek_v3" : "deepseek_v2";
-    if (scoring == SOFTMAX) json_object_set_new(r->hf, "topk_method", json_string("greedy"));
+    if (scoring == SOFTMAX) TRY(must_be(r, "expert_group_count", 1, "experts scored by softmax have no groups there"));
   }
   json_object_set_new(r->hf, "model_type", json_string(type));
   return ERR_OK;
@@ -161,14 +162,16 @@ static Err set_reals(json_t *rope, const char *const *names, const double *value
   return ERR_OK;
 }
 
-// The factor of attention tells TeleChat3's YaRN from the usual one, which llama.cpp multiplies it with.
-static Err read_attention_factor(const Reader *r, double factor, bool *telechat3) {
+// The factor of attention tells TeleChat3's YaRN from the usual one, which llama.cpp multiplies it with, and from one set by
+// hand.
+static Err read_attention_factor(const Reader *r, double factor, bool *telechat3, double *by_hand) {
   char key[KEY_BYTES];
   double got_factor = 1, want = gguf_telechat3_factor(factor);
   TRY(real(r, full_key(r, "rope.scaling.attn_factor", key), false, &got_factor));
   *telechat3 = r->arch == GGUF_LLAMA && fabs(got_factor - want) < 1e-6 && factor > 1;
-  CHECK(*telechat3 || got_factor == 1, ERR_CONFIG, "%s: \"%s\" is %g; 1, or TeleChat3's %g can be read", r->g->map.path, key,
-        got_factor, want);
+  *by_hand = *telechat3 || got_factor == 1 ? 0 : shortest(got_factor * gguf_yarn_factor(factor));
+  CHECK(*by_hand == 0 || (r->arch != GGUF_DEEPSEEK2 && factor > 0), ERR_CONFIG,
+        "%s: \"%s\" is %g; only 1 can be read with latent attention", r->g->map.path, key, got_factor);
   return ERR_OK;
 }
 
@@ -178,11 +181,13 @@ static Err read_yarn(const Reader *r, json_t *rope) {
   char key[KEY_BYTES];
   int64_t original = got(r, "max_position_embeddings");
   bool telechat3;
+  double by_hand;
   TRY(real(r, full_key(r, "rope.scaling.factor", key), true, &v[0]));
   TRY(gguf_int(r->g, full_key(r, "rope.scaling.original_context_length", key), false, &original));
   TRY(real(r, full_key(r, "rope.scaling.yarn_beta_fast", key), false, &v[1]));
   TRY(real(r, full_key(r, "rope.scaling.yarn_beta_slow", key), false, &v[2]));
-  TRY(read_attention_factor(r, v[0], &telechat3));
+  TRY(read_attention_factor(r, v[0], &telechat3, &by_hand));
+  if (by_hand != 0) TRY(set_reals(rope, (const char *const[]){"attention_factor"}, &by_hand, 1));
   bool mla = r->arch == GGUF_DEEPSEEK2;
   if (mla) {
     TRY(real(r, full_key(r, "rope.scaling.yarn_log_multiplier", key), true, &v[4]));
@@ -194,7 +199,18 @@ static Err read_yarn(const Reader *r, json_t *rope) {
   return set_reals(rope, names, v, mla ? 5 : 3);
 }
 
-// Llama 3's scaling is a tensor of factors; its numbers are those of the released models, if they give these factors.
+// The original length that gives a factor between none and all of the stretching: the others are those of the released models.
+static int64_t llama3_original(const ModelConfig *c, const float *factor, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    double keep = (1 / (double)factor[i] - 1 / c->rope.factor) / (1 - 1 / c->rope.factor);
+    double turns = c->rope.beta_slow + keep * (c->rope.beta_fast - c->rope.beta_slow);
+    double original = turns * 2 * M_PI * pow(c->rope.theta, (double)i / (double)n);
+    if (keep > 0.001 && keep < 0.999 && original < (double)INT32_MAX) return llround(original);
+  }
+  return c->rope.original_length;
+}
+
+// Llama 3's scaling is a tensor of factors, which must be those that its numbers give.
 static Err read_llama3(const Reader *r, const GgufTensor *t, json_t *rope) {
   static const char *const names[] = {"factor", "low_freq_factor", "high_freq_factor"};
   enum { HALF_MAX = 1024, ORIGINAL = 8192 };
@@ -212,14 +228,20 @@ static Err read_llama3(const Reader *r, const GgufTensor *t, json_t *rope) {
   c.rope.beta_fast = 4;
   c.attention.head_dim = 2 * t->n;
   bool same = c.rope.factor >= 1 && isfinite(c.rope.factor) && c.rope.theta >= 1;
+  if (same) c.rope.original_length = llama3_original(&c, file, t->n);
+  same = same && c.rope.original_length >= 1;
   if (same) gguf_rope_factors(&c, ours);
   for (int64_t i = 0; same && i < t->n; i++) same = fabsf(file[i] - ours[i]) <= 1e-4f * ours[i];
   CHECK(same, ERR_CONFIG,
         "%s: " GGUF_ROPE_FREQS " holds other factors than Llama 3's with a factor of %g; only those can be read",
         r->g->map.path, c.rope.factor);
   json_object_set_new(rope, "rope_type", json_string("llama3"));
-  json_object_set_new(rope, "original_max_position_embeddings", json_integer(ORIGINAL));
+  json_object_set_new(rope, "original_max_position_embeddings", json_integer(c.rope.original_length));
   return set_reals(rope, names, (double[]){c.rope.factor, 1, 4}, 3);
+}
+
+static bool is_text(GgufText text, const char *want) {
+  return text.size == strlen(want) && memcmp(text.data, want, text.size) == 0;
 }
 
 static Err read_rope(const Reader *r) {
@@ -227,13 +249,23 @@ static Err read_rope(const Reader *r) {
   GgufText type = {"none", 4};
   const GgufTensor *factors = gguf_tensor(r->g, GGUF_ROPE_FREQS);
   TRY(gguf_text(r->g, full_key(r, "rope.scaling.type", key), false, &type));
-  bool yarn = type.size == 4 && memcmp(type.data, "yarn", 4) == 0, none = type.size == 4 && memcmp(type.data, "none", 4) == 0;
-  CHECK(yarn || none, ERR_CONFIG, "%s: \"%s\" is \"%.*s\"; none and yarn can be read", r->g->map.path, key,
+  bool yarn = is_text(type, "yarn"), linear = is_text(type, "linear"), none = is_text(type, "none");
+  CHECK(yarn || linear || none, ERR_CONFIG, "%s: \"%s\" is \"%.*s\"; none, linear and yarn can be read", r->g->map.path, key,
         (int)(type.size < 60 ? type.size : 60), type.data);
-  CHECK(!yarn || !factors, ERR_CONFIG, "%s: " GGUF_ROPE_FREQS " beside a scaling of type yarn", r->g->map.path);
-  if (!yarn && !factors) return ERR_OK;
+  // Older files have a linear scaling's factor alone.
+  double factor = 1;
+  TRY(real(r, full_key(r, "rope.scale_linear", key), false, &factor));
+  if (linear || none) TRY(real(r, full_key(r, "rope.scaling.factor", key), false, &factor));
+  linear = linear || (none && factor != 1);
+  CHECK(!linear || r->arch != GGUF_DEEPSEEK2, ERR_CONFIG,
+        "%s: a linear scaling of latent attention's rotary part cannot be read", r->g->map.path);
+  CHECK((!yarn && !linear) || !factors, ERR_CONFIG, "%s: " GGUF_ROPE_FREQS " beside a scaling of type %s", r->g->map.path,
+        yarn ? "yarn" : "linear");
+  if (!yarn && !linear && !factors) return ERR_OK;
   json_t *rope = json_object();
   json_object_set_new(r->hf, "rope_scaling", rope);
+  if (linear) json_object_set_new(rope, "rope_type", json_string("linear"));
+  if (linear) return set_reals(rope, (const char *const[]){"factor"}, &factor, 1);
   return yarn ? read_yarn(r, rope) : read_llama3(r, factors, rope);
 }
 
@@ -256,6 +288,13 @@ static Err read_tokens(const Reader *r) {
   return ERR_OK;
 }
 
+// Only tensors say that there are biases.
+static void read_biases(const Reader *r) {
+  if (r->arch != GGUF_LLAMA) return;
+  json_object_set_new(r->hf, "attention_bias", json_boolean(gguf_tensor(r->g, "blk.0.attn_q.bias")));
+  json_object_set_new(r->hf, "mlp_bias", json_boolean(gguf_tensor(r->g, "blk.0.ffn_gate.bias")));
+}
+
 static Err read_arch(const Gguf *g, GgufArch *arch) {
   GgufText name;
   TRY(gguf_text(g, "general.architecture", true, &name));
@@ -272,6 +311,7 @@ static Err read_all(Reader *r) {
   TRY(read_family(r));
   TRY(read_heads(r));
   TRY(read_rope(r));
+  read_biases(r);
   return read_tokens(r);
 }
 

@@ -24,26 +24,44 @@ static const char *full_key(Writer *o, const char *key) {
 static Err put_int(Writer *o, const char *key, int64_t v) { return gguf_put_u32(o->w, full_key(o, key), (uint32_t)v); }
 static Err put_real(Writer *o, const char *key, double v) { return gguf_put_f32(o->w, full_key(o, key), (float)v); }
 
+// llama.cpp's llama takes any bias of attention and feed-forward, its qwen2 those of q, k and v, the others none.
+static bool has_biases_of_no_form(const ModelConfig *c) {
+  GgufArch arch = gguf_arch_of(c->model.family);
+  bool inner = c->model.up_bias || c->model.down_bias || c->attention.out_bias;
+  return arch != GGUF_LLAMA && (inner || (c->attention.qkv_bias && arch != GGUF_QWEN2));
+}
+
+static bool has_groups_of_no_form(const ModelConfig *c) { return c->moe.experts > 0 && c->moe.groups > 1 && c->moe.group_max; }
+
+static Err check_rope(const ModelConfig *c) {
+  int scaling = c->rope.scaling;
+  bool mla = config_is_mla(c), dynamic = scaling == ROPE_DYNAMIC_NTK || scaling == ROPE_DYNAMIC;
+  bool of_gqa = scaling == ROPE_LINEAR || scaling == ROPE_LLAMA3 || (scaling == ROPE_YARN && c->rope.attention_factor > 0);
+  CHECK(!dynamic && !(mla && of_gqa), ERR_CONFIG, "rope.scaling %s%s has no form in GGUF%s; export to hf",
+        rope_scaling_names[scaling], scaling == ROPE_YARN ? " with rope.attention_factor" : "",
+        dynamic ? "" : " with latent attention");
+  CHECK(
+      scaling != ROPE_YARN || !mla || (c->rope.mscale == c->rope.mscale_all && c->rope.mscale > 0), ERR_CONFIG,
+      "rope.mscale %g and rope.mscale_all %g have no form in GGUF with latent attention; only where they are equal and above 0",
+      c->rope.mscale, c->rope.mscale_all);
+  CHECK(scaling != ROPE_LLAMA3 || config_head_dim(c) <= 2 * GGUF_ROPE_FACTORS_MAX, ERR_CONFIG,
+        "attention.head_dim %lld has no form in GGUF with rope.scaling llama3; at most %d is wanted",
+        (long long)config_head_dim(c), 2 * GGUF_ROPE_FACTORS_MAX);
+  CHECK(mla || scaling != ROPE_YARN || (c->rope.mscale == 0 && c->rope.mscale_all == 0), ERR_CONFIG,
+        "rope.mscale %g and rope.mscale_all %g have no form in GGUF", c->rope.mscale, c->rope.mscale_all);
+  return ERR_OK;
+}
+
 Err gguf_config_check(const ModelConfig *c) {
-  const char *what = c->model.embedding_size                       ? "a factorised embedding (model.embedding_size)"
-                     : c->attention.layers_group > 1               ? "attention shared by layers (attention.layers_group)"
-                     : c->model.down_bias || c->attention.out_bias ? "biases of projections"
-                     : c->rope.scaling == ROPE_DYNAMIC_NTK         ? "rope.scaling dynamic-ntk"
-                                                                   : NULL;
+  const char *what = c->model.embedding_size         ? "a factorised embedding (model.embedding_size)"
+                     : c->attention.layers_group > 1 ? "attention shared by layers (attention.layers_group)"
+                     : has_biases_of_no_form(c)      ? "biases of projections"
+                     : has_groups_of_no_form(c)      ? "groups of experts by the best of each (moe.group_max)"
+                                                     : NULL;
   CHECK(gguf_arch_of(c->model.family) < GGUF_ARCHS && !what, ERR_CONFIG,
         "%s%s has no form in GGUF; llama, telechat3, qwen2, qwen3, deepseek_v2 and deepseek_v3 have; export to hf",
         what ? what : "model.family ", what ? "" : family_names[c->model.family]);
-  bool mla_yarn = config_is_mla(c) && c->rope.scaling == ROPE_YARN;
-  CHECK(
-      !mla_yarn || (c->rope.mscale == c->rope.mscale_all && c->rope.mscale > 0), ERR_CONFIG,
-      "rope.mscale %g and rope.mscale_all %g have no form in GGUF with latent attention; only where they are equal and above 0",
-      c->rope.mscale, c->rope.mscale_all);
-  CHECK(c->rope.scaling != ROPE_LLAMA3 || config_head_dim(c) <= 2 * GGUF_ROPE_FACTORS_MAX, ERR_CONFIG,
-        "attention.head_dim %lld has no form in GGUF with rope.scaling llama3; at most %d is wanted",
-        (long long)config_head_dim(c), 2 * GGUF_ROPE_FACTORS_MAX);
-  CHECK(config_is_mla(c) || c->rope.scaling != ROPE_YARN || (c->rope.mscale == 0 && c->rope.mscale_all == 0), ERR_CONFIG,
-        "rope.mscale %g and rope.mscale_all %g have no form in GGUF", c->rope.mscale, c->rope.mscale_all);
-  return ERR_OK;
+  return check_rope(c);
 }
 
 static Err put_table(Writer *o, const json_t *hf) {
@@ -73,17 +91,25 @@ static Err put_heads(Writer *o) {
   return put_int(o, "expert_gating_func", c->moe.scoring == SCORE_SIGMOID ? 2 : 1);
 }
 
-static Err put_rope(Writer *o) {
+static Err put_yarn(Writer *o) {
   const ModelConfig *c = o->c;
-  bool telechat3 = c->rope.scaling == ROPE_TELECHAT3_YARN;
-  if (c->rope.scaling != ROPE_YARN && !telechat3) return ERR_OK;  // llama3's is a tensor
-  TRY(gguf_put_text(o->w, full_key(o, "rope.scaling.type"), "yarn", 4));
-  TRY(put_real(o, "rope.scaling.factor", c->rope.factor));
   TRY(put_int(o, "rope.scaling.original_context_length", c->rope.original_length));
   TRY(put_real(o, "rope.scaling.yarn_beta_fast", c->rope.beta_fast));
   TRY(put_real(o, "rope.scaling.yarn_beta_slow", c->rope.beta_slow));
-  if (telechat3) TRY(put_real(o, "rope.scaling.attn_factor", gguf_telechat3_factor(c->rope.factor)));
+  double by_hand = c->rope.scaling == ROPE_TELECHAT3_YARN ? gguf_telechat3_factor(c->rope.factor)
+                                                          : c->rope.attention_factor / gguf_yarn_factor(c->rope.factor);
+  if (by_hand > 0) TRY(put_real(o, "rope.scaling.attn_factor", by_hand));
   return config_is_mla(c) ? put_real(o, "rope.scaling.yarn_log_multiplier", 0.1 * c->rope.mscale_all) : ERR_OK;
+}
+
+static Err put_rope(Writer *o) {
+  const ModelConfig *c = o->c;
+  bool linear = c->rope.scaling == ROPE_LINEAR, yarn = c->rope.scaling == ROPE_YARN || c->rope.scaling == ROPE_TELECHAT3_YARN;
+  if (!linear && !yarn) return ERR_OK;  // llama3's is a tensor
+  const char *type = linear ? "linear" : "yarn";
+  TRY(gguf_put_text(o->w, full_key(o, "rope.scaling.type"), type, strlen(type)));
+  TRY(put_real(o, "rope.scaling.factor", c->rope.factor));
+  return yarn ? put_yarn(o) : ERR_OK;
 }
 
 Err gguf_config_put(GgufWriter *w, const ModelConfig *c, const char *name) {

@@ -41,7 +41,11 @@ static Err read_key(const HfKey *k, const json_t *hf, const char *where, ModelCo
   bool absent = !v;
   CHECK(!absent || k->fallback != HF_WANTED, ERR_CONFIG, "%s: \"%s\" is missing; %s", where, k->key,
         k->why ? k->why : "it decides the model's shape");
-  if (k->kind == KEY_BOOL) return json_bool_or(hf, k->key, where, k->fallback != 0, at);
+  if (k->kind == KEY_BOOL) {
+    TRY(json_bool_or(hf, k->key, where, k->fallback != 0, at));
+    if (k->also) *(bool *)((char *)c + k->also) = *(const bool *)at;
+    return ERR_OK;
+  }
   if (k->kind == KEY_REAL) {
     TRY(json_number_or(hf, k->key, where, k->fallback, at));
     return check_range(k, *(double *)at, where);
@@ -58,6 +62,14 @@ static Err read_key(const HfKey *k, const json_t *hf, const char *where, ModelCo
   TRY(check_range(k, (double)n, where));
   *(int64_t *)at = n;
   return ERR_OK;
+}
+
+// DeepSeek-V2's groups count only where topk_method says so.
+static void read_groups(const json_t *hf, const Family *family, ModelConfig *c) {
+  const HfKey *k = family_key(family, "topk_method");
+  const char *method = json_string_value(json_object_get(hf, "topk_method"));
+  if (!k || k->kind != KEY_GROUPS || (method && strcmp(method, "group_limited_greedy") == 0)) return;
+  c->moe.groups = c->moe.top_groups = 1;
 }
 
 // Where layers differ by a list, the list must say what the other keys say.
@@ -133,7 +145,7 @@ static Err check_keys(const json_t *hf, const char *where, const Family *family,
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)hf, key, value) {
     const HfKey *k = family_key(family, key);
-    if (k && k->kind == KEY_ONLY) TRY(check_only(k, value, where));
+    if (k && k->only) TRY(check_only(k, value, where));
   }
   json_object_foreach((json_t *)(uintptr_t)hf, key, value)
       CHECK(family_key(family, key), ERR_CONFIG,
@@ -164,6 +176,7 @@ Err hf_config_read(const json_t *hf, const char *where, ModelConfig *c) {
         "%s: \"num_key_value_heads\" is %lld and \"num_attention_heads\" %lld; with latent attention they must be equal", where,
         (long long)c->attention.kv_heads, (long long)c->attention.heads);
   TRY(json_number_or(hf, "aux_loss_alpha", where, c->moe.aux_loss, &c->moe.aux_loss));
+  read_groups(hf, family, c);
   if (family->finish) family->finish(c);
   TRY(check_layers(hf, where, c));
   TRY(hf_rope_read(hf, where, c));

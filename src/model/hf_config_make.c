@@ -47,6 +47,8 @@ static bool write_key(const HfKey *k, const ModelConfig *c, Dtype type, json_t *
   } else if (k->kind == KEY_ROPE) {
     if (strcmp(k->key, "rope_parameters") == 0) return true;
     v = strcmp(k->key, "rope_theta") == 0 ? json_real(c->rope.theta) : hf_rope_scaling(c);
+  } else if (k->kind == KEY_GROUPS) {
+    v = json_string(c->moe.groups > 1 ? "group_limited_greedy" : "greedy");
   } else {
     if (!k->write) return true;
     v = json_loads(k->write, JSON_DECODE_ANY, NULL);
@@ -67,10 +69,11 @@ static bool write_keys(const ModelConfig *c, Dtype type, json_t *out) {
 
 static void plain_rope(ModelConfig *c, const ModelConfig *d) {
   int scaling = c->rope.scaling;
-  if (scaling != ROPE_YARN) c->rope.mscale = c->rope.mscale_all = 0;
-  if (scaling == ROPE_PLAIN) c->rope.original_length = d->rope.original_length;
-  if (scaling == ROPE_PLAIN || scaling == ROPE_DYNAMIC_NTK)
-    c->rope.factor = d->rope.factor, c->rope.beta_fast = d->rope.beta_fast, c->rope.beta_slow = d->rope.beta_slow;
+  bool ramp = scaling == ROPE_YARN || scaling == ROPE_TELECHAT3_YARN || scaling == ROPE_LLAMA3;
+  if (scaling != ROPE_YARN) c->rope.mscale = c->rope.mscale_all = c->rope.attention_factor = 0;
+  if (scaling == ROPE_PLAIN || scaling == ROPE_LINEAR) c->rope.original_length = d->rope.original_length;
+  if (scaling == ROPE_PLAIN || scaling == ROPE_DYNAMIC_NTK) c->rope.factor = d->rope.factor;
+  if (!ramp) c->rope.beta_fast = d->rope.beta_fast, c->rope.beta_slow = d->rope.beta_slow;
   if (scaling != ROPE_DYNAMIC_NTK) c->rope.base_length = d->rope.base_length;
 }
 
@@ -88,6 +91,7 @@ static ModelConfig plain(const ModelConfig *from) {
     c.moe.first_dense = c.model.layers;  // every layer comes before the first with experts, and no class ever makes one
   } else if (c.moe.groups == 1) {
     c.moe.top_groups = 1;
+    c.moe.group_max = d.moe.group_max;
   }
   plain_rope(&c, &d);
   // What no config.json says, or not all do.

@@ -18,6 +18,7 @@ static const RopeKey rope_keys[] = {{"type", ANY},
                                     {"original_max_position_embeddings", ANY},
                                     {"beta_fast", YARNS},
                                     {"beta_slow", YARNS},
+                                    {"finetuned", YARNS | 1u << ROPE_LINEAR | 1u << ROPE_DYNAMIC},
                                     {"mscale", YARNS},
                                     {"mscale_all_dim", YARNS},
                                     {"attention_factor", YARNS},
@@ -64,9 +65,14 @@ static Err read_yarn(const json_t *rope, const char *where, ModelConfig *c) {
   bool truncate;
   TRY(json_bool_or(rope, "truncate", where, true, &truncate));
   CHECK(truncate, ERR_CONFIG, "%s: \"truncate\" is false; only whole borders of the correction range can be read", where);
-  CHECK(json_is_null(json_object_get(rope, "attention_factor")) || !json_object_get(rope, "attention_factor"), ERR_CONFIG,
-        "%s: \"attention_factor\" is set by hand; only the one that follows from \"factor\" and \"mscale\" can be read", where);
+  const json_t *by_hand = json_object_get(rope, "attention_factor");
+  bool told = by_hand && !json_is_null(by_hand);
+  CHECK(!told || c->rope.scaling == ROPE_YARN, ERR_CONFIG,
+        "%s: \"attention_factor\" is set by hand; only the one that follows from \"factor\" can be read", where);
   if (c->rope.scaling == ROPE_TELECHAT3_YARN) return ERR_OK;  // whatever mscale says: 0.07 ln factor + 1
+  if (told) TRY(json_number(rope, "attention_factor", where, &c->rope.attention_factor));
+  CHECK(!told || c->rope.attention_factor > 0, ERR_CONFIG, "%s: \"attention_factor\" is %g; more than 0 is wanted", where,
+        c->rope.attention_factor);
   TRY(json_number_or(rope, "mscale", where, 0, &c->rope.mscale));
   return json_number_or(rope, "mscale_all_dim", where, 0, &c->rope.mscale_all);
 }
@@ -81,7 +87,14 @@ static Err read_object(const json_t *rope, const char *where, ModelConfig *c) {
   CHECK(part == 1, ERR_CONFIG, "%s: \"partial_rotary_factor\" is %g; only 1 can be read", where, part);
   if (c->rope.scaling == ROPE_PLAIN) return ERR_OK;
   TRY(json_number(rope, "factor", where, &c->rope.factor));
+  if (c->rope.scaling == ROPE_LINEAR) return ERR_OK;
   TRY(json_int_or(rope, "original_max_position_embeddings", where, c->model.max_length, &c->rope.original_length));
+  CHECK(
+      c->rope.scaling != ROPE_DYNAMIC || c->rope.original_length == c->model.max_length, ERR_CONFIG,
+      "%s: \"original_max_position_embeddings\" is %lld and \"max_position_embeddings\" %lld; programs disagree about which of "
+      "them a dynamic scaling begins at",
+      where, (long long)c->rope.original_length, (long long)c->model.max_length);
+  if (c->rope.scaling == ROPE_DYNAMIC) return ERR_OK;
   if (c->rope.scaling != ROPE_LLAMA3) return read_yarn(rope, where, c);
   TRY(json_number(rope, "low_freq_factor", where, &c->rope.beta_slow));
   return json_number(rope, "high_freq_factor", where, &c->rope.beta_fast);
@@ -107,6 +120,8 @@ json_t *hf_rope_scaling(const ModelConfig *c) {
   if (c->rope.scaling == ROPE_PLAIN) return json_null();
   const char *name = rope_scaling_names[c->rope.scaling];
   bool llama3 = c->rope.scaling == ROPE_LLAMA3;
+  if (c->rope.scaling == ROPE_LINEAR || c->rope.scaling == ROPE_DYNAMIC)
+    return json_pack("{s:s, s:s, s:f}", "type", name, "rope_type", name, "factor", c->rope.factor);
   json_t *rope = json_pack("{s:s, s:s, s:f, s:I, s:f, s:f}", "type", name, "rope_type", name, "factor", c->rope.factor,
                            "original_max_position_embeddings", (json_int_t)c->rope.original_length,
                            llama3 ? "high_freq_factor" : "beta_fast", c->rope.beta_fast,
@@ -114,6 +129,8 @@ json_t *hf_rope_scaling(const ModelConfig *c) {
   int bad = 0;
   if (rope && c->rope.mscale > 0) bad |= json_object_set_new(rope, "mscale", json_real(c->rope.mscale));
   if (rope && c->rope.mscale_all > 0) bad |= json_object_set_new(rope, "mscale_all_dim", json_real(c->rope.mscale_all));
+  if (rope && c->rope.attention_factor > 0)
+    bad |= json_object_set_new(rope, "attention_factor", json_real(c->rope.attention_factor));
   if (!bad) return rope;
   json_decref(rope);
   return NULL;

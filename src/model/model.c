@@ -19,6 +19,7 @@ RotarySpec model_rotary_spec(const ModelConfig *c) {
                       .beta_slow = c->rope.beta_slow,
                       .mscale = c->rope.mscale,
                       .mscale_all = c->rope.mscale_all,
+                      .attention_factor = c->rope.attention_factor,
                       .length = c->model.max_length,
                       .base_length = c->rope.base_length};
 }
@@ -55,6 +56,8 @@ static void attention_build(Model *m, Block *b, const char *prefix) {
                  .rope = c->mla.rope,
                  .v = c->mla.v,
                  .layer = b->layer,
+                 .a_bias = c->attention.qkv_bias,
+                 .o_bias = c->attention.out_bias,
                  .scale = rotary_mla_scale(&spec) / sqrt((double)(c->mla.nope + c->mla.rope)),
                  .norm = norm_of(c),
                  .q_norm = norm_of(c),
@@ -74,6 +77,7 @@ static void moe_build(Model *m, Block *b, Arena *other, const char *prefix) {
                  .topk_group = c->moe.top_groups,
                  .scoring = (Scoring)c->moe.scoring,
                  .normalise = c->moe.normalise,
+                 .group_max = c->moe.group_max,
                  .down_bias = c->model.down_bias,
                  .norm_eps = family_of(c)->gate_eps,
                  .scaling = c->moe.scale,
@@ -91,7 +95,8 @@ static void decoder_build(Model *m, Block *b, Arena *other, const char *prefix) 
     moe_build(m, b, other, prefix);
     return;
   }
-  b->mlp = (Mlp){.norm = norm_of(&m->config), .ffn = {.F = m->config.model.ffn, .down_bias = m->config.model.down_bias}};
+  const ModelConfig *c = &m->config;
+  b->mlp = (Mlp){.norm = norm_of(c), .ffn = {.F = c->model.ffn, .up_bias = c->model.up_bias, .down_bias = c->model.down_bias}};
   mlp_params(&b->mlp, &m->params, b->D, prefix);
   add_node(b, &node_mlp);
 }

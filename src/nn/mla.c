@@ -3,6 +3,13 @@
 // Columns of `a` before the latent of keys and values.
 static int64_t first_columns(const Mla *m) { return m->q_rank ? m->q_rank : m->H * (m->nope + m->rope); }
 
+// Of queries straight from x the rows stay zero: nothing declares them.
+static void latent_biases(Mla *m, ParamList *list, int64_t first, const char *prefix) {
+  weight_bias(list, &m->a);
+  if (m->q_rank) weight_bias_part(list, &m->a, 0, first, "%s.self_attn.q_a_proj.bias", prefix);
+  weight_bias_part(list, &m->a, first, m->kv_rank + m->rope, "%s.self_attn.kv_a_proj_with_mqa.bias", prefix);
+}
+
 void mla_params(Mla *m, ParamList *list, int64_t D, const char *prefix) {
   int64_t q = m->H * (m->nope + m->rope), first = first_columns(m);
   m->norm.D = D, m->q_norm.D = m->q_rank, m->kv_norm.D = m->kv_rank;
@@ -11,6 +18,7 @@ void mla_params(Mla *m, ParamList *list, int64_t D, const char *prefix) {
   weight_part(list, &m->a, 0, first, PARAM_MATRIX, m->q_rank ? "%s.self_attn.q_a_proj.weight" : "%s.self_attn.q_proj.weight",
               prefix);
   weight_part(list, &m->a, first, m->kv_rank + m->rope, PARAM_MATRIX, "%s.self_attn.kv_a_proj_with_mqa.weight", prefix);
+  if (m->a_bias) latent_biases(m, list, first, prefix);
   if (m->q_rank) {
     vector_take(list, &m->q_norm.w, &m->q_norm.g, m->q_rank, PARAM_NORM, "%s.self_attn.q_a_layernorm.weight", prefix);
     weight_take(list, &m->q_b, 1, q, m->q_rank, USE_GEMM);
@@ -21,6 +29,9 @@ void mla_params(Mla *m, ParamList *list, int64_t D, const char *prefix) {
   weight_part(list, &m->kv_b, 0, m->kv_b.out, PARAM_MATRIX, "%s.self_attn.kv_b_proj.weight", prefix);
   weight_take(list, &m->o, 1, D, m->H * m->v, USE_GEMM);
   weight_part(list, &m->o, 0, D, PARAM_OUTPUT, "%s.self_attn.o_proj.weight", prefix);
+  if (!m->o_bias) return;
+  weight_bias(list, &m->o);
+  weight_bias_part(list, &m->o, 0, D, "%s.self_attn.o_proj.bias", prefix);
 }
 
 // The keys and values are read where kv_b left them; nothing is copied.

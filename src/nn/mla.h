@@ -1,7 +1,8 @@
 // Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2, section 2.1; reference: Hugging Face DeepseekV3Attention).
 //
 // Keys and values of all heads are made from one latent of kv_rank; queries from one of q_rank (or straight from x when q_rank
-// is 0). A head's key is `nope` columns of its own and `rope` rotary columns shared by all heads.
+// is 0). A head's key is `nope` columns of its own and `rope` rotary columns shared by all heads. With a_bias the projections
+// to the latents have biases, but not the one straight from x.
 #ifndef NN_MLA_H
 #define NN_MLA_H
 
@@ -11,6 +12,7 @@
 
 typedef struct {
   int64_t H, q_rank, kv_rank, nope, rope, v, layer;
+  bool a_bias, o_bias;
   double scale;
   RmsNorm norm, q_norm, kv_norm;
   Weight a;    // [first + kv_rank + rope, D]: q_a (or q when q_rank is 0), then kv_a_proj_with_mqa; first = q_rank or H (nope +

@@ -6,6 +6,11 @@ void ffn_params(Ffn *m, ParamList *list, int64_t D, const char *prefix) {
   weight_part(list, &m->gate_up, m->F, m->F, PARAM_MATRIX, "%s.up_proj.weight", prefix);
   weight_take(list, &m->down, 1, D, m->F, USE_GEMM);
   weight_part(list, &m->down, 0, D, PARAM_OUTPUT, "%s.down_proj.weight", prefix);
+  if (m->up_bias) {
+    weight_bias(list, &m->gate_up);
+    weight_bias_part(list, &m->gate_up, 0, m->F, "%s.gate_proj.bias", prefix);
+    weight_bias_part(list, &m->gate_up, m->F, m->F, "%s.up_proj.bias", prefix);
+  }
   if (!m->down_bias) return;
   weight_bias(list, &m->down);
   weight_bias_part(list, &m->down, 0, D, "%s.down_proj.bias", prefix);

@@ -8,9 +8,9 @@
 // The three matrices alone, without norm and residual: the shared experts are this too.
 typedef struct {
   int64_t F;
-  bool down_bias;
-  Weight gate_up;  // [2F, D]
-  Weight down;     // [D, F]
+  bool up_bias, down_bias;  // up_bias: of gate, too
+  Weight gate_up;           // [2F, D]
+  Weight down;              // [D, F]
 } Ffn;
 
 typedef struct {

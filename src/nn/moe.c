@@ -35,6 +35,7 @@ static RouterArgs router_args(const Moe *m, const MicroBatch *mb, int64_t N, con
                       .topk_group = m->topk_group,
                       .scoring = m->scoring,
                       .normalise = m->normalise,
+                      .group_max = m->group_max,
                       .norm_eps = m->norm_eps,
                       .scaling = m->scaling,
                       .logits = s->logits,

@@ -20,7 +20,7 @@ typedef struct {
 typedef struct {
   int64_t E, k, F, layer, n_group, topk_group;
   Scoring scoring;
-  bool normalise, down_bias;
+  bool normalise, group_max, down_bias;
   double norm_eps, scaling, aux_loss;
   RmsNorm norm;
   Weight router;          // [E, D], always fp32

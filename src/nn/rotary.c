@@ -38,18 +38,28 @@ static double ntk_theta(const RotarySpec *s) {
   return s->theta * pow(alpha, (double)s->d / (double)(s->d - 2));
 }
 
+static double dynamic_theta(const RotarySpec *s) {
+  double alpha = s->factor * ntk_length(s) / (double)s->original_length - s->factor + 1;
+  return s->theta * pow(alpha, (double)s->d / (double)(s->d - 2));
+}
+
+static double yarn_factor(const RotarySpec *s) {
+  if (s->scaling == ROPE_TELECHAT3_YARN) return 0.07 * log(s->factor) + 1;
+  if (s->attention_factor != 0) return s->attention_factor;
+  if (s->mscale == 0 || s->mscale_all == 0) return mscale(s->factor, 1);
+  return mscale(s->factor, s->mscale) / mscale(s->factor, s->mscale_all);
+}
+
 void rotary_frequencies(const RotarySpec *s, double *inv_freq, double *attention_factor) {
-  double theta = s->scaling == ROPE_DYNAMIC_NTK ? ntk_theta(s) : s->theta;
+  double theta = s->scaling == ROPE_DYNAMIC_NTK ? ntk_theta(s) : s->scaling == ROPE_DYNAMIC ? dynamic_theta(s) : s->theta;
   for (int64_t i = 0; i < s->d / 2; i++) inv_freq[i] = pow(theta, -2.0 * (double)i / (double)s->d);
   *attention_factor = 1;
   if (s->scaling == ROPE_DYNAMIC_NTK) *attention_factor = 0.1 * log(ntk_length(s) / (double)s->original_length) + 1;
   if (s->scaling == ROPE_LLAMA3) stretch_llama3(s, inv_freq);
+  for (int64_t i = 0; i < s->d / 2 && s->scaling == ROPE_LINEAR; i++) inv_freq[i] /= s->factor;
   if (s->scaling != ROPE_YARN && s->scaling != ROPE_TELECHAT3_YARN) return;
   stretch_yarn(s, inv_freq);
-  if (s->scaling == ROPE_TELECHAT3_YARN) *attention_factor = 0.07 * log(s->factor) + 1;
-  else if (s->mscale != 0 && s->mscale_all != 0)
-    *attention_factor = mscale(s->factor, s->mscale) / mscale(s->factor, s->mscale_all);
-  else *attention_factor = mscale(s->factor, 1);
+  *attention_factor = yarn_factor(s);
 }
 
 double rotary_mla_scale(const RotarySpec *s) {

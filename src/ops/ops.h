@@ -142,13 +142,14 @@ typedef enum { SCORE_SIGMOID, SCORE_SOFTMAX } Scoring;
 extern const char *const scoring_names[3];  // "sigmoid", "softmax", NULL
 
 // Chooses k of E experts for each token. s = sigmoid or softmax of the logits; choice by s + bias (bias NULL: 0), within the
-// topk_group best of n_group equal runs of experts (a run's score: sum of its two best; others -infinity) when n_group > 1;
-// ties go to the lower index. weights: s of the chosen, divided by (their sum + norm_eps) if `normalise`, times `scaling`. aux
-// = E * sum_e f_e P_e per sequence of T tokens: f_e = picks of e / (k T), P_e = mean of s_e / (sum of s + 1e-20).
+// topk_group best of n_group equal runs of experts (a run's score: sum of its two best, or with group_max its best; others
+// -infinity) when n_group > 1; ties go to the lower index. weights: s of the chosen, divided by (their sum + norm_eps) if
+// `normalise`, times `scaling`. aux = E * sum_e f_e P_e per sequence of T tokens: f_e = picks of e / (k T), P_e = mean of s_e /
+// (sum of s + 1e-20).
 typedef struct {
   int64_t N, T, E, k, n_group, topk_group;  // N = B T
   Scoring scoring;
-  bool normalise;
+  bool normalise, group_max;
   double norm_eps, scaling;
   Mat logits;         // [N,E] f32
   const float *bias;  // [E] or NULL

@@ -15,6 +15,21 @@ static void small_telechat(ModelConfig *c, bool experts) {
   c->moe.groups = c->moe.top_groups = 1, c->moe.scoring = SCORE_SOFTMAX, c->moe.normalise = true, c->moe.scale = 1;
 }
 
+static void small_llama_biases(ModelConfig *c) {
+  c->model.family = FAMILY_LLAMA;
+  c->attention.heads = 6, c->attention.kv_heads = 2, c->attention.head_dim = 10;
+  c->attention.qkv_bias = c->attention.out_bias = c->model.up_bias = c->model.down_bias = true;
+  c->rope.scaling = ROPE_LINEAR, c->rope.factor = 3;
+}
+
+static void small_v2(ModelConfig *c, bool lite) {
+  c->model.family = FAMILY_DEEPSEEK_V2;
+  c->attention.qkv_bias = c->attention.out_bias = true;
+  c->moe.shared = 2, c->moe.scoring = SCORE_SOFTMAX, c->moe.normalise = false, c->moe.scale = 4, c->moe.group_max = true;
+  if (lite) c->mla.q_rank = 0, c->rope.scaling = ROPE_DYNAMIC, c->rope.factor = 2, c->rope.original_length = 256;
+  else c->moe.groups = 4, c->moe.top_groups = 2;
+}
+
 ModelConfig small_config(SmallKind kind) {
   ModelConfig c;
   model_config_defaults(&c);
@@ -31,10 +46,14 @@ ModelConfig small_config(SmallKind kind) {
     small_telechat(&c, kind == SMALL_TELECHAT_MOE);
     return c;
   }
+  if (kind == SMALL_LLAMA_BIASES) {
+    small_llama_biases(&c);
+    return c;
+  }
   if (kind == SMALL_SHARED || kind == SMALL_QWEN2 || kind == SMALL_QWEN3) {
     c.model.family = kind == SMALL_SHARED ? FAMILY_TELECHAT3 : kind == SMALL_QWEN2 ? FAMILY_QWEN2 : FAMILY_QWEN3;
     c.attention.heads = 6, c.attention.kv_heads = 2, c.attention.head_dim = 10;
-    c.attention.qkv_bias = kind == SMALL_QWEN2, c.attention.qk_norm = kind == SMALL_QWEN3;
+    c.attention.qkv_bias = kind != SMALL_SHARED, c.attention.out_bias = c.attention.qk_norm = kind == SMALL_QWEN3;
     if (kind == SMALL_SHARED) c.model.embedding_size = 18, c.model.tied = true, c.attention.layers_group = 2;
     return c;
   }
@@ -45,6 +64,7 @@ ModelConfig small_config(SmallKind kind) {
   c.moe.groups = c.moe.top_groups = 1, c.moe.scoring = SCORE_SIGMOID, c.moe.normalise = true, c.moe.scale = 2.8,
   c.moe.aux_loss = 0.001;
   c.mtp.layers = kind == SMALL_MLA_MOE_MTP, c.mtp.loss = 0.2;
+  if (kind == SMALL_V2 || kind == SMALL_V2_LITE) small_v2(&c, kind == SMALL_V2_LITE);
   return c;
 }
 

@@ -14,7 +14,10 @@ typedef enum {
   SMALL_TELECHAT,      // key_value, biases, dynamic NTK beyond the trained length
   SMALL_TELECHAT_MOE,  // with experts whose down_proj has a bias
   SMALL_QWEN2,         // biases on q, k, v
-  SMALL_QWEN3,         // norms of the heads' queries and keys
+  SMALL_QWEN3,         // norms of the heads' queries and keys, biases on q, k, v and o
+  SMALL_LLAMA_BIASES,  // biases everywhere, linear scaling
+  SMALL_V2,            // softmax router with groups by the best of each, biases on the latents
+  SMALL_V2_LITE,       // biases on the key-value latent, none on the queries straight from x; dynamic scaling
   SMALL_KINDS
 } SmallKind;
 

@@ -8,7 +8,7 @@
 #include "model/owned.h"
 #include "test.h"
 
-typedef enum { LLAMA, LLAMA3, TELECHAT3, QWEN2, QWEN3, DEEPSEEK_V2, DEEPSEEK_V3, DIRECT, KINDS } Kind;
+typedef enum { LLAMA, LLAMA3, LINEAR, BY_HAND, TELECHAT3, QWEN2, QWEN3, DEEPSEEK_V2, DEEPSEEK_V3, DIRECT, KINDS } Kind;
 
 static void experts(ModelConfig *c) {
   c->mla.q_rank = 10, c->mla.kv_rank = 8, c->mla.nope = 6, c->mla.rope = 4, c->mla.v = 6;
@@ -27,6 +27,14 @@ static ModelConfig config_of(Kind kind) {
   if (kind == LLAMA3) {
     c.rope.scaling = ROPE_LLAMA3, c.rope.factor = 8, c.rope.original_length = 8192;
     c.rope.theta = 500000, c.rope.beta_slow = 1, c.rope.beta_fast = 4;
+  }
+  if (kind == LINEAR) {
+    c.attention.qkv_bias = c.attention.out_bias = c.model.up_bias = c.model.down_bias = true;
+    c.rope.scaling = ROPE_LINEAR, c.rope.factor = 2.5;
+  }
+  if (kind == BY_HAND) {
+    c.attention.qkv_bias = c.attention.out_bias = true;
+    c.rope.scaling = ROPE_YARN, c.rope.factor = 4, c.rope.original_length = 16, c.rope.attention_factor = 1.25;
   }
   if (kind == TELECHAT3) {
     c.model.family = FAMILY_TELECHAT3;
@@ -225,6 +233,17 @@ TEST(what_has_no_form_is_refused) {
   m.model.config.attention.layers_group = 1;
   m.model.config.rope.scaling = ROPE_DYNAMIC_NTK;
   ASSERT_ERR(save(&m, NULL, true), ERR_CONFIG, "dynamic-ntk");
+  m.model.config.rope.scaling = ROPE_DYNAMIC;
+  ASSERT_ERR(save(&m, NULL, true), ERR_CONFIG, "dynamic");
+  m.model.config = config_of(DEEPSEEK_V2);
+  m.model.config.attention.qkv_bias = true;
+  ASSERT_ERR(save(&m, NULL, true), ERR_CONFIG, "biases");
+  m.model.config.attention.qkv_bias = false;
+  m.model.config.rope.scaling = ROPE_LINEAR;
+  ASSERT_ERR(save(&m, NULL, true), ERR_CONFIG, "rope.scaling linear has no form in GGUF with latent attention");
+  m.model.config.rope.scaling = ROPE_PLAIN;
+  m.model.config.moe.groups = 2, m.model.config.moe.group_max = true;
+  ASSERT_ERR(save(&m, NULL, true), ERR_CONFIG, "moe.group_max");
   m.model.config = c;
   owned_close(&m);
 }

@@ -85,7 +85,7 @@ typedef struct {
 } Refused;
 
 static const Refused refused[] = {
-    {"{\"attention_bias\": true}", "attention_bias"},
+    {"{\"mlp_bias\": true}", "mlp_bias"},
     {"{\"hidden_act\": \"gelu\"}", "hidden_act"},
     {"{\"scoring_func\": \"softmax\"}", "scoring_func"},
     {"{\"topk_method\": \"greedy\"}", "topk_method"},
@@ -96,10 +96,12 @@ static const Refused refused[] = {
     {"{\"moe_layer_freq\": [0]}", "moe_layer_freq"},
     {"{\"layer_types\": [\"sliding_attention\"]}", "layer_types"},
     {"{\"some_new_key\": 1}", "some_new_key"},
-    {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}}", "linear"},
+    {"{\"rope_scaling\": {\"type\": \"longrope\", \"factor\": 2.0}}", "longrope"},
+    {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0, \"mscale\": 1}}", "mscale"},
+    {"{\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0, \"original_max_position_embeddings\": 7}}", "disagree"},
     {"{\"rope_scaling\": {\"type\": \"telechat3-yarn\", \"factor\": 2.0}}", "telechat3-yarn"},
     {"{\"rope_scaling\": {\"type\": \"yarn\", \"rope_type\": \"default\", \"factor\": 2.0}}", "must agree"},
-    {"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2.0, \"attention_factor\": 1.5}}", "attention_factor"},
+    {"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2.0, \"attention_factor\": 0}}", "attention_factor"},
     {"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2.0, \"truncate\": false}}", "truncate"},
     {"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2.0, \"short_factor\": []}}", "short_factor"},
     {"{\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}}", "partial_rotary_factor"},
@@ -136,6 +138,44 @@ TEST(old_and_new_names_of_rotary_scaling_mean_the_same) {
   ASSERT(memcmp(&a, &b, sizeof a) == 0);
   ASSERT_NEAR(a.rope.theta, 5000, 0);
   ASSERT_INT(a.rope.original_length, 4096);
+}
+
+// Frequencies for a length of 96 are those of transformers' class, whose model is announced for 64.
+TEST(dynamic_scaling_grows_with_the_announced_length) {
+  static const double want[2][4] = {{1, 0.1, 0.01, 0.001},
+                                    {1, 0.07368063181638718, 0.005428835283964872, 0.00039999998989515007}};
+  ModelConfig c;
+  ASSERT_OK(
+      hf_config_read(parse("{\"model_type\": \"llama\", \"vocab_size\": 61, \"hidden_size\": 32, \"intermediate_size\": 36,"
+                           "\"num_hidden_layers\": 1, \"num_attention_heads\": 4, \"max_position_embeddings\": 64,"
+                           "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 3}}"),
+                     "test", &c));
+  for (int i = 0; i < 2; i++) {
+    double inv_freq[4], factor;
+    RotarySpec spec = {.d = 8, .theta = c.rope.theta, .scaling = (RopeScaling)c.rope.scaling, .factor = c.rope.factor};
+    spec.original_length = c.rope.original_length;
+    spec.length = i ? 96 : c.model.max_length;
+    rotary_frequencies(&spec, inv_freq, &factor);
+    for (int k = 0; k < 4; k++) ASSERT_NEAR(inv_freq[k], want[i][k], 1e-7 * want[i][k]);
+    ASSERT_NEAR(factor, 1, 0);
+  }
+}
+
+TEST(groups_of_deepseek_v2_count_where_its_method_says_so) {
+  static const char rest[] = "\"model_type\": \"deepseek_v2\", \"num_experts_per_tok\": 2, \"n_group\": 8, \"topk_group\": 3";
+  char more[400];
+  ModelConfig c;
+  json_t *hf;
+  snprintf(more, sizeof more, "{%s, \"topk_method\": \"greedy\"}", rest);
+  ASSERT_OK(hf_config_read(with(more), "greedy", &c));
+  ASSERT_INT(c.moe.groups, 1);
+  snprintf(more, sizeof more, "{%s, \"topk_method\": \"group_limited_greedy\"}", rest);
+  ASSERT_OK(hf_config_read(with(more), "groups", &c));
+  ASSERT(c.moe.groups == 8 && c.moe.top_groups == 3 && c.moe.group_max);
+  ASSERT_OK(hf_config_make(&c, DT_F32, &hf));
+  ASSERT_TEXT(json_string_value(json_object_get(hf, "topk_method")), "group_limited_greedy");
+  snprintf(more, sizeof more, "{%s, \"topk_method\": \"noaux_tc\"}", rest);
+  ASSERT_ERR(hf_config_read(with(more), "bias", &c), ERR_CONFIG, "topk_method");
 }
 
 TEST(a_list_of_layers_that_agrees_is_read) {

@@ -74,4 +74,6 @@ TEST(qwen2_computes_as_transformers_does) { check("qwen2"); }
 TEST(qwen3_computes_as_transformers_does) { check("qwen3"); }
 TEST(llama3_scaling_computes_as_transformers_does) { check("llama3"); }
 TEST(deepseek_v2_computes_as_transformers_does) { check("deepseek_v2"); }
+TEST(llama_with_biases_computes_as_transformers_does) { check("llama_biases"); }
+TEST(deepseek_v2_with_groups_computes_as_transformers_does) { check("deepseek_v2_groups"); }
 TEST(telechat_52b_computes_as_its_own_class_does) { check("telechat_52b"); }

@@ -26,7 +26,7 @@ static void logits_fill(Trial *t) {
     }
 }
 
-// variants: bit 0 softmax; bit 1 bias; bit 2 not normalised; 8: the choice is given
+// variants: bit 0 softmax; bit 1 bias; bit 2 not normalised; 8: the choice is given; 9: softmax, a group as good as its best
 static RouterArgs args(const Trial *t, int64_t first, int64_t count) {
   const int64_t *s = t->shape;
   return (RouterArgs){.N = count * s[1],
@@ -39,6 +39,7 @@ static RouterArgs args(const Trial *t, int64_t first, int64_t count) {
                       .scaling = 2.5,
                       .scoring = t->variant & 1 ? SCORE_SOFTMAX : SCORE_SIGMOID,
                       .normalise = !(t->variant & 4),
+                      .group_max = t->variant == 9,
                       .given = t->variant == 8,
                       .logits = trial_m(t, LOGITS, first),
                       .bias = trial_f(t, BIAS, 0),
@@ -82,7 +83,7 @@ static void router_forward_call(Dev *dev, Trial *t, int64_t first, int64_t count
   }
   dev->op->router_forward(dev, &r);
 }
-const OpRow row_router_forward = {shapes, 9, router_forward_declare, router_forward_call, .rows = true};
+const OpRow row_router_forward = {shapes, 10, router_forward_declare, router_forward_call, .rows = true};
 
 static void router_backward_declare(Trial *t) {
   int64_t N = t->shape[0] * t->shape[1], E = t->shape[2], k = t->shape[3];

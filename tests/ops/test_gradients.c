@@ -279,7 +279,7 @@ static double router_loss(const void *arg) {
   return product(t->c, t->r.weights, t->r.N * t->r.k) + 0.3 * aux;
 }
 
-static void check_router(Scoring scoring, bool normalise, int64_t n_group) {
+static void check_router(Scoring scoring, bool normalise, int64_t n_group, bool group_max) {
   enum { N = 6, T = 3, E = 8, TOP = 3 };
   static int32_t ids[N * TOP], picks[N / T * E];
   static float bias[E] = {0.02f, -0.01f, 0.03f, 0, 0.05f, -0.04f, 0.01f, 0};
@@ -291,6 +291,7 @@ static void check_router(Scoring scoring, bool normalise, int64_t n_group) {
                         .topk_group = n_group > 1 ? 2 : 1,
                         .scoring = scoring,
                         .normalise = normalise,
+                        .group_max = group_max,
                         .norm_eps = 1e-20,
                         .scaling = 2.5,
                         .bias = bias,
@@ -309,10 +310,11 @@ static void check_router(Scoring scoring, bool normalise, int64_t n_group) {
 }
 
 TEST(router_by_differences) {
-  check_router(SCORE_SIGMOID, true, 1);
-  check_router(SCORE_SIGMOID, false, 4);
-  check_router(SCORE_SOFTMAX, true, 4);
-  check_router(SCORE_SOFTMAX, false, 1);
+  check_router(SCORE_SIGMOID, true, 1, false);
+  check_router(SCORE_SIGMOID, false, 4, false);
+  check_router(SCORE_SOFTMAX, true, 4, false);
+  check_router(SCORE_SOFTMAX, false, 1, false);
+  check_router(SCORE_SOFTMAX, false, 4, true);
 }
 
 // ---- cross-entropy: scale (nll + z lse^2), masked

@@ -14,8 +14,8 @@ static const HfKey keys[] = {
     HF_KIND("rope_parameters", KEY_ROPE),
     HF_KIND("layer_types", KEY_LAYERS),
     HF_ONLY("hidden_act", "\"silu\"|\"swish\"", "feed-forwards here are SwiGLU", "\"silu\""),
-    HF_ONLY("attention_bias", "false|null", "attention of this family has no biases here", "false"),
-    HF_ONLY("mlp_bias", "false|null", "feed-forwards of this family have no biases here", "false"),
+    HF_TAKE_BOTH("attention_bias", KEY_BOOL, attention.qkv_bias, attention.out_bias, 0),
+    HF_TAKE_BOTH("mlp_bias", KEY_BOOL, model.up_bias, model.down_bias, 0),
     HF_ONLY("partial_rotary_factor", "1|1.0|null", "the whole rotary width is turned", NULL),
     HF_ONLY("sliding_window", "null", "attention here is over the whole sequence", NULL),
     HF_ONLY("use_sliding_window", "false|null", "attention here is over the whole sequence", NULL),
@@ -24,7 +24,5 @@ static const HfKey keys[] = {
     HF_NOTHING("max_window_layers", NULL),
     HF_END};
 
-const Family family_llama = {.architecture = "LlamaForCausalLM",
-                             .keys = keys,
-                             .rope = 1u << ROPE_PLAIN | 1u << ROPE_YARN | 1u << ROPE_LLAMA3,
-                             .gate_eps = 1e-20};
+const Family family_llama = {
+    .architecture = "LlamaForCausalLM", .keys = keys, .rope = ROPES_OF_TRANSFORMERS, .gate_eps = 1e-20};

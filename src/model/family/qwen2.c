@@ -17,5 +17,5 @@ const Family family_qwen2 = {.architecture = "Qwen2ForCausalLM",
                              .like = &family_llama,
                              .keys = keys,
                              .set = set,
-                             .rope = 1u << ROPE_PLAIN | 1u << ROPE_YARN,
+                             .rope = ROPES_OF_TRANSFORMERS,
                              .gate_eps = 1e-20};

@@ -17,11 +17,11 @@ static const HfKey keys[] = {
      "it decides the rotary angles, and was a number in the code before it was a key: 4096 for TeleChat-7B, 8192 for "
      "TeleChat-12B; "
      "add it",
-     NULL},
+     NULL, 0},
     HF_TAKE_WRITE("num_experts", KEY_COUNT, moe.experts, 0, HF_WITH_EXPERTS),
     HF_TAKE_WRITE("num_experts_per_tok", KEY_COUNT, moe.top_k, 0, HF_WITH_EXPERTS),
     HF_TAKE_WRITE("norm_topk_prob", KEY_BOOL, moe.normalise, 1, HF_WITH_EXPERTS),
-    {"torch_dtype", KEY_DTYPE, 0, 0, NULL, NULL, "\"float32\""},
+    {"torch_dtype", KEY_DTYPE, 0, 0, NULL, NULL, "\"float32\"", 0},
     HF_ONLY("apply_residual_connection_post_layernorm", "false|null", "the residual stream here is before the norm", "false"),
     HF_ONLY("n_inner", "null", "ffn_hidden_size says it", "null"),
     HF_ONLY("embed_layernorm", "false|null", "a norm after the embedding is not in any released TeleChat", NULL),

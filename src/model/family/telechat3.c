@@ -20,6 +20,6 @@ const Family family_telechat3 = {.architecture = "Telechat3ForCausalLM",
                                  .like = &family_llama,
                                  .keys = keys,
                                  .older = older,
-                                 .rope = 1u << ROPE_PLAIN | 1u << ROPE_YARN | 1u << ROPE_TELECHAT3_YARN,
+                                 .rope = ROPES_OF_TRANSFORMERS | 1u << ROPE_TELECHAT3_YARN,
                                  .gate_eps = 1e-20,
                                  .finish = finish};

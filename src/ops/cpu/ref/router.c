@@ -25,13 +25,14 @@ static int64_t best(const double *x, int64_t n, const bool *taken) {
   return at;
 }
 
-// Experts outside the topk_group best groups choose with -infinity; a group's score is the sum of its two best.
+// Experts outside the topk_group best groups choose with -infinity; a group's score is the sum of its two best, or its best.
 static void limit_groups(const RouterArgs *r, double *choice, double *group, bool *taken) {
   int64_t size = r->E / r->n_group;
   for (int64_t g = 0; g < r->n_group; g++) {
     memset(taken, 0, (size_t)size);
     int64_t first = best(choice + g * size, size, taken);
     group[g] = choice[g * size + first];
+    if (r->group_max) continue;
     taken[first] = true;
     int64_t second = best(choice + g * size, size, taken);
     if (second >= 0) group[g] += choice[g * size + second];
