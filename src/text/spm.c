@@ -7,7 +7,7 @@
 #include "text/spm_normalizer.h"
 #include "text/spm_unigram.h"
 
-enum { CHUNK_BYTES = 32 << 10 };  // of normalised text at a time: it stays in the cache
+enum { CHUNK_BYTES = 4 << 10 };  // of normalised text at a time: it stays in the cache
 
 typedef struct {
   SpmPieces pieces;
@@ -73,7 +73,7 @@ static Err spm_work_open(const void *model, void **work) {
   (void)model;
   SpmWork *w = calloc(1, sizeof *w);
   CHECK(w, ERR_MEMORY, "no memory for a tokenizer's work");
-  Err err = bpe_work_open(&w->bpe, BPE_WINDOW);
+  Err err = bpe_work_open(&w->bpe);
   if (err) {
     spm_work_close(w);
     return err_frame(err, __func__, __FILE__, __LINE__);

@@ -55,14 +55,29 @@ static Err add_characters(Bpe *b, uint32_t *capacity) {
       uint32_t code = 0, *cell = NULL;
       n = utf8_char(p->text.data + i, p->text.size - i, &code);
       TRY(cell_of_code(b, code, &blocks, &block_capacity, &cell));
-      if ((*cell & ~BPE_USER) == BPE_NONE) {
-        *cell = b->symbol_count | (*cell & BPE_USER);
-        TRY(add_symbol(b, capacity, (SpmText){p->text.data + i, n}));
-      }
-      if (i == 0 && p->type == SPM_USER_DEFINED) *cell |= BPE_USER;
+      if (*cell != BPE_NONE) continue;
+      *cell = b->symbol_count;
+      TRY(add_symbol(b, capacity, (SpmText){p->text.data + i, n}));
     }
   }
   return ERR_OK;
+}
+
+// A character that is a user-defined piece and begins no longer one need not be looked up among them.
+static void mark_user(Bpe *b) {
+  const Trie *user = &b->pieces->user;
+  for (int32_t id = 0; id < b->pieces->count; id++) {
+    SpmText t = b->pieces->piece[id].text;
+    if (b->pieces->piece[id].type != SPM_USER_DEFINED || !t.size) continue;
+    uint32_t code = 0, node = 0;
+    size_t n = utf8_char(t.data, t.size, &code);
+    for (size_t i = 0; i < n; i++) node = trie_step(user, node, (uint8_t)t.data[i]);
+    bool longer = n < t.size;
+    for (uint32_t c = 0; c < 256 && !longer; c++) longer = trie_step(user, node, (uint8_t)c);
+    uint32_t *cell = &b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
+    if (longer) *cell = (*cell & BPE_NONE) | BPE_USER;
+    else *cell = BPE_FROZEN | (uint32_t)user->node[node].value;
+  }
 }
 
 // ---- pieces by score
@@ -109,7 +124,7 @@ static Err mark_unused(Bpe *b, const Scored *order) {
 
 static uint32_t symbol_of(const Bpe *b, const uint32_t *of_id, const char *text, size_t size) {
   size_t length;
-  uint32_t cell = bpe_cell(b, text, size, &length) & ~BPE_USER;
+  uint32_t cell = bpe_cell(b, text, size, &length);
   if (length == size) return cell;
   int32_t id = strmap_get(&b->pieces->normal, text, size, -1);
   return id < 0 ? BPE_NONE : of_id[id];
@@ -132,32 +147,16 @@ static Err pairs_push(Pairs *p, uint64_t item) {
   return ERR_OK;
 }
 
-// All ways to put each piece together, as left, right, joined in 21 bits each. Notes which characters stand side by side.
+// All ways to put each piece together, as left, right, joined in 21 bits each.
 static Err gather(Bpe *b, const uint32_t *of_id, Pairs *joins) {
   for (uint32_t s = 0; s < b->merged_count; s++) {
     SpmText t = b->text[s];
-    uint32_t before = BPE_NONE;
-    for (size_t i = 0, n; i < t.size; i += n) {
-      uint32_t c = bpe_cell(b, t.data + i, t.size - i, &n) & ~BPE_USER, at = bpe_together_at(b, before, c);
-      before = c;
-      if (!i) continue;
-      b->together[at >> 6] |= (uint64_t)1 << (at & 63);
+    for (size_t i = utf8_announced(*t.data); i < t.size; i += utf8_announced(t.data[i])) {
       uint32_t left = symbol_of(b, of_id, t.data, i);
       uint32_t right = left == BPE_NONE ? BPE_NONE : symbol_of(b, of_id, t.data + i, t.size - i);
       if (right != BPE_NONE) TRY(pairs_push(joins, (uint64_t)left << 42 | (uint64_t)right << 21 | s));
     }
   }
-  return ERR_OK;
-}
-
-static Err take_together(Bpe *b) {
-  size_t characters = 0;
-  int bits = 10;
-  for (uint32_t s = 0; s < b->merged_count; s++) characters += char_count(b->text[s]);
-  while (bits < 26 && (uint64_t)1 << bits < 2 * (uint64_t)characters) bits++;
-  b->together_shift = 64 - bits;
-  b->together = calloc((size_t)1 << (bits - 6), sizeof *b->together);
-  CHECK(b->together, ERR_MEMORY, "no memory for a table of %zu characters", characters);
   return ERR_OK;
 }
 
@@ -173,18 +172,6 @@ Err bpe_index_pairs(Bpe *b, const uint64_t *item, size_t count) {
     b->pair[i] = item[k];
   }
   return ERR_OK;
-}
-
-static Err build_trie(Bpe *b) {
-  TrieKey *key = malloc((b->merged_count + 1) * sizeof *key);
-  CHECK(key, ERR_MEMORY, "no memory for %u pieces", b->merged_count);
-  for (uint32_t s = 0; s < b->merged_count; s++) {
-    key[s] = (TrieKey){b->text[s].data, b->text[s].size, (int32_t)bpe_rank(b, s)};
-    if (key[s].size > b->longest) b->longest = key[s].size;
-  }
-  Err err = trie_build(&b->trie, key, b->merged_count);
-  free(key);
-  return err;
 }
 
 // ---- all of it
@@ -207,17 +194,17 @@ static Err build(Bpe *b, const Scored *order, uint32_t *of_id, Pairs *joins) {
     TRY(add_symbol(b, &capacity, b->pieces->piece[order[s].id].text));
   }
   TRY(add_characters(b, &capacity));
-  for (uint32_t code = 0; code < 128; code++) b->ascii[code] = b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
   b->emit = malloc(b->symbol_count * sizeof *b->emit);
   CHECK(b->emit, ERR_MEMORY, "no memory for %u symbols", b->symbol_count);
   for (uint32_t s = 0; s < b->symbol_count; s++) b->emit[s] = spm_pieces_emit(b->pieces, b->text[s].data, b->text[s].size);
   TRY(rank_symbols(b, order));
   TRY(mark_unused(b, order));
-  TRY(take_together(b));
   TRY(gather(b, of_id, joins));
   TRY(bpe_index_pairs(b, joins->item, joins->count));
-  TRY(build_trie(b));
-  return bpe_find_tokens(b);
+  TRY(bpe_find_tokens(b));
+  mark_user(b);
+  for (uint32_t code = 0; code < 128; code++) b->ascii[code] = b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
+  return ERR_OK;
 }
 
 Err bpe_init(Bpe *b, const SpmPieces *pieces, bool merges) {
@@ -245,8 +232,10 @@ void bpe_free(Bpe *b) {
   free(b->page);
   free(b->cell);
   arena_free(&b->pair_memory);
-  free(b->together);
-  arena_free(&b->token_memory);
+  arena_free(&b->near_memory);
+  free(b->near_cell);
+  places_free(&b->near_places);
+  free(b->token);
   trie_free(&b->trie);
   *b = (Bpe){0};
 }

@@ -1,117 +1,57 @@
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "text/spm_bpe.h"
 
-// An item that is a user-defined piece: never joined; its id in the other bits.
-#define FROZEN 0x80000000u
-
-enum { RECENT_BITS = 16, RECENT_IDS = 9, AHEAD = 32, AHEAD_MISSED = 16 };
-
-// A segment of at most BPE_KEY_BYTES met before, and its ids. Of those that share a place the latest is kept, so this is 4 MiB
-// whatever the text.
+// A token, and the item at which it begins.
 typedef struct {
-  BpeKey key;  // all zero: free (no segment of more than a character is)
-  int32_t count, id[RECENT_IDS];
-} Recent;
-
-// A segment on its way to its turn.
-typedef struct {
-  uint32_t begin, end;  // items
-  Recent *recent;       // its place; NULL: too long, or of one character
-  BpeKey key;
-  uint64_t hash;
-} Segment;
+  uint32_t symbol, at;
+} Placed;
 
 struct BpeWork {
-  // The items of a text: characters as their symbols (BPE_NONE: of no piece), or user-defined pieces. BPE_NONE stands behind
-  // the last.
+  // The items of a text: characters as their symbols (BPE_NONE: of no piece), or user-defined pieces, BPE_FROZEN and their id.
+  // BPE_NONE stands behind the last.
   uint32_t *item, *at;  // and their places in the text; one more place: the end
-  bool *cut;            // before an item nothing is joined
+  uint32_t *near;       // what bpe_near finds for an item and the one before; 0 before the first and behind the last
+  Placed *placed;
   uint32_t items;
-  Recent *recent;
-  Arena memory;
-  BpeWindow window;
-  uint32_t limit, least;  // characters of a segment at which a window is taken: now, and where nothing made it more
+  BpeJoining joining;
+  uint64_t steps;
 };
 
-Err bpe_work_open(BpeWork **out, uint32_t window) {
+Err bpe_work_open(BpeWork **out) {
   BpeWork *w = calloc(1, sizeof *w);
   CHECK(w, ERR_MEMORY, "no memory for a tokenizer's work");
-  w->limit = w->least = window;
-  size_t recent_bytes = sizeof *w->recent << RECENT_BITS;
-  Err err = bpe_window_reserve(&w->window, window + 1);
-  if (!err) err = arena_init(&w->memory, "recent segments", recent_bytes);
-  if (err) {
-    bpe_work_close(w);
-    return err_frame(err, __func__, __FILE__, __LINE__);
-  }
-  w->recent = arena_take(&w->memory, recent_bytes);
   *out = w;
   return ERR_OK;
 }
 
 void bpe_work_close(BpeWork *w) {
   if (!w) return;
-  bpe_window_free(&w->window);
-  arena_free(&w->memory);
+  bpe_joining_free(&w->joining);
   free(w->item);
   free(w->at);
-  free(w->cut);
+  free(w->near);
+  free(w->placed);
   free(w);
 }
 
-uint64_t bpe_work_steps(const BpeWork *w) { return w->window.steps; }
+uint64_t bpe_work_steps(const BpeWork *w) { return w->steps; }
 
 static Err reserve_items(BpeWork *w, size_t count) {
-  if (w->cut && count <= w->items) return ERR_OK;
+  if (w->placed && count <= w->items) return ERR_OK;
   if (count < 2 * (size_t)w->items) count = 2 * (size_t)w->items;
-  uint32_t *item = realloc(w->item, (count + 1) * sizeof *item);
-  if (item) w->item = item;
-  uint32_t *at = realloc(w->at, (count + 1) * sizeof *at);
-  if (at) w->at = at;
-  free(w->cut);
-  w->cut = calloc(count + 1, sizeof *w->cut);
-  bool all = item && at && w->cut;
-  w->items = all ? (uint32_t)count : 0;
-  CHECK(all, ERR_MEMORY, "no memory to encode a run of %zu bytes", count);
-  return ERR_OK;
-}
-
-// Reads the items of a text; returns how many. Where more may follow, what could be the begin of something longer is left.
-static uint32_t read_items(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last) {
-  uint32_t n = 0, *item = w->item, *place = w->at, before = BPE_NONE;
-  bool *cut = w->cut;
-  size_t at = 0, length;
-  for (; at < size; at += length, n++) {
-    if (!last && size - at < 4) break;
-    uint32_t cell = (uint8_t)text[at] < 0x80 ? b->ascii[(uint8_t)text[at]] : BPE_NONE;
-    length = 1;
-    if (cell == BPE_NONE) cell = bpe_cell(b, text + at, size - at, &length);
-    if (cell & BPE_USER) {
-      if (!last && size - at < b->pieces->user_longest) break;
-      size_t user_length;
-      int32_t id = trie_longest(&b->pieces->user, text + at, size - at, &user_length);
-      cell = id >= 0 ? FROZEN | (uint32_t)id : cell & ~BPE_USER;
-      if (id >= 0) length = user_length;
-    }
-    item[n] = cell;
-    place[n] = (uint32_t)at;
-    cut[n] = cell >= BPE_NONE || before >= BPE_NONE || !bpe_together(b, before, cell);
-    before = cell;
+  w->items = 0;
+  uint32_t **array[] = {&w->item, &w->at, &w->near};
+  for (size_t i = 0; i < sizeof array / sizeof array[0]; i++) {
+    free(*array[i]);
+    *array[i] = malloc((count + 1) * sizeof **array[i]);
   }
-  item[n] = BPE_NONE;
-  place[n] = (uint32_t)at;
-  cut[n] = true;
-  return n;
-}
-
-// Puts items into the window, to be joined.
-static Err take_items(BpeWork *work, uint32_t begin, uint32_t count) {
-  BpeWindow *w = &work->window;
-  TRY(bpe_window_reserve(w, count + 1));
-  memcpy(w->symbol, work->item + begin, count * sizeof *w->symbol);
-  memcpy(w->at, work->at + begin, (count + 1) * sizeof *w->at);
+  free(w->placed);
+  w->placed = malloc((count + 1) * sizeof *w->placed);
+  CHECK(w->item && w->at && w->near && w->placed, ERR_MEMORY, "no memory to encode a run of %zu bytes", count);
+  w->items = (uint32_t)count;
   return ERR_OK;
 }
 
@@ -120,175 +60,216 @@ typedef struct {
   const Bpe *b;
   BpeWork *work;
   const char *text;
-  size_t size;
-  uint32_t n;  // items
-  bool last;
-  SpmSink *sink;
+  const uint32_t *item, *at, *near;
 } Run;
 
-static inline bool is_cut(const Run *r, uint32_t at) { return r->work->cut[at]; }
-
-// The text of a symbol lies far away: it is looked at only where no id stands for it.
-static inline void emit_symbol(const Bpe *b, SpmSink *sink, uint32_t symbol) {
-  int32_t id = b->emit[symbol];
-  if (__builtin_expect(id >= 0, 1)) spm_emit_id(sink, id);
-  else spm_emit_unknown(sink, b->text[symbol].data, b->text[symbol].size);
+// The cell of the character at s, readable for 4 bytes: quick for those of three bytes.
+static inline uint32_t cell_at(const Bpe *b, const char *s, size_t size, size_t *length) {
+  uint32_t word;
+  memcpy(&word, s, 4);
+  if ((word & 0xc0c0f0) != 0x8080e0 || size < 3) return bpe_cell(b, s, size, length);
+  uint32_t page = (word & 0xf) << 6 | (word >> 8 & 0x3f);
+  if (page < 0x800 >> 6) return bpe_cell(b, s, size, length);
+  *length = 3;
+  return b->cell[(uint32_t)b->page[page] << 6 | (word >> 16 & 0x3f)];
 }
 
-static inline void emit_item(const Run *r, uint32_t i) {
-  const uint32_t *at = r->work->at;
-  if (r->work->item[i] & FROZEN) spm_emit_id(r->sink, (int32_t)(r->work->item[i] & ~FROZEN));
-  else spm_emit_unknown(r->sink, r->text + at[i], at[i + 1] - at[i]);
+// A user-defined piece that begins at an item whose cell says that one may.
+static uint32_t user_item(const Bpe *b, const char *s, size_t size, uint32_t cell, size_t *length) {
+  size_t user_length;
+  int32_t id = trie_longest(&b->pieces->user, s, size, &user_length);
+  if (id < 0) return cell & ~BPE_USER;
+  *length = user_length;
+  return BPE_FROZEN | (uint32_t)id;
 }
 
-static void emit_list(const Bpe *b, const BpeWindow *w, SpmSink *sink) {
-  for (uint32_t i = 0; i != UINT32_MAX; i = w->next[i]) emit_symbol(b, sink, w->symbol[i]);
-}
-
-// ---- segments by joining
-
-static Err join_part(const Run *r, uint32_t begin, uint32_t count, bool open, uint32_t *final) {
-  BpeWindow *w = &r->work->window;
-  TRY(take_items(r->work, begin, count));
-  *final = bpe_join_window(r->b, w, count, open, r->text, r->size);
-  if (*final) emit_list(r->b, w, r->sink);
-  return ERR_OK;
-}
-
-// Encodes from item *i to the next cut, or as far as is certain.
-static Err join_segment(const Run *r, uint32_t *i) {
-  BpeWork *work = r->work;
-  uint32_t end = *i + 1;
-  while (!is_cut(r, end)) end++;
-  bool closed = end < r->n || r->last;
-  while (*i < end) {
-    uint32_t count = end - *i, final;
-    bool open = !closed || count > work->limit;
-    if (count > work->limit) count = work->limit;
-    if (!closed && (count < work->limit || r->size - work->at[*i + count] < r->b->longest)) break;
-    TRY(join_part(r, *i, count, open, &final));
-    work->limit = final ? work->least : 2 * count;
-    *i += final;
-  }
-  return ERR_OK;
-}
-
-// ---- short segments
-
-// Joins the symbols s[0, n) in place, n <= BPE_SHORT; returns how many are left.
-static int join_short(const Bpe *b, uint32_t *s, int n) {
-  uint32_t join[BPE_SHORT], rank[BPE_SHORT];
-  for (int i = 0; i + 1 < n; i++) join[i] = bpe_join(b, s[i], s[i + 1]);
-  for (int i = 0; i + 1 < n; i++) rank[i] = join[i] == BPE_NONE ? UINT32_MAX : bpe_rank(b, join[i]);
-  while (n > 1) {
-    int best = 0;
-    for (int i = 1; i + 1 < n; i++)
-      if (rank[i] < rank[best]) best = i;
-    if (rank[best] == UINT32_MAX) break;
-    s[best] = join[best];
-    n--;
-    for (int i = best + 1; i < n; i++) s[i] = s[i + 1];
-    for (int i = best; i + 1 < n; i++) join[i] = join[i + 1], rank[i] = rank[i + 1];
-    for (int i = best ? best - 1 : 0; i <= best && i + 1 < n; i++) {
-      join[i] = bpe_join(b, s[i], s[i + 1]);
-      rank[i] = join[i] == BPE_NONE ? UINT32_MAX : bpe_rank(b, join[i]);
+// Reads the items of a text and looks up their neighbours; returns how many. Where more may follow, what could be the begin of
+// something longer is left.
+static uint32_t read_items(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last) {
+  uint32_t n = 0, *restrict item = w->item, *restrict place = w->at, *restrict near = w->near;
+  uint64_t before = BPE_NONE;
+  size_t at = 0, length, end = last ? size : size < 3 ? 0 : size - 3;
+  for (; at < end; at += length, n++) {
+    uint32_t cell;
+    length = 1;
+    if ((uint8_t)text[at] < 0x80) cell = b->ascii[(uint8_t)text[at]];
+    else cell = cell_at(b, text + at, size - at, &length);
+    if (cell & BPE_USER) {
+      if (!last && size - at < b->pieces->user_longest) break;
+      cell = user_item(b, text + at, size - at, cell, &length);
     }
+    item[n] = cell;
+    place[n] = (uint32_t)at;
+    near[n] = bpe_near(b, before << 21 | cell);
+    before = cell;
   }
+  item[n] = BPE_NONE;
+  place[n] = (uint32_t)at;
+  near[n] = 0;
   return n;
 }
 
-// ---- segments met before
+// ---- tokens that stay apart
 
-// Encodes a segment that is cut on both sides.
-static Err encode_segment(const Run *r, const Segment *s) {
-  uint32_t n = s->end - s->begin;
-  uint32_t symbol = s->recent && n > 2 ? bpe_token(r->b, s->hash, &s->key) : BPE_NONE;
-  if (symbol != BPE_NONE) {
-    emit_symbol(r->b, r->sink, symbol);
-    return ERR_OK;
-  }
-  if (n > BPE_SHORT) {
-    uint32_t i = s->begin;
-    return join_segment(r, &i);
-  }
-  uint32_t symbols[BPE_SHORT];
-  for (uint32_t i = 0; i < n; i++) symbols[i] = r->work->item[s->begin + i];
-  int count = join_short(r->b, symbols, (int)n);
-  for (int i = 0; i < count; i++) emit_symbol(r->b, r->sink, symbols[i]);
-  return ERR_OK;
-}
-
-static Err recall_segment(const Run *r, const Segment *s) {
-  Ids *ids = r->sink->ids;
-  Recent *recent = s->recent;
-  if (bpe_key_equal(&recent->key, &s->key)) {
-    memcpy(ids->id + ids->count, recent->id, sizeof recent->id);  // all: there is room, and a fixed size is a few moves
-    ids->count += recent->count;
-    r->sink->after_unknown = false;
-    return ERR_OK;
-  }
-  int64_t before = ids->count;
-  TRY(encode_segment(r, s));
-  int64_t count = ids->count - before;
-  if (count > RECENT_IDS || r->sink->after_unknown) return ERR_OK;
-  recent->key = s->key;
-  recent->count = (int32_t)count;
-  memcpy(recent->id, ids->id + before, (size_t)count * sizeof *ids->id);
-  return ERR_OK;
-}
-
-// The segment that begins at item `begin`.
-static inline Segment segment_at(const Run *r, uint32_t begin) {
-  BpeWork *w = r->work;
-  Segment s = {.begin = begin, .end = begin + 1};
-  while (!w->cut[s.end]) s.end++;
-  size_t at = w->at[begin], size = w->at[s.end] - at;
-  if (s.end == begin + 1 || size > BPE_KEY_BYTES) return s;
-  s.hash = bpe_key(&s.key, r->text + at, size);
-  s.recent = &w->recent[s.hash >> (64 - RECENT_BITS)];
-  __builtin_prefetch(s.recent);
-  return s;
-}
-
-// Asks for the lines that encoding a segment will look at if it is not among the recent ones.
-static inline void ask_for(const Run *r, const Segment *s) {
-  if (!s->recent || bpe_key_equal(&s->recent->key, &s->key)) return;
-  __builtin_prefetch(bpe_token_place(r->b, s->hash));
-  for (uint32_t k = s->begin; k + 1 < s->end; k++) {
-    uint64_t key = (uint64_t)r->work->item[k] << 21 | r->work->item[k + 1];
-    __builtin_prefetch(&r->b->pair[bpe_pair_slot(r->b, key)]);
+// Whether encoding `left right` gives the two. near: of the characters where they meet, not 0. longest: nothing longer than
+// `left` begins where it begins.
+static bool stay_apart(const Run *r, uint32_t left, uint32_t right, uint32_t near, bool longest) {
+  const Bpe *b = r->b;
+  uint32_t least = (uint32_t)b->near[near].key & 0x3fffff;
+  uint32_t left_born = bpe_time(b, left), left_lost = UINT32_MAX;
+  uint32_t right_born = bpe_time(b, right), right_lost = UINT32_MAX;
+  for (;;) {
+    r->work->steps++;
+    if (!longest) {
+      uint32_t joined = bpe_join(b, left, right);
+      uint32_t time = bpe_time(b, joined);
+      if (joined != BPE_NONE && time < left_lost && time <= right_lost) return false;
+    }
+    // Back in time, to where the younger of the two was not yet there; of equals the left one is the older.
+    if (right_born >= left_born) {
+      if (right_born == 0) return true;
+      right_lost = right_born;
+      right = b->token[right].left;
+      right_born = bpe_time(b, right);
+    } else {
+      left_lost = left_born;
+      left = b->token[left].right;
+      left_born = bpe_time(b, left);
+      longest = false;
+    }
+    if (least >= left_lost || least > right_lost) return true;
   }
 }
 
-static Err encode_cut(const Bpe *b, BpeWork *work, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
+// The longest token that begins at an item that is a character, and its end.
+static inline uint32_t longest_token(const Run *r, uint32_t at, uint32_t *end) {
+  const Bpe *b = r->b;
+  uint32_t symbol = r->item[at], near = r->near[at + 1];
+  *end = at + 1;
+  if (!near) return symbol;
+  const BpeNear *begin = &b->near[near];
+  if (begin->token != BPE_NONE) {
+    symbol = begin->token;
+    *end = at + 2;
+  }
+  if (!((begin->third >> (r->item[at + 2] & 63)) & (r->near[at + 2] != 0))) return symbol;
+  uint32_t node = begin->node;
+  for (uint32_t i = at + 2; r->near[i]; i++) {
+    for (uint32_t k = r->at[i]; k < r->at[i + 1]; k++) {
+      node = trie_step(&b->trie, node, (uint8_t)r->text[k]);
+      if (!node) return symbol;
+    }
+    if (b->trie.node[node].value < 0) continue;
+    symbol = (uint32_t)b->trie.node[node].value;
+    *end = i + 1;
+  }
+  return symbol;
+}
+
+// Puts a token shorter than `symbol` at item `at`, or shorter ones before; returns how many are placed.
+static uint32_t place_shorter(const Run *r, uint32_t count, uint32_t symbol, uint32_t at) {
+  Placed *placed = r->work->placed;
+  for (;;) {
+    while ((symbol = r->b->token[symbol].shorter) != BPE_NONE)
+      if (!r->near[at] || stay_apart(r, placed[count - 1].symbol, symbol, r->near[at], false)) {
+        placed[count] = (Placed){symbol, at};
+        return count + 1;
+      }
+    assert(count);
+    count--;
+    symbol = placed[count].symbol;
+    at = placed[count].at;
+  }
+}
+
+static void emit_other(const Run *r, Placed p, SpmSink *sink) {
+  if (p.symbol & BPE_FROZEN) spm_emit_id(sink, (int32_t)(p.symbol & ~BPE_FROZEN));
+  else spm_emit_unknown(sink, r->text + r->at[p.at], r->at[p.at + 1] - r->at[p.at]);
+}
+
+static void emit_placed(const Run *r, const Placed *placed, uint32_t count, SpmSink *sink) {
+  const int32_t *emit = r->b->emit;
+  int32_t *to = sink->ids->id + sink->ids->count;
+  for (uint32_t i = 0; i < count; i++) {
+    int32_t id = placed[i].symbol < BPE_NONE ? emit[placed[i].symbol] : EMIT_UNKNOWN;
+    *to++ = id;
+    if (__builtin_expect(id >= 0, 1)) {
+      sink->after_unknown = false;
+      continue;
+    }
+    sink->ids->count = to - 1 - sink->ids->id;
+    emit_other(r, placed[i], sink);
+    to = sink->ids->id + sink->ids->count;
+  }
+  sink->ids->count = to - sink->ids->id;
+}
+
+// Encodes the items [0, n), with nothing joined across the end.
+static void encode_items(const Run *r, uint32_t n, SpmSink *sink) {
+  Placed *placed = r->work->placed;
+  uint32_t count = 0;
+  bool longest = true;
+  for (uint32_t at = 0, end; at < n; at = end) {
+    uint32_t symbol = r->item[at], near = r->near[at];
+    end = at + 1;
+    if (symbol < BPE_NONE) symbol = longest_token(r, at, &end);
+    if (near && !stay_apart(r, placed[count - 1].symbol, symbol, near, longest)) {
+      count = place_shorter(r, count, symbol, at);
+      end = placed[count - 1].at + r->b->token[placed[count - 1].symbol].length;
+      longest = false;
+      continue;
+    }
+    longest = true;
+    placed[count++] = (Placed){symbol, at};
+  }
+  r->work->steps += n;
+  emit_placed(r, placed, count, sink);
+}
+
+// ---- a text without a border that nothing is joined across, and more behind it
+
+// last[i] becomes the last token of the encoding of the items [0, i).
+static void find_last(const Run *r, uint32_t n, Placed *last) {
+  for (uint32_t at = 0, end; at < n; at++)
+    for (uint32_t symbol = longest_token(r, at, &end); symbol != BPE_NONE; symbol = r->b->token[symbol].shorter)
+      if (at == 0 || stay_apart(r, last[at].symbol, symbol, r->near[at], false))
+        last[at + r->b->token[symbol].length] = (Placed){symbol, at};
+}
+
+// Encodes as many of the n items as are certain whatever follows; returns their number. The whole text's encoding begins with
+// that of the items [0, i), for some i less than the longest token before the end: what those all begin with is certain.
+static uint32_t encode_open(const Run *r, uint32_t n, SpmSink *sink) {
+  Placed *last = r->work->placed;
+  uint32_t *next = r->work->near, alive = r->b->longest, end = n;
+  if (n < alive) return 0;
+  find_last(r, n, last);
+  for (uint32_t i = 0; i <= n; i++) next[i] = i + alive > n;
+  for (; alive > 1; end--) {
+    if (!next[end]) continue;
+    alive -= next[last[end].at];
+    next[last[end].at] = 1;
+  }
+  while (!next[end]) end--;
+  for (uint32_t i = end; i; i = last[i].at) next[last[i].at] = i;
+  for (uint32_t i = 0; i < end; i = next[i]) emit_placed(r, &last[next[i]], 1, sink);
+  return end;
+}
+
+static Err encode_parts(const Bpe *b, BpeWork *work, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
   TRY(reserve_items(work, size));
-  Run r = {.b = b, .work = work, .text = text, .size = size, .last = last, .sink = sink};
-  r.n = read_items(b, work, text, size, last);
-  Segment ahead[AHEAD];
-  uint32_t i = 0, next = 0, taken = 0, asked = 0, done = 0;
-  for (; i < r.n; i = ahead[done++ % AHEAD].end) {
-    for (; taken < done + AHEAD && next < r.n; taken++) {
-      ahead[taken % AHEAD] = segment_at(&r, next);
-      next = ahead[taken % AHEAD].end;
-    }
-    for (; asked < taken && asked < done + AHEAD_MISSED; asked++) ask_for(&r, &ahead[asked % AHEAD]);
-    const Segment *s = &ahead[done % AHEAD];
-    if (s->end == r.n && !last) {  // it may go on
-      TRY(join_segment(&r, &i));
-      break;
-    }
-    if (s->recent) TRY(recall_segment(&r, s));
-    else if (s->end > i + 1) TRY(encode_segment(&r, s));
-    else if (work->item[i] < BPE_NONE) emit_symbol(b, sink, work->item[i]);
-    else emit_item(&r, i);
+  uint32_t n = read_items(b, work, text, size, last), border = n;
+  Run r = {.b = b, .work = work, .text = text, .item = work->item, .at = work->at, .near = work->near};
+  if (!last && n) {
+    border = n - 1;  // what follows may join across the end
+    while (work->near[border]) border--;
   }
-  *used = work->at[i];
-  if (last) work->limit = work->least;
+  if (border || n == 0) encode_items(&r, border, sink);
+  else border = encode_open(&r, n, sink);
+  *used = work->at[border];
   return ERR_OK;
 }
 
-// ---- models with unused pieces: those may be made on the way, and fall apart again at the end into what the latest look at
-// them saw, anywhere in the text. So the whole text is one window.
+// ---- models whose pairs must be joined: what is made on the way may lie anywhere in the text. So all of it is joined at once.
 
 // A symbol of the stack, and how deep it lies in the piece taken apart.
 typedef struct {
@@ -298,47 +279,49 @@ typedef struct {
 // The reference goes no deeper, and leaves the unused piece as it is.
 enum { DEPTH_MAX = 100 };
 
-// Depth first, so the stack holds at most one symbol of each depth, and two of the last.
-static void emit_apart(const Bpe *b, const BpeWindow *w, uint32_t symbol, SpmSink *sink) {
+// An unused piece falls apart at the end into what the latest look at its parts saw, anywhere in the text. Depth first, so the
+// stack holds at most one symbol of each depth, and two of the last.
+static void emit_apart(const Bpe *b, const BpeJoining *j, uint32_t symbol, SpmSink *sink) {
   Apart stack[DEPTH_MAX + 3] = {{symbol, 0}};
   int count = 1;
   while (count) {
     Apart a = stack[--count];
-    if (!b->unused[a.symbol]) {
+    if (!b->unused || !b->unused[a.symbol]) {
       spm_emit(sink, b->emit[a.symbol], b->text[a.symbol].data, b->text[a.symbol].size);
     } else if (a.depth > DEPTH_MAX) {
       spm_emit_id(sink, spm_pieces_find(b->pieces, b->text[a.symbol].data, b->text[a.symbol].size));
     } else {
-      stack[count++] = (Apart){(uint32_t)w->made_of[a.symbol], a.depth + 1};
-      stack[count++] = (Apart){(uint32_t)(w->made_of[a.symbol] >> 32), a.depth + 1};
+      stack[count++] = (Apart){(uint32_t)j->made_of[a.symbol], a.depth + 1};
+      stack[count++] = (Apart){(uint32_t)(j->made_of[a.symbol] >> 32), a.depth + 1};
     }
   }
 }
 
 static Err encode_whole(const Bpe *b, BpeWork *work, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
-  BpeWindow *w = &work->window;
+  BpeJoining *j = &work->joining;
   *used = 0;
   if (!last) return ERR_OK;
-  if (!w->made_of) {
-    w->made_of = malloc(b->symbol_count * sizeof *w->made_of);
-    CHECK(w->made_of, ERR_MEMORY, "no memory for %u symbols", b->symbol_count);
+  if (b->unused && !j->made_of) {
+    j->made_of = malloc(b->symbol_count * sizeof *j->made_of);
+    CHECK(j->made_of, ERR_MEMORY, "no memory for %u symbols", b->symbol_count);
   }
   TRY(reserve_items(work, size));
   uint32_t n = read_items(b, work, text, size, true);
   *used = size;
   if (n == 0) return ERR_OK;
-  TRY(take_items(work, 0, n));
-  (void)bpe_join_window(b, w, n, false, text, size);
-  for (uint32_t i = 0; i != UINT32_MAX; i = w->next[i]) {
-    uint32_t s = w->symbol[i];
-    if (s & FROZEN) spm_emit_id(sink, (int32_t)(s & ~FROZEN));
-    else if (s == BPE_NONE) spm_emit_unknown(sink, text + w->at[i], w->at[i + 1] - w->at[i]);
-    else emit_apart(b, w, s, sink);
+  TRY(bpe_joining_reserve(j, n));
+  memcpy(j->symbol, work->item, n * sizeof *j->symbol);
+  bpe_join_all(b, j, n);
+  for (uint32_t i = 0; i != UINT32_MAX; i = j->next[i]) {
+    uint32_t s = j->symbol[i];
+    if (s & BPE_FROZEN) spm_emit_id(sink, (int32_t)(s & ~BPE_FROZEN));
+    else if (s == BPE_NONE) spm_emit_unknown(sink, text + work->at[i], work->at[i + 1] - work->at[i]);
+    else emit_apart(b, j, s, sink);
   }
   return ERR_OK;
 }
 
 Err bpe_encode(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
   CHECK(size < UINT32_MAX, ERR_SHAPE, "a run of %zu bytes that the model cannot cut is too long", size);
-  return (b->unused ? encode_whole : encode_cut)(b, w, text, size, last, used, sink);
+  return (b->whole ? encode_whole : encode_parts)(b, w, text, size, last, used, sink);
 }

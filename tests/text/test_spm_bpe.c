@@ -28,9 +28,9 @@ static void model_close(Model *m) {
 }
 
 // Encodes in parts of `chunk` bytes, as the tokenizer does; returns the steps counted.
-static uint64_t encode(const Model *m, const Bytes *text, size_t chunk, uint32_t window, Ids *out) {
+static uint64_t encode(const Model *m, const Bytes *text, size_t chunk, Ids *out) {
   BpeWork *w;
-  ASSERT_OK(bpe_work_open(&w, window));
+  ASSERT_OK(bpe_work_open(&w));
   SpmSink sink = {.pieces = &m->pieces, .ids = out};
   out->count = 0;
   ASSERT_OK(ids_reserve(out, (int64_t)text->size + SPM_PADDING));
@@ -86,52 +86,88 @@ static void random_text(Rng r, uint64_t step, size_t size, unsigned letters, Byt
   text->size = size;
 }
 
-// A vocabulary of random strings over a few letters, all of which stand together: nothing is ever cut but by windows.
-static void random_model(Model *m, Rng r, uint64_t step, unsigned letters, int pieces, bool ties) {
+// How the scores of a made vocabulary go.
+typedef enum { BY_LENGTH, BY_LENGTH_TIES, BY_PAIR, ANYHOW, ANYHOW_TIES, KINDS } Scores;
+
+static float score_of(Scores scores, size_t size, int count, double random) {
+  switch (scores) {
+    case BY_LENGTH: return -1000 * (float)size - (float)(100 * random);
+    case BY_LENGTH_TIES: return (float)(-(int)(size + 1) / 2);
+    case BY_PAIR: return (float)-count;
+    case ANYHOW: return (float)(-100 * random);
+    default: return (float)(int)(-5 * random);
+  }
+}
+
+// A random text for a piece: of letters, or (BY_PAIR) of two earlier pieces, as training makes them.
+static size_t random_piece(Rng r, uint64_t step, uint64_t k, unsigned letters, Scores scores, char seen[][16], int count,
+                           char *text) {
+  size_t size = 0;
+  for (int part = 0; scores == BY_PAIR && part < 2; part++) {
+    uint64_t pick = (uint64_t)(rng_uniform(r, step, 16 * k + 11 + (uint64_t)part) * ((double)letters + count));
+    if (pick < letters) text[size++] = (char)('a' + pick);
+    else
+      for (const char *from = seen[pick - letters]; *from && size < 15;) text[size++] = *from++;
+  }
+  if (scores == BY_PAIR) return size;
+  size = 2 + (size_t)(rng_uniform(r, step, 16 * k) * 5);
+  for (size_t i = 0; i < size; i++) text[i] = (char)('a' + (unsigned)(rng_uniform(r, step, 16 * k + 1 + i) * letters));
+  return size;
+}
+
+// A vocabulary over a few letters, all of which stand together: nothing is ever cut.
+static void random_model(Model *m, Rng r, uint64_t step, unsigned letters, int pieces, Scores scores) {
   make_reserved(&m->bytes, false);
   for (unsigned i = 0; i < letters; i++) make_piece(&m->bytes, (char[]){(char)('a' + i), 0}, 1, -1000, SPM_NORMAL);
-  char seen[4096][8] = {{0}};
+  char seen[1024][16] = {{0}};
   int count = 0;
   for (uint64_t k = 0; count < pieces && k < 100000; k++) {
-    char text[8] = {0};
-    size_t size = 2 + (size_t)(rng_uniform(r, step, 16 * k) * 5);
-    for (size_t i = 0; i < size; i++) text[i] = (char)('a' + (unsigned)(rng_uniform(r, step, 16 * k + 1 + i) * letters));
-    bool twice = false;
+    char text[16] = {0};
+    size_t size = random_piece(r, step, k, letters, scores, seen, count, text);
+    bool twice = size > 12;
     for (int i = 0; i < count; i++) twice |= strcmp(seen[i], text) == 0;
     if (twice) continue;
     memcpy(seen[count++], text, sizeof text);
-    float score = (float)rng_uniform(r, step, 16 * k + 10) * -100;
-    make_piece(&m->bytes, text, size, ties ? (float)(int)(score / 20) : score, SPM_NORMAL);
+    make_piece(&m->bytes, text, size, score_of(scores, size, count, rng_uniform(r, step, 16 * k + 10)), SPM_NORMAL);
   }
   model_open(m);
 }
 
+static void expect_same(const Ids *got, const Ids *want, int model, size_t chunk) {
+  ASSERT_INT(got->count, want->count);
+  for (int64_t i = 0; i < got->count; i++)
+    ASSERT_MSG(got->id[i] == want->id[i], "model %d, parts of %zu: id %lld is %d, want %d", model, chunk, (long long)i,
+               got->id[i], want->id[i]);
+}
+
+// In parts that are often shorter than what is certain, and with all there is at once.
 TEST(bpe_is_its_definition) {
   Rng r = rng_named(1, "spm bpe test");
-  for (uint64_t step = 0; step < 24; step++) {
+  int whole = 0;
+  for (uint64_t step = 0; step < 10 * KINDS; step++) {
     Model m = {0};
     Bytes text = {0};
     Ids got = {0}, want = {0};
-    unsigned letters = 1 + (unsigned)step % 4;
-    random_model(&m, r, 2 * step, letters, letters == 1 ? 4 : 20 + 10 * (int)step, step % 3 == 0);
-    size_t size = step % 6 == 5 ? 30 : 5000;
-    random_text(r, 2 * step + 1, size, letters, &text);
+    Scores scores = (Scores)(step % KINDS);
+    unsigned letters = 1 + (unsigned)(step / KINDS) % 4;
+    random_model(&m, r, 2 * step, letters, letters == 1 ? 4 : 20 + 4 * (int)step, scores);
+    whole += m.bpe.whole;
+    ASSERT(!m.bpe.whole || scores >= BY_PAIR);
+    random_text(r, 2 * step + 1, step % 9 == 5 ? 30 : 3000, letters, &text);
     define(&m, &text, &want);
-    for (uint32_t window = 1; window < 10000; window *= 3) {
-      encode(&m, &text, 100 + 20 * (size_t)window, window, &got);
-      ASSERT_INT(got.count, want.count);
-      for (int64_t i = 0; i < got.count; i++)
-        ASSERT_MSG(got.id[i] == want.id[i], "model %d, window %u: id %lld is %d, want %d", (int)step, window, (long long)i,
-                   got.id[i], want.id[i]);
+    for (size_t chunk = 1; chunk < 10000; chunk *= 5) {
+      encode(&m, &text, chunk, &got);
+      expect_same(&got, &want, (int)step, chunk);
     }
     ids_free(&got);
     ids_free(&want);
     bytes_free(&text);
     model_close(&m);
   }
+  ASSERT(whole > 0 && whole < 25);
 }
 
-// Short texts by one work, so that segments come that it has met: some models cut, some do not, some have equal scores.
+// Short texts by one work: some models cut, some do not, some have equal scores.
 TEST(bpe_of_many_short_texts_is_its_definition) {
   Rng r = rng_named(3, "spm bpe test");
   int64_t texts = 0;
@@ -141,8 +177,8 @@ TEST(bpe_of_many_short_texts_is_its_definition) {
     Ids got = {0}, want = {0};
     BpeWork *w;
     unsigned letters = 2 + (unsigned)step % 12;
-    random_model(&m, r, 1000 + step, letters, 3 + 5 * ((int)step % 10), step % 4 == 0);
-    ASSERT_OK(bpe_work_open(&w, step % 5 ? BPE_WINDOW : 7));
+    random_model(&m, r, 1000 + step, letters, 3 + 5 * ((int)step % 10), (Scores)(step % KINDS));
+    ASSERT_OK(bpe_work_open(&w));
     for (uint64_t k = 0; k < 2100; k++, texts++) {
       size_t size = 1 + (size_t)(rng_uniform(r, 3000 + step, k) * (k % 100 ? 40 : 400)), used;
       random_text(r, 2000 + step * 4000 + k, size, letters, &text);
@@ -173,6 +209,7 @@ TEST(bpe_work_is_linear) {
   static const char *const pieces[] = {"b", "ab", "ba", "abab", "bb", "aab", "abb", "abababab"};
   for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) make_piece(&m.bytes, pieces[i], 0, -100 - (float)i, SPM_NORMAL);
   model_open(&m);
+  ASSERT(!m.bpe.whole);
   for (int kind = 0; kind < 3; kind++) {
     uint64_t steps[2];
     for (int k = 0; k < 2; k++) {
@@ -181,14 +218,14 @@ TEST(bpe_work_is_linear) {
       size_t size = k ? 8 << 17 : 1 << 17;
       random_text(r, 0, size, kind == 2 ? 2 : 1, &text);
       for (size_t i = 1; kind == 1 && i < size; i += 2) text.data[i] = 'b';
-      steps[k] = encode(&m, &text, 32 << 10, BPE_WINDOW, &ids);
+      steps[k] = encode(&m, &text, 1 << 10, &ids);
       ids_free(&ids);
       bytes_free(&text);
     }
     ASSERT(steps[0] > 1 << 17);
     ASSERT_MSG((double)steps[1] < 8.2 * (double)steps[0], "kind %d: %llu steps, then %llu", kind, (unsigned long long)steps[0],
                (unsigned long long)steps[1]);
-    ASSERT_MSG((double)steps[0] < 16.0 * (1 << 17), "kind %d: %llu steps for 2^17 characters", kind,
+    ASSERT_MSG((double)steps[0] < 32.0 * (1 << 17), "kind %d: %llu steps for 2^17 characters", kind,
                (unsigned long long)steps[0]);
   }
   model_close(&m);
