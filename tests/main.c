@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "ops/amx_trap.h"
 #include "test.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -227,6 +228,7 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     fast |= strcmp(argv[i], "--fast") == 0;
     list |= strcmp(argv[i], "--list") == 0;
+    if (strcmp(argv[i], "--amx") == 0 && !amx_emulate()) fprintf(stderr, "no AMX here, nor AVX-512 for bf16 to emulate it\n");
   }
   char self[PATH_BYTES] = "";
   ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);

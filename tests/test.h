@@ -3,8 +3,8 @@
 //   TEST(arena_measures) { ASSERT(x == 1); ASSERT_NEAR(y, 2.0, 1e-6); ASSERT_OK(file_map(&f, path)); }
 //
 // `pleiad_tests [substring]...` runs those whose "file/name" holds one of the substrings (all without), `--list` names them,
-// `--fast` leaves out those marked SLOW_TEST, `--jobs=1` runs one at a time. A failed assertion ends its test. The last line is
-// "N passed, N failed[, N skipped]".
+// `--fast` leaves out those marked SLOW_TEST, `--jobs=1` runs one at a time, `--amx` gives all tests AMX, emulated where there
+// is none. A failed assertion ends its test. The last line is "N passed, N failed[, N skipped]".
 #ifndef TESTS_TEST_H
 #define TESTS_TEST_H
 

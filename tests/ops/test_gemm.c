@@ -113,9 +113,9 @@ TEST(gemm_gather_and_pack) {
 
 // Few rows multiply B as it is stored, many a packed one: the same bits on both sides of every border.
 static void check_few(int isa, Dtype type, bool b_t) {
-  enum { M = 230 };
-  static const int64_t few[] = {1, 2, 13, 14, 15, 16, 17, 28, 31, 33, 64, 79, 80, 81, 112, 191, 192, 193};
-  const int64_t N = 352, K = 1030;
+  enum { M = 290 };
+  static const int64_t few[] = {1, 2, 13, 14, 15, 16, 17, 28, 31, 33, 64, 79, 80, 81, 112, 191, 192, 193, 255, 256, 257};
+  const int64_t N = b_t ? 350 : 352, K = 550;
   Mat a = random_matrix(M + 60, K, type), b = b_t ? random_matrix(N, K, type) : random_matrix(K, N, type);
   Mat all = matrix(M, N, DT_F32), some = matrix(M, N, DT_F32);
   int32_t row[M];

@@ -58,6 +58,7 @@ typedef struct {
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   // The same of rows of GEMM_ROW_LINE elements of A as they lie, not packed.
   void (*tile_rows)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
+  int direct_rows;  // rows of A up to which tile_across is the faster way, at most GEMM_DIRECT_ROWS
   // For few rows of A, over B as it is stored (NULL: it is always packed); n_k a multiple of ku; out: rows of nr floats.
   // tile_across: A and B change places. Row i of a, row_bytes after the one before, is a column of B, k-contiguous; b is a
   // panel of `cols` <= nr rows of A. tile_along: a and init as for `tile`; b are n_k rows of nr columns, row_bytes apart; those
@@ -75,7 +76,7 @@ enum {
   GEMM_COLS = 1024,
   GEMM_SHORT = 128,        // a K this short leaves C the most of the work
   GEMM_STRIP = 256,        // columns of C of such tiles kept aside, in the first-level cache
-  GEMM_DIRECT_ROWS = 192,  // rows of A for which B is not packed, at most: stored [N,K]
+  GEMM_DIRECT_ROWS = 256,  // rows of A for which B is not packed, at most: stored [N,K] (and the kernel's direct_rows)
   GEMM_DIRECT_WIDE = 80,   // stored [K,N]
   GEMM_KC_MAX = 512,       // of any kernel, in fp32 elements
   GEMM_TILE_MAX = 1024,    // floats of a register tile, at most

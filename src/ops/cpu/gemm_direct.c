@@ -17,7 +17,7 @@ static bool same_type(const GemmKernel *k, Mat m) { return m.type == (k->ku == 1
 bool direct_is_better(const GemmKernel *k, const Product *p, const Space *s) {
   if ((p->b_t ? !k->tile_across : !k->tile_along) || p->b_packed || p->b_row || p->a_t || p->K == 0 || p->K % k->ku)
     return false;
-  if (p->M > (p->b_t ? GEMM_DIRECT_ROWS : GEMM_DIRECT_WIDE) || !same_type(k, p->b) || (!p->b_t && p->N % k->nr)) return false;
+  if (p->M > (p->b_t ? k->direct_rows : GEMM_DIRECT_WIDE) || !same_type(k, p->b) || (!p->b_t && p->N % k->nr)) return false;
   const int64_t lines = p->b_t ? k->nr : k->mr;
   return (size_t)div_up(p->M, lines) * panel_bytes(k, lines, p->K) <= s->b_bytes;
 }

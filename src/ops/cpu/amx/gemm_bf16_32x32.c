@@ -173,6 +173,7 @@ const GemmKernel gemm_bf16_amx = {
     .pack_along = gemm_pack_along_avx512,
     .tile = tile,
     .tile_rows = tile_rows,
+    .direct_rows = 256,
     .tile_across = tile_across,
     .store = gemm_store_avx512,
 };

@@ -32,6 +32,7 @@ const GemmKernel gemm_f32_avx512 = {
     .widen = gemm_widen_avx512,
     .tile = tile,
     .tile_rows = tile_rows,
+    .direct_rows = 192,
     .tile_across = tile_across,
     .tile_along = tile_along,
     .store = gemm_store_avx512,

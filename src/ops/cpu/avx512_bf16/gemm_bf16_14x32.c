@@ -47,6 +47,7 @@ const GemmKernel gemm_bf16_avx512_bf16 = {
     .pack_along = gemm_pack_along_avx512,
     .tile = tile,
     .tile_rows = tile_rows,
+    .direct_rows = 192,
     .tile_across = tile_across,
     .tile_along = tile_along,
     .store = gemm_store_avx512,
