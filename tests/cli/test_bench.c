@@ -71,6 +71,9 @@ TEST(bench_layer_is_one_layer) {
 TEST(benches_refuse_what_they_cannot_do) {
   program_expect("bench layer", 2, "needs a shape");
   program_expect("bench layer /nowhere.json", 1, "/nowhere.json");
+  program_expect("bench ops --peer /nowhere.so", 2, "/nowhere.so");
+  program_expect("bench ops --peer libm.so.6", 2, "neither cblas_sgemm nor dnnl_sgemm");
+  program_expect("bench tune --seconds 0", 2, "--seconds");
   program_expect("bench train /nowhere.json --recompute some", 2, "none, rows, attention, block or all");
 }
 

@@ -10,13 +10,14 @@
 #include "base/median.h"
 #include "cli/bench/bench.h"
 #include "cli/bench/parts.h"
+#include "cli/bench/peer.h"
 #include "cli/cli.h"
 #include "ops/peak.h"
 #include "train/config.h"
 
 static const char help_text[] =
-    "pleiad bench ops [SHAPE.json] [--op PART] [--case PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N] [--subnormal]\n"
-    "                [--json]\n"
+    "pleiad bench ops [SHAPE.json] [--op PART] [--case PART] [--dtype fp32|bf16] [--isa LEVEL] [--threads N]\n"
+    "                 [--peer LIBRARY] [--subnormal] [--json]\n"
     "\n"
     "Times every operation at a layer's sizes, in fp32 and bf16, at each instruction set of this machine above the\n"
     "reference: the median of several calls, GFLOP/s or GB/s, and the share of the peak measured in the same run. SHAPE.json\n"
@@ -26,9 +27,10 @@ static const char help_text[] =
     "quarter or more of its bytes are written. Before each of those calls 128 MiB are read or copied: that is what the\n"
     "call is set against, and the caches are cold. What is written to the caches last may still make more than 100 %.\n"
     "Products of 256 MiB or more also say how long the memory would take to read and write their bytes, by passes in between.\n"
+    "--peer LIBRARY (libopenblas.so.0, libdnnl.so.3, a path) times its fp32 product after each of ours that it has too.\n"
     "--subnormal fills every tensor with subnormal numbers, to compare: no operation may take ten times as long.\n";
 
-static const char *const known[] = {"--op", "--case", "--dtype", "--isa", "--threads", "--subnormal", "--json", NULL};
+static const char *const known[] = {"--op", "--case", "--dtype", "--isa", "--threads", "--peer", "--subnormal", "--json", NULL};
 
 static const struct {
   const char *name;
@@ -42,7 +44,7 @@ enum { N_OPS = sizeof ops / sizeof ops[0], RUNS_MAX = 64, RUNS_MIN = 3, PARAMETE
 static const double CASE_BUDGET_S = 0.1, PEAK_BUDGET_S = 1;
 
 typedef struct {
-  const char *shape, *part, *part_case, *isa;
+  const char *shape, *part, *part_case, *isa, *peer;
   bool fp32, bf16, subnormal, json;
   int threads;
   BenchSizes sizes;
@@ -117,6 +119,7 @@ static Err take_options(Request *o, int argc, char **argv) {
   TRY(cli_value(&argc, argv, "--case", &o->part_case));
   TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &dtype));
   TRY(cli_value(&argc, argv, "--isa", &o->isa));
+  TRY(cli_value(&argc, argv, "--peer", &o->peer));
   TRY(cli_value(&argc, argv, "--threads", &threads));
   o->fp32 = dtype != DT_BF16;
   o->bf16 = dtype != DT_F32;
@@ -136,6 +139,7 @@ static Err take_options(Request *o, int argc, char **argv) {
 
 typedef struct {
   const Request *o;
+  const Peer *peer;
   Dev *dev;
   Peaks peaks;
   MemoryProbe memory;
@@ -143,14 +147,28 @@ typedef struct {
 } Bench;
 
 // Of a case: median and least seconds of a call; the memory's median speed of the passes in between; and of a product of more
-// bytes than the caches could hold, the seconds that the memory would take for them alone (else 0).
+// bytes than the caches could hold, the seconds that the memory would take for them alone (else 0). Then the peer's (else 0).
 typedef struct {
-  double s, least_s, memory_bytes, memory_s;
+  double s, least_s, memory_bytes, memory_s, peer_s;
 } Timing;
 
 static bool is_product(const BenchJob *job) { return job->flops > 0; }
 static bool is_large(const BenchJob *job) { return job->read_bytes + job->write_bytes >= LARGE_BYTES; }
 static bool is_copy(const BenchJob *job) { return 4 * job->write_bytes >= job->read_bytes + job->write_bytes; }
+
+// The peer's median seconds of the same product; 0: there is no peer, or it has none.
+static double time_peer(const Bench *b, const BenchJob *job) {
+  double seconds[RUNS_MAX];
+  int runs = 0;
+  if (!job->gemm.M || !peer_has(b->peer, &job->gemm)) return 0;
+  peer_gemm(b->peer, &job->gemm);
+  for (double start = clock_s(); runs < RUNS_MIN || (runs < RUNS_MAX && clock_s() - start < CASE_BUDGET_S); runs++) {
+    double begin = clock_s();
+    peer_gemm(b->peer, &job->gemm);
+    seconds[runs] = clock_s() - begin;
+  }
+  return median_sort(seconds, runs);
+}
 
 // After one call that warms up.
 static Timing time_case(const Bench *b, const BenchCase *c, BenchJob *job) {
@@ -167,7 +185,8 @@ static Timing time_case(const Bench *b, const BenchCase *c, BenchJob *job) {
     seconds[runs] = clock_s() - begin;
   }
   double median = median_sort(seconds, runs);
-  return (Timing){median, seconds[0], median_sort(memory, runs), median_sort(bound, runs)};
+  return (Timing){median, seconds[0], median_sort(memory, runs), median_sort(bound, runs),
+                  is_product(job) ? time_peer(b, job) : 0};
 }
 
 static void report(const Bench *b, const char *op, const char *from, const char *what, const BenchJob *job, Timing time) {
@@ -179,13 +198,15 @@ static void report(const Bench *b, const char *op, const char *from, const char 
     printf("%-25s %-27s %-4s %-12s %9.3f ms %9.1f %-7s %6.1f %%", op, what, type, from, s * 1e3, rate * 1e-9, unit,
            100 * rate / peak);
     if (time.memory_s > 0) printf("; its bytes alone %.0f ms, %.0f %%", time.memory_s * 1e3, 100 * time.memory_s / s);
+    if (time.peer_s > 0) printf("; %s %.1f GFLOP/s, %.2fx", b->peer->name, job->flops / time.peer_s * 1e-9, time.peer_s / s);
     printf("\n");
   }
   fflush(stdout);
   json_array_append_new(
-      b->results, json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:f, s:f}", "op", op, "case", what, "dtype", type,
-                            "isa", isa_names[b->dev->isa], "version", from, "ms", s * 1e3, "best_ms", time.least_s * 1e3,
-                            "rate", rate * 1e-9, "unit", unit, "of_peak", rate / peak, "memory_ms", time.memory_s * 1e3));
+      b->results,
+      json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:f, s:f, s:f}", "op", op, "case", what, "dtype", type, "isa",
+                isa_names[b->dev->isa], "version", from, "ms", s * 1e3, "best_ms", time.least_s * 1e3, "rate", rate * 1e-9,
+                "unit", unit, "of_peak", rate / peak, "memory_ms", time.memory_s * 1e3, "peer_ms", time.peer_s * 1e3));
 }
 
 static void fill(Arena *a, uint16_t value) {
@@ -231,9 +252,9 @@ static Err run_level(const Bench *b) {
 }
 
 // One level on a device of its own.
-static Err bench_level(const Request *o, Isa isa, json_t *levels, json_t *results) {
+static Err bench_level(const Request *o, const Peer *peer, Isa isa, json_t *levels, json_t *results) {
   Dev dev;
-  Bench b = {.o = o, .dev = &dev, .results = results};
+  Bench b = {.o = o, .peer = peer, .dev = &dev, .results = results};
   CHECK(setenv("PLEIAD_ISA", isa_names[isa], 1) == 0, ERR_MEMORY, "no memory for a variable of the environment");
   TRY(dev_open(&dev, o->threads));
   Err err = ERR_OK;
@@ -259,16 +280,20 @@ Err bench_ops(int argc, char **argv) {
   Request o;
   TRY(take_options(&o, argc, argv));
   Dev best;
+  Peer peer = {0};
+  if (o.peer) TRY(peer_open(&peer, o.peer, o.threads));
   if (o.isa) CHECK(setenv("PLEIAD_ISA", o.isa, 1) == 0, ERR_MEMORY, "no memory for a variable of the environment");
   TRY(dev_open(&best, o.threads));
   Isa top = best.isa;
   dev_close(&best);
   json_t *levels = json_array(), *results = json_array();
   Err err = ERR_OK;
-  for (Isa isa = o.isa || top == ISA_REF ? top : ISA_AVX2; isa <= top; isa++) TRY_OUT(bench_level(&o, isa, levels, results));
+  for (Isa isa = o.isa || top == ISA_REF ? top : ISA_AVX2; isa <= top; isa++)
+    TRY_OUT(bench_level(&o, &peer, isa, levels, results));
   if (o.json)
     TRY_OUT(cli_json(json_pack("{s:s, s:O, s:O}", "shape", o.shape, "levels", levels, "results", results), "the report"));
 out:
+  peer_close(&peer);
   json_decref(levels);
   json_decref(results);
   return err;
