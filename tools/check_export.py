@@ -26,7 +26,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
-from compare import MODULES, PACKAGES, python_of  # noqa: E402
+from peers.programs import VENV, torch_python  # noqa: E402
 
 PLEIAD = ROOT / "build" / "pleiad"
 TEXTS = ["Hello, world.", "The quick brown fox, 1234567.89!", "你好，世界 2024", "two  spaces\n\tand a tab", "naïve 😀 a_b__c"]
@@ -122,9 +122,9 @@ def main():
     p.add_argument("--length", type=int, default=24)
     p.add_argument("--new", type=int, default=16)
     p.add_argument("--limit", type=float, default=2e-5, help="of the greatest logit, at least of 1")
-    p.add_argument("--venv", type=pathlib.Path, default=pathlib.Path.home() / ".cache" / "pleiad" / "peers")
+    p.add_argument("--venv", type=pathlib.Path, default=VENV)
     args = p.parse_args()
-    python = python_of(args.venv, MODULES, PACKAGES)
+    python = torch_python(args.venv)
     if pathlib.Path(sys.prefix).resolve() != args.venv.resolve():
         os.execv(python, [str(python), __file__, *sys.argv[1:]])
     quieten()

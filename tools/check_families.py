@@ -32,7 +32,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
-from compare import MODULES, PACKAGES, python_of  # noqa: E402
+from peers.programs import VENV, torch_python  # noqa: E402
 from check_export import continue_greedily, quieten  # noqa: E402
 
 PLEIAD = ROOT / "build" / "pleiad"
@@ -270,9 +270,9 @@ def main():
     p.add_argument("--fast", action="store_true", help="without pleiad verify --self")
     p.add_argument("--keep", type=pathlib.Path, help="leave the folders of models that differ here")
     p.add_argument("--limit", type=float, default=2e-5, help="of the greatest logit, at least of 1")
-    p.add_argument("--venv", type=pathlib.Path, default=pathlib.Path.home() / ".cache" / "pleiad" / "peers")
+    p.add_argument("--venv", type=pathlib.Path, default=VENV)
     args = p.parse_args()
-    python = python_of(args.venv, MODULES, PACKAGES)
+    python = torch_python(args.venv)
     if pathlib.Path(sys.prefix).resolve() != args.venv.resolve():
         os.execv(python, [str(python), __file__, *sys.argv[1:]])
     quieten()
