@@ -40,4 +40,23 @@ extern const int8_t gguf_iq4_values[16], gguf_mxfp4_values[16];
 // The fp16 number at p.
 static inline float half_at(const uint8_t *p) { return fp16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
+static inline void put_half(uint8_t *p, float x) {
+  uint16_t h = fp16_from_f32(x, true);
+  p[0] = (uint8_t)h;
+  p[1] = (uint8_t)(h >> 8);
+}
+
+// NaN gives `low`.
+static inline float limit(float x, float low, float high) {
+  x = x > low ? x : low;
+  return x < high ? x : high;
+}
+
+// roundf, of a number that an int can hold; compilers make vectors of it.
+static inline int round_away(float x) {
+  int whole = (int)x;
+  float rest = x - (float)whole;  // exact
+  return whole + (rest >= 0.5f) - (rest <= -0.5f);
+}
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/half.h"
 #include "base/safetensors.h"
+#include "base/wide.h"
 
 bool st_is_float(StType type) {
   return type == ST_F32 || type == ST_F64 || type == ST_F16 || type == ST_BF16 || type == ST_F8_E4M3 || type == ST_F8_E5M2;
@@ -11,7 +12,7 @@ bool st_is_float(StType type) {
 
 enum { BLOCK = 64 };  // a count that compilers know makes them use vectors
 
-static void bf16_block_to_f32(const uint8_t *in, float *out) {
+WIDE_PART void bf16_block_to_f32(const uint8_t *in, float *out) {
   uint16_t half[BLOCK];
   uint32_t bits[BLOCK];
   memcpy(half, in, sizeof half);
@@ -19,7 +20,7 @@ static void bf16_block_to_f32(const uint8_t *in, float *out) {
   memcpy(out, bits, sizeof bits);
 }
 
-static void fp16_block_to_f32(const uint8_t *in, float *out) {
+WIDE_PART void fp16_block_to_f32(const uint8_t *in, float *out) {
   uint16_t half[BLOCK];
   float real[BLOCK];
   memcpy(half, in, sizeof half);
@@ -27,7 +28,7 @@ static void fp16_block_to_f32(const uint8_t *in, float *out) {
   memcpy(out, real, sizeof real);
 }
 
-static void fp16_to_f32s(const uint8_t *in, int64_t n, float *out) {
+WIDE_PART void fp16_to_f32s(const uint8_t *in, int64_t n, float *out) {
   int64_t i = 0;
   for (; i + BLOCK <= n; i += BLOCK) fp16_block_to_f32(in + 2 * i, out + i);
   for (; i < n; i++) {
@@ -37,7 +38,7 @@ static void fp16_to_f32s(const uint8_t *in, int64_t n, float *out) {
   }
 }
 
-static void bf16_to_f32s(const uint8_t *in, int64_t n, float *out) {
+WIDE_PART void bf16_to_f32s(const uint8_t *in, int64_t n, float *out) {
   int64_t i = 0;
   for (; i + BLOCK <= n; i += BLOCK) bf16_block_to_f32(in + 2 * i, out + i);
   for (; i < n; i++) {
@@ -47,7 +48,7 @@ static void bf16_to_f32s(const uint8_t *in, int64_t n, float *out) {
   }
 }
 
-void st_to_f32(StType type, const void *bytes, int64_t n, float *out) {
+WIDE void st_to_f32(StType type, const void *bytes, int64_t n, float *out) {
   assert(st_is_float(type));
   const uint8_t *p = bytes;
   switch (type) {
@@ -72,19 +73,19 @@ void st_to_f32(StType type, const void *bytes, int64_t n, float *out) {
   }
 }
 
-static void bf16_block_from_f32(const float *in, uint8_t *out) {
+WIDE_PART void bf16_block_from_f32(const float *in, uint8_t *out) {
   uint16_t half[BLOCK];
   for (int i = 0; i < BLOCK; i++) half[i] = bf16_from_f32(in[i]);
   memcpy(out, half, sizeof half);
 }
 
-static void fp16_block_from_f32(const float *in, uint8_t *out) {
+WIDE_PART void fp16_block_from_f32(const float *in, uint8_t *out) {
   uint16_t half[BLOCK];
   for (int i = 0; i < BLOCK; i++) half[i] = fp16_from_f32(in[i], false);
   memcpy(out, half, sizeof half);
 }
 
-void st_from_f32(StType type, const float *in, int64_t n, void *bytes) {
+WIDE void st_from_f32(StType type, const float *in, int64_t n, void *bytes) {
   assert(type == ST_F32 || type == ST_BF16 || type == ST_F16);
   uint8_t *p = bytes;
   int64_t i = 0;

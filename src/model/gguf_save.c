@@ -134,11 +134,14 @@ typedef struct {
   int64_t rows, cols;  // of a run, where they change places
 } Way;
 
+enum { ALONE = 1 << 14 };  // elements that are not worth waking the other threads
+
 static Err write_numbers(const Way *w, const void *in, int64_t first, int64_t n, const void *as_read) {
   Saver *s = w->saver;
   StType from = s->source->tensor[w->index].type, range = plain_type(w->type) == ST_F16 ? ST_F16 : ST_F32;
   Encoding e = {.from = from, .in = in, .type = w->type, .out = s->blocks, .blocks = n / w->type->block, .range = range};
-  pool_run(s->pool, encode_part, &e);
+  if (n <= ALONE) encode_part(&e, 0, 1);
+  else pool_run(s->pool, encode_part, &e);
   if (atomic_load(&e.unfit) && !s->option->allow_nan) TRY(weights_refuse(s->source, w->index, first, n, range, as_read));
   return gguf_write(&s->w, s->blocks, (size_t)e.blocks * w->type->bytes);
 }

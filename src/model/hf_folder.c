@@ -45,7 +45,8 @@ static Err open_indexed(HfFolder *h, const json_t *index, const char *path) {
   json_object_foreach((json_t *)(uintptr_t)map, tensor, value) {
     const char *name = json_string_value(value);
     CHECK_OUT(name && *name && *name != '.' && !strchr(name, '/'), ERR_FORMAT,
-              "%s: the file of \"%.120s\" is not a plain file name", path, tensor);
+              "%s: the file of \"%.120s\" is %s%.100s%s, not a plain file name", path, tensor, name ? "\"" : "no text",
+              name ? name : "", name ? "\"" : "");
     if (!json_object_get(at, name)) {
       json_object_set_new(at, name, json_integer(h->n_files));
       TRY_OUT(open_named(h, name, path));

@@ -151,7 +151,10 @@ static const char *list_names(const Chat *c, char names[NAMES_BYTES]) {
 }
 
 static Err choose(const Chat *c, const ChatRequest *q, const Jinja **t) {
-  CHECK(c->n_named, ERR_ARG, "%s has no chat template (neither chat_template.jinja nor chat_template in tokenizer_config.json)",
+  CHECK(c->path, ERR_ARG, "a model without a tokenizer has no chat template either");
+  CHECK(c->n_named, ERR_ARG,
+        "%s has no chat template (chat_template.jinja, chat_template in tokenizer_config.json, or tokenizer.chat_template in a "
+        "GGUF file)",
         c->path);
   int i = q->which ? find_template(c, q->which) : q->tools ? find_template(c, "tool_use") : -1;
   if (!q->which && i < 0) i = find_template(c, "default");

@@ -182,7 +182,7 @@ Err spm_proto_parse(SpmProto *p, const char *path, const void *data, size_t size
                   .pad_piece = {"<pad>", 5},
                   .normalizer = spec,
                   .denormalizer = spec};
-  CHECK(size, ERR_FORMAT, "%s: the file is empty, wanted a SentencePiece model", path);
+  CHECK(size, ERR_FORMAT, "%s: the file is empty; a tokenizer.json or a SentencePiece model is wanted", path);
   if (size > sizeof lfs - 1 && memcmp(data, lfs, sizeof lfs - 1) == 0)
     FAIL(ERR_FORMAT, "%s: a Git LFS pointer, not the data: fetch the file itself with git lfs pull", path);
   Err err = parse_model(p, (Wire){path, data, 0, size});

@@ -218,7 +218,8 @@ TEST(folders_that_are_none_or_not_empty_are_refused) {
   ASSERT_ERR(save_with(test_folder(), in_folder("x"), c, &m.model.params, &(HfSave){.type = ST_F32}), ERR_ARG,
              "no tokenizer file");
   ASSERT_OK(file_replace(in_folder("out/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"../b\"}}", 29));
-  ASSERT_ERR(hf_load(in_folder("out"), c, &m.model.params, false), ERR_FORMAT, "plain file name");
+  ASSERT_ERR(hf_load(in_folder("out"), c, &m.model.params, false), ERR_FORMAT,
+             "the file of \"a\" is \"../b\", not a plain file name");
   ASSERT_OK(
       file_replace(in_folder("out/model.safetensors.index.json"), "{\"weight_map\": {\"a\": \"model.safetensors\"}}", 42));
   ASSERT_ERR(hf_load(in_folder("out"), c, &m.model.params, false), ERR_FORMAT, "\"a\" is not in model.safetensors");
