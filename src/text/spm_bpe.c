@@ -166,8 +166,15 @@ Err bpe_index_pairs(Bpe *b, const uint64_t *item, size_t count) {
   TRY(arena_init(&b->pair_memory, "pairs of pieces", b->pair_slots * sizeof *b->pair));
   b->pair = arena_take(&b->pair_memory, b->pair_slots * sizeof *b->pair);
   memset(b->pair, 0xff, b->pair_slots * sizeof *b->pair);
+  int bits = 6;
+  while ((uint64_t)1 << bits < 8 * (uint64_t)count) bits++;
+  b->pair_shift = 64 - bits;
+  free(b->pair_bits);
+  b->pair_bits = calloc((size_t)1 << (bits - 6), sizeof *b->pair_bits);
+  CHECK(b->pair_bits, ERR_MEMORY, "no memory for %zu pairs of pieces", count);
   for (size_t k = 0; k < count; k++) {
-    uint64_t i = bpe_pair_slot(b, item[k] >> 21);
+    uint64_t mixed = bpe_mix(item[k] >> 21), bit = mixed >> b->pair_shift, i = bpe_pair_slot(b, mixed);
+    b->pair_bits[bit >> 6] |= (uint64_t)1 << (bit & 63);
     while (b->pair[i] != UINT64_MAX) i = i + 1 == b->pair_slots ? 0 : i + 1;
     b->pair[i] = item[k];
   }
@@ -236,6 +243,7 @@ void bpe_free(Bpe *b) {
   free(b->near_cell);
   places_free(&b->near_places);
   free(b->token);
+  free(b->pair_bits);
   trie_free(&b->trie);
   *b = (Bpe){0};
 }

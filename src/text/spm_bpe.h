@@ -57,6 +57,8 @@ typedef struct {
   // Pairs: left symbol, right symbol, joined symbol in 21 bits each. One of each token; if `whole`, all there are.
   uint64_t *pair;
   uint64_t pair_slots;
+  uint64_t *pair_bits;  // no pair is where there is no bit: small enough to stay in the cache
+  int pair_shift;
   Arena pair_memory, near_memory;  // on large pages: the tables are looked at in no order
   BpeToken *token;                 // of a symbol
   Trie trie;                       // tokens of two or more characters; value: symbol
@@ -93,19 +95,21 @@ static inline uint32_t bpe_time(const Bpe *b, uint32_t symbol) {
   return symbol < b->merged_count ? bpe_rank(b, symbol) + 1 : 0;
 }
 
+// Of a pair, left << 21 | right.
 static inline uint64_t bpe_mix(uint64_t key) {
   key *= 0x9e3779b97f4a7c15u;
   return (key ^ key >> 29) * 0xbf58476d1ce4e5b9u;
 }
 
-// Where the search for a pair, left << 21 | right, begins.
-static inline uint64_t bpe_pair_slot(const Bpe *b, uint64_t key) { return (bpe_mix(key) >> 32) * b->pair_slots >> 32; }
+// Where the search for a pair begins.
+static inline uint64_t bpe_pair_slot(const Bpe *b, uint64_t mixed) { return (mixed >> 32) * b->pair_slots >> 32; }
 
 // What left and right join to, BPE_NONE if they do not.
 static inline uint32_t bpe_join(const Bpe *b, uint32_t left, uint32_t right) {
   uint64_t key = (uint64_t)left << 21 | right;
-  uint64_t i = bpe_pair_slot(b, key);
-  for (;;) {
+  uint64_t mixed = bpe_mix(key), bit = mixed >> b->pair_shift;
+  if (!(b->pair_bits[bit >> 6] >> (bit & 63) & 1)) return BPE_NONE;
+  for (uint64_t i = bpe_pair_slot(b, mixed);;) {
     uint64_t slot = b->pair[i];
     if (slot == UINT64_MAX) return BPE_NONE;
     if (slot >> 21 == key) return (uint32_t)(slot & 0x1fffff);

@@ -206,7 +206,7 @@ static void emit_placed(const Run *r, const Placed *placed, uint32_t count, SpmS
 
 // Encodes the items [0, n), with nothing joined across the end.
 static void encode_items(const Run *r, uint32_t n, SpmSink *sink) {
-  Placed *placed = r->work->placed;
+  Placed *restrict placed = r->work->placed;
   uint32_t count = 0;
   bool longest = true;
   for (uint32_t at = 0, end; at < n; at = end) {

@@ -136,6 +136,13 @@ static Err begin(const SpmNormalizer *n, SpmNormalizing *s, const char *text, si
   return n->add_dummy_prefix && !n->suffix ? write_part(n, s, (SpmText){" ", 1}, out) : ERR_OK;
 }
 
+// Whether a character of three bytes, but none of those that need a closer look, stands at s, readable for four.
+static inline bool is_three(const char *s) {
+  uint32_t word;
+  memcpy(&word, s, 4);
+  return (word & 0xc0c0f0) == 0x8080e0 && (word & 0xf) != 0 && (word & 0xf) != 0xd;
+}
+
 // The loop where only spaces and broken UTF-8 change: no part is longer than three bytes a byte of text.
 static Err normalize_plain(const SpmNormalizer *n, SpmNormalizing *s, const char *text, size_t size, size_t limit, Bytes *out) {
   size_t left = size - s->at, take = left < limit ? left : limit;
@@ -150,11 +157,14 @@ static Err normalize_plain(const SpmNormalizer *n, SpmNormalizing *s, const char
       from++;
     } else if (*from >= 0) {
       *to++ = *from++;
+    } else if (text_end - from >= 4 && is_three(from)) {
+      memcpy(to, from, 4);  // a fixed size is one move; what is too much is overwritten
+      to += 3;
+      from += 3;
     } else {
       uint32_t code;
       size_t length = utf8_char(from, (size_t)(text_end - from), &code);
-      if (length && text_end - from >= 4) memcpy(to, from, 4);  // a fixed size is one move; what is too much is overwritten
-      else memcpy(to, length ? from : replacement, length ? length : 3);
+      memcpy(to, length ? from : replacement, length ? length : 3);
       to += length ? length : 3;
       from += length ? length : 1;
     }
