@@ -63,7 +63,7 @@ const Field run_fields[] = {
     BOOL(train.late_weights, false, "weight gradients after all input gradients of a micro-batch: needs more memory"),
     ENUM(train.recompute, RECOMPUTE_ROWS, recompute_names,
          "what a forward does not keep and the backward makes again, changing no bit: rows (norms, turns of heads, the "
-         "stream after attention), attention too, or the whole block; none takes 2 % less time and 5 to 10 % more memory"),
+         "stream after attention), attention too, or the whole block; none takes 2 to 3 % less time and 4 to 10 % more memory"),
     ENUM(optimizer.kind, OPTIMIZER_ADAMW, optimizer_names,
          "adamw; or muon for the matrices inside the blocks, with adamw for the rest"),
     REAL(optimizer.momentum, 0.95, 0, 0.999999, "Muon's momentum"),

@@ -27,6 +27,9 @@ static const char help_text[] =
     "quarter or more of its bytes are written. Before each of those calls 128 MiB are read or copied: that is what the\n"
     "call is set against, and the caches are cold. What is written to the caches last may still make more than 100 %.\n"
     "Products of 256 MiB or more also say how long the memory would take to read and write their bytes, by passes in between.\n"
+    "Bytes are counted by one model: every element that the operation must read or write, once a call, in its type; rows\n"
+    "that are gathered, each time. Not counted is the line that a store to the caches brings in first, nor what lies in\n"
+    "the lines between strided columns (RoPE). The router and the sort of its picks search: they are no streams.\n"
     "--peer LIBRARY (libopenblas.so.0, libdnnl.so.3, a path) times its fp32 product after each of ours that it has too.\n"
     "--subnormal fills every tensor with subnormal numbers, to compare: no operation may take ten times as long.\n";
 
