@@ -42,6 +42,7 @@ static Err declare(Opened *m, const ModelConfig *c, const OpenOptions *o) {
 
 static Err load(Opened *m, const OpenOptions *o, WeightSource *s) {
   const char *tokenizer = o->tokenizer ? o->tokenizer : *s->tokenizer ? s->tokenizer : NULL;
+  TRY(weights_complete(s));
   TRY(choose_type(m, o, s->type));
   TRY(declare(m, &s->config, o));
   TRY(weights_load(s, &m->model.params, false));

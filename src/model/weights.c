@@ -128,13 +128,18 @@ static void add_faults(const json_t *list, const char *what, char *text, size_t 
   if (n > FAULTS_NAMED && at < room) snprintf(text + at, room - at, ", ...");
 }
 
-Err weights_check(WeightSource *s) {
-  weights_ahead_forget(s);
+Err weights_complete(const WeightSource *s) {
   char text[1900] = "";
   add_faults(s->missing, "tensors missing", text, sizeof text);
   add_faults(s->other, "tensors of another shape or type", text, sizeof text);
   add_faults(s->left, "tensors left over that the configuration has no place for", text, sizeof text);
   CHECK(!*text, ERR_FORMAT, "%s: %s", s->path, text);
+  return ERR_OK;
+}
+
+Err weights_check(WeightSource *s) {
+  weights_ahead_forget(s);
+  TRY(weights_complete(s));
   return s->check ? s->check(s) : ERR_OK;
 }
 

@@ -77,7 +77,9 @@ void weights_close(WeightSource *s);  // fine with NULL
 // Before `read` of a source that was pumped is called by hand: ends what is being read meanwhile.
 void weights_ahead_forget(WeightSource *s);
 void weights_ahead_close(WeightSource *s);  // weights_close does it
-// ERR_FORMAT that names the first faults of each kind, and what `check` finds.
+// ERR_FORMAT that names the first faults of each kind. Before memory is taken for what a configuration merely claims.
+Err weights_complete(const WeightSource *s);
+// That, and what `check` finds.
 Err weights_check(WeightSource *s);
 
 // Reads tensor i whole and hands it to `sink` in runs of `type` (F32, BF16, F16: to nearest even). ERR_NUMERIC with name and

@@ -315,6 +315,13 @@ TEST(a_dry_run_of_a_checkpoint) {
   ASSERT(!file_exists(in_folder("second")) && !file_exists(in_folder("second.tmp")));
 }
 
+// No memory is taken for what a configuration merely claims.
+TEST(a_model_that_claims_more_than_its_files_hold_is_refused_first) {
+  save_model(in_folder("m"), ST_BF16, 0);
+  change_config(in_folder("m"), "vocab_size", json_integer(1 << 24));
+  expect("generate --model m --prompt a", 1, "of another shape or type: model.embed_tokens.weight is BF16 [50, 24]");
+}
+
 TEST(every_command_that_takes_a_model_says_the_same_of_it) {
   static const char *const commands[] = {"eval", "generate", "chat", "chat-template", "info", "import", "export"};
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
