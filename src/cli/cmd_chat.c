@@ -26,6 +26,7 @@ static const char help[] =
     "  --system TEXT   what the conversation begins with\n"
     "  --tools FILE    a list of tools that the model may call (JSON)\n"
     "  --kwargs JSON   more variables of the template, e.g. '{\"enable_thinking\": false}'\n"
+    "  --dtype T       fp32, bf16 (as stored), or int8: weights of 8 bits, the rest as bf16; faster, a little less exact\n"
     "  --plain         continue the text as it is, without the form of a conversation\n"
     "\n"
     "In the conversation:\n"

@@ -27,7 +27,8 @@ static const char help_text[] =
     "  --ids F --logits F instead: reads \"input_ids\", I64 [B, T], from a safetensors file, and writes \"logits\", F32 [B, T, "
     "V],\n"
     "                     to compare with other programs (tools/check_export.py)\n"
-    "  --dtype fp32|bf16, --threads N, --json\n"
+    "  --dtype T          fp32, bf16 (as it was trained or stored), or int8: weights of 8 bits, the rest as bf16\n"
+    "  --threads N, --json\n"
     "\n"
     "  pleiad eval --model out/run\n"
     "  pleiad eval --model out/run/checkpoints/step-200 --data out/data/zh --json\n";

@@ -31,7 +31,9 @@ static const char help[] =
     "memory)\n"
     "  --context N            room for prompt and answer (the model's length)\n"
     "  --logprobs             print each token with its log-probability instead of the text\n"
-    "  --tokenizer F, --dtype fp32|bf16, --threads N, --json\n"
+    "  --dtype T              fp32, bf16 (as stored), or int8: weights of 8 bits, the rest as bf16; faster, a little less "
+    "exact\n"
+    "  --tokenizer F, --threads N, --json\n"
     "\n"
     "How the next token is chosen:\n";
 

@@ -4,7 +4,6 @@
 
 #include "cli/cli.h"
 #include "cli/formats.h"
-#include "train/config.h"
 
 Err open_options(OpenOptions *o, int *argc, char **argv) {
   int64_t threads = o->threads;
@@ -17,27 +16,28 @@ Err open_options(OpenOptions *o, int *argc, char **argv) {
   return ERR_OK;
 }
 
+static const char *const dtype_names[] = {"fp32", "bf16", "int8", NULL};
+static const Dtype dtypes[] = {DT_F32, DT_BF16, DT_Q8};
+
 static Err choose_type(Opened *m, const OpenOptions *o, Dtype stored) {
   m->type = stored;
   if (!o->dtype) return ERR_OK;
-  for (int i = 0; train_dtype_names[i]; i++)
-    if (strcmp(o->dtype, train_dtype_names[i]) == 0) {
-      m->type = (Dtype)i;
+  for (int i = 0; dtype_names[i]; i++)
+    if (strcmp(o->dtype, dtype_names[i]) == 0) {
+      m->type = dtypes[i];
       return ERR_OK;
     }
-  FAIL(ERR_ARG, "--dtype %s: want fp32 or bf16", o->dtype);
+  FAIL(ERR_ARG, "--dtype %s: want fp32, bf16 or int8", o->dtype);
 }
 
 // Measures, reserves and declares; the weights are still to be read.
 static Err declare(Opened *m, const ModelConfig *c, const OpenOptions *o) {
   int64_t positions = o->positions && o->positions < c->model.max_length ? o->positions : c->model.max_length;
   arena_measure(&m->weights, "weights");
-  arena_measure(&m->other, "tables");
-  TRY(model_init(&m->model, c, m->type, positions, &m->weights, NULL, &m->other));
+  TRY(model_init(&m->model, c, m->type, positions, NULL, NULL, &m->weights));
   model_free(&m->model);
   TRY(arena_init(&m->weights, m->weights.name, m->weights.peak));
-  TRY(arena_init(&m->other, m->other.name, m->other.peak));
-  return model_init(&m->model, c, m->type, positions, &m->weights, NULL, &m->other);
+  return model_init(&m->model, c, m->type, positions, NULL, NULL, &m->weights);
 }
 
 static Err load(Opened *m, const OpenOptions *o, WeightSource *s) {
@@ -64,7 +64,6 @@ Err opened_open(Opened *m, const OpenOptions *o) {
 void opened_close(Opened *m) {
   model_free(&m->model);
   arena_free(&m->weights);
-  arena_free(&m->other);
   tokenizer_close(m->tokenizer);
   if (m->dev.pool) dev_close(&m->dev);
 }

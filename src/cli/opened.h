@@ -9,8 +9,8 @@
 typedef struct {
   Dev dev;
   Model model;
-  Dtype type;
-  Arena weights, other;
+  Dtype type;             // DT_Q8: weights of 8 bits, the rest as with bf16
+  Arena weights;          // as the arithmetic wants them, and tables; no fp32 masters beside others
   Tokenizer *tokenizer;   // NULL if none is known
   char from[PATH_BYTES];  // the checkpoint or folder that was read
   int64_t step;           // -1 where there is none
@@ -19,7 +19,7 @@ typedef struct {
 typedef struct {
   const char *path;
   const char *tokenizer;  // NULL: the one that the run or the folder names
-  const char *dtype;      // "fp32", "bf16"; NULL: as it was trained or stored
+  const char *dtype;      // "fp32", "bf16", "int8"; NULL: as it was trained or stored
   int threads;            // 0: one a core
   int64_t positions;      // longest sequence; 0: what the model allows
 } OpenOptions;

@@ -61,7 +61,7 @@ static void measure(Engine *e) {
 Err engine_open(Engine *e, Model *m, Dev *dev, Dtype type, EngineOptions options) {
   *e = (Engine){.model = m, .options = options};
   if (options.rows_max > m->rotary.positions) e->options.rows_max = m->rotary.positions;
-  e->run = (Run){.dev = dev, .type = type, .kept = &e->kept, .temp = &e->temp};
+  e->run = (Run){.dev = dev, .type = dtype_of_rows(type), .kept = &e->kept, .temp = &e->temp};
   e->saved = calloc((size_t)m->n_blocks, sizeof *e->saved);
   CHECK(e->saved, ERR_MEMORY, "no memory for the engine");
   arena_measure(&e->kept, "activations");

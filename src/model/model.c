@@ -137,7 +137,8 @@ static void map_build(Model *m, Block *b, int64_t out, int64_t in, const char *n
 static void embed_build(Model *m) {
   const ModelConfig *c = &m->config;
   Block *b = add_block(m, BLOCK_EMBED, -1, "embed", 0);
-  weight_take(&m->params, &m->embedding, 1, c->model.vocab, config_embedding_size(c), c->model.tied ? USE_GEMM : USE_LOOKUP);
+  weight_take(&m->params, &m->embedding, 1, c->model.vocab, config_embedding_size(c),
+              c->model.tied ? USE_LOOKUP_GEMM : USE_LOOKUP);
   weight_part(&m->params, &m->embedding, 0, c->model.vocab, PARAM_EMBEDDING, "model.embed_tokens.weight");
   add_node(b, &node_embedding);
   map_build(m, b, c->model.width, config_embedding_size(c), "in");

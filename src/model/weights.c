@@ -157,6 +157,35 @@ Err weights_read(WeightSource *s, int64_t i, bool allow_nan, float *out) {
   return weights_pump(s, i, ST_F32, allow_nan, to_memory, &at);
 }
 
+typedef struct {
+  const Param *p;
+  float *row;      // being gathered
+  int64_t at, in;  // rows done, elements of the next
+} Rows;
+
+static Err to_rows(void *context, const void *data, size_t bytes) {
+  Rows *r = context;
+  const float *x = data;
+  for (int64_t n = (int64_t)(bytes / sizeof *x), cols = r->p->dim[1], take; n > 0; x += take, n -= take) {
+    take = n < cols - r->in ? n : cols - r->in;
+    memcpy(r->row + r->in, x, (size_t)take * sizeof *x);
+    r->in += take;
+    if (r->in < cols) continue;
+    param_fill_row(r->p, r->at++, r->row);
+    r->in = 0;
+  }
+  return ERR_OK;
+}
+
+// Into what is held of a matrix without a master.
+static Err read_rows(WeightSource *s, int64_t i, bool allow_nan, const Param *p) {
+  Rows r = {.p = p, .row = malloc((size_t)p->dim[1] * sizeof(float))};
+  CHECK(r.row, ERR_MEMORY, "%s: no memory for a row of %lld weights", s->path, (long long)p->dim[1]);
+  Err err = weights_pump(s, i, ST_F32, allow_nan, to_rows, &r);
+  free(r.row);
+  return err;
+}
+
 static int by_name(const void *a, const void *b) { return strcmp((*(Param *const *)a)->name, (*(Param *const *)b)->name); }
 
 static Err load_all(WeightSource *s, Param **sorted, int64_t count, bool allow_nan) {
@@ -167,7 +196,7 @@ static Err load_all(WeightSource *s, Param **sorted, int64_t count, bool allow_n
     memcpy(key.name, s->tensor[i].name, sizeof key.name);
     Param **p = bsearch(&find, sorted, (size_t)count, sizeof *sorted, by_name);
     CHECK(p && (*p)->n == s->tensor[i].n, ERR_SHAPE, "%s: tensor %s is not of this model", s->path, s->tensor[i].name);
-    TRY(weights_read(s, i, allow_nan, (*p)->w));
+    TRY((*p)->w ? weights_read(s, i, allow_nan, (*p)->w) : read_rows(s, i, allow_nan, *p));
   }
   return ERR_OK;
 }

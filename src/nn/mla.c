@@ -25,7 +25,7 @@ void mla_params(Mla *m, ParamList *list, int64_t D, const char *prefix) {
     weight_part(list, &m->q_b, 0, q, PARAM_MATRIX, "%s.self_attn.q_b_proj.weight", prefix);
   }
   vector_take(list, &m->kv_norm.w, &m->kv_norm.g, m->kv_rank, PARAM_NORM, "%s.self_attn.kv_a_layernorm.weight", prefix);
-  weight_take(list, &m->kv_b, 1, m->H * (m->nope + m->v), m->kv_rank, USE_GEMM);
+  weight_take(list, &m->kv_b, 1, m->H * (m->nope + m->v), m->kv_rank, USE_GEMM_PARTS);
   weight_part(list, &m->kv_b, 0, m->kv_b.out, PARAM_MATRIX, "%s.self_attn.kv_b_proj.weight", prefix);
   weight_take(list, &m->o, 1, D, m->H * m->v, USE_GEMM);
   weight_part(list, &m->o, 0, D, PARAM_OUTPUT, "%s.self_attn.o_proj.weight", prefix);

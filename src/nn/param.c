@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
+#include "ops/q8.h"
+
 void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Arena *copies) {
   *list = (ParamList){.type = type, .weights = weights, .grads = grads, .copies = copies};
 }
@@ -15,17 +18,35 @@ void params_free(ParamList *list) {
   *list = (ParamList){0};
 }
 
+static void prepare_q8(const Weight *w, Dev *dev) {
+  const int64_t out = w->out / w->groups;
+  for (int64_t g = 0; g < w->groups; g++)
+    q8_pack(dev, (char *)w->c.data + (size_t)g * q8_bytes(out, w->in), mat_of(w->w + g * out * w->in, w->in, DT_F32), out,
+            w->in);
+}
+
 void params_prepare(const ParamList *list, Dev *dev) {
   for (int64_t i = 0; i < list->n_weights; i++) {
-    Weight *w = list->weight[i];
-    if (w->w && w->c.type != DT_F32) dev->op->cast(dev, w->c, mat_of(w->w, w->in, DT_F32), w->out, w->in);
+    const Weight *w = list->weight[i];
+    if (!w->w || w->c.type == DT_F32) continue;
+    if (w->c.type == DT_Q8) prepare_q8(w, dev);
+    else dev->op->cast(dev, w->c, mat_of(w->w, w->in, DT_F32), w->out, w->in);
   }
+}
+
+void param_fill_row(const Param *p, int64_t row, const float *x) {
+  if (p->c.type == DT_Q8) {
+    q8_pack_row(p->c.data, p->c_row + row, p->dim[1], x);
+    return;
+  }
+  Bf16 *to = (Bf16 *)p->c.data + row * p->c.ld;
+  for (int64_t i = 0; i < p->dim[1]; i++) to[i] = bf16_from_f32(x[i]);
 }
 
 void params_pack(const ParamList *list, Dev *dev, Arena *arena) {
   for (int64_t i = 0; i < list->n_weights; i++) {
     Weight *w = list->weight[i];
-    if (w->use == USE_LOOKUP) continue;
+    if (w->use == USE_LOOKUP || w->c.type == DT_Q8) continue;
     int64_t out = w->out / w->groups;
     size_t bytes = gemm_packed_bytes(dev, out, w->in, w->c.type);
     char *packed = arena_take(arena, (size_t)w->groups * bytes);
@@ -82,16 +103,29 @@ static Param *declare(ParamList *list, ParamRole role, const char *format, va_li
 
 static Arena *masters_of(ParamList *list) { return list->weights ? list->weights : list->copies; }
 
+// What GEMMs read of a matrix of that use, where it is not the master.
+static Mat copy_take(ParamList *list, int64_t groups, int64_t out, int64_t in, WeightUse use) {
+  if (list->type != DT_Q8 || use == USE_GEMM_PARTS) return mat_take(list->copies, groups * out, in, dtype_of_rows(list->type));
+  return mat_of(arena_take(list->copies, (size_t)groups * q8_bytes(out, in)), in, DT_Q8);
+}
+
 void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_t in, WeightUse use) {
   int64_t rows = groups * out;
   size_t bytes = (size_t)(rows * in) * sizeof(float);
-  bool copied = use == USE_GEMM && list->type != DT_F32;
+  bool copied = use != USE_LOOKUP && use != USE_GEMM_F32 && list->type != DT_F32;
   *w = (Weight){.use = use, .out = rows, .in = in, .groups = groups};
-  if (list->weights || !copied) w->w = arena_take(masters_of(list), bytes);
+  if (list->weights || !copied || use == USE_LOOKUP_GEMM) w->w = arena_take(masters_of(list), bytes);
   if (list->grads) w->g = arena_take(list->grads, bytes);
-  w->c = copied ? mat_take(list->copies, rows, in, list->type) : mat_of(w->w, in, DT_F32);
+  w->c = copied ? copy_take(list, groups, out, in, use) : mat_of(w->w, in, DT_F32);
   if (grow(list, (void **)&list->weight, list->n_weights, &list->weight_capacity, sizeof(Weight *)))
     list->weight[list->n_weights++] = w;
+}
+
+// Of a matrix in 8 bits: groups lie apart by whole panels.
+static void part_of_group(Param *p, const Weight *w, int64_t row) {
+  const int64_t out = w->out / w->groups;
+  p->c.data = (char *)w->c.data + (size_t)(row / out) * q8_bytes(out, w->in);
+  p->c_row = row % out;
 }
 
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...) {
@@ -105,6 +139,10 @@ void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, Pa
   p->n = rows * w->in;
   p->w = w->w ? w->w + row * w->in : NULL;
   p->g = w->g ? w->g + row * w->in : NULL;
+  if (w->w) return;
+  p->c = w->c, p->c_row = row;
+  if (w->c.type != DT_Q8) p->c = mat_at(w->c, row, 0);
+  else if (w->c.data) part_of_group(p, w, row);
 }
 
 void weight_bias(ParamList *list, Weight *w) {

@@ -37,11 +37,14 @@ typedef struct {
   int64_t dim[2];  // [out, in], or [n]
   int64_t n;       // elements
   float *w;        // master weight; NULL while measuring, and where there is none
+  Mat c;           // where there is no master: what param_fill writes
+  int64_t c_row;   // its first row there, if that is of DT_Q8
   float *g;        // gradient, accumulated; NULL for PARAM_BALANCE, without training, and while measuring
 } Param;
 
-// What reads a matrix: only a lookup, GEMMs in the compute type, or GEMMs in fp32 whatever that is (the router).
-typedef enum { USE_LOOKUP, USE_GEMM, USE_GEMM_F32 } WeightUse;
+// What reads a matrix: only a lookup, the forward's GEMMs in the compute type, lookups and these, GEMMs that read parts of it
+// or read it the other way too (never held in 8 bits), or GEMMs in fp32 whatever the compute type is (the router).
+typedef enum { USE_LOOKUP, USE_GEMM, USE_LOOKUP_GEMM, USE_GEMM_PARTS, USE_GEMM_F32 } WeightUse;
 
 // A matrix [out, in]: the fp32 master, its gradient, and the copy in the compute type.
 typedef struct {
@@ -49,7 +52,7 @@ typedef struct {
   int64_t out, in;
   int64_t groups;  // experts: so many matrices [out / groups, in], one after the other; else 1
   float *w, *g;
-  Mat c;                 // [out, in] in the compute type; the master itself when that is fp32
+  Mat c;                 // [out, in] in the compute type, or groups in 8 bits (ops/q8.h); the master itself when that is fp32
   float *bias, *bias_g;  // [out] fp32 and its gradient, or NULL (weight_bias)
   void *packed;          // c as gemm_pack left it for the forward, group after group, or NULL
 } Weight;
@@ -59,7 +62,7 @@ typedef struct {
   int64_t count, capacity;
   Weight **weight;  // owned: every matrix
   int64_t n_weights, weight_capacity;
-  Dtype type;             // the compute type
+  Dtype type;             // the compute type; DT_Q8: bf16, and what USE_GEMM and USE_LOOKUP_GEMM multiply by is held in 8 bits
   const NameRule *names;  // applied in order, {NULL, NULL} at the end; NULL: names as they are declared
   Arena *weights;         // of masters; NULL: none where there is a compute copy, the rest lies with the copies
   Arena *grads;           // NULL: no gradients wanted
@@ -71,6 +74,8 @@ void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Aren
 void params_free(ParamList *list);
 // Brings the compute copies up to date with the masters.
 void params_prepare(const ParamList *list, Dev *dev);
+// Row `row` of a matrix without a master, from fp32: rounded to what is held. Not for a tensor that has one.
+void param_fill_row(const Param *p, int64_t row, const float *x);
 // Packs every matrix that GEMMs read for the forward, into `arena`; for weights that change no more. A measuring arena counts.
 void params_pack(const ParamList *list, Dev *dev, Arena *arena);
 // NULL if there is none.

@@ -19,10 +19,13 @@
 #include "base/err.h"
 #include "base/thread.h"
 
-// DT_I32 is for looking at tensors (probes); no operation computes with it.
-typedef enum { DT_F32, DT_BF16, DT_F64, DT_I32 } Dtype;
+// DT_I32 is for looking at tensors (probes); no operation computes with it. DT_Q8 is for weights of gemm and gemm_grouped that
+// are only read: 8-bit codes and scales, which lie as ops/q8.h says and are no rows of elements.
+typedef enum { DT_F32, DT_BF16, DT_F64, DT_I32, DT_Q8 } Dtype;
 
-static inline size_t dtype_bytes(Dtype t) { return t == DT_F64 ? 8 : t == DT_BF16 ? 2 : 4; }
+static inline size_t dtype_bytes(Dtype t) { return t == DT_F64 ? 8 : t == DT_BF16 ? 2 : t == DT_Q8 ? 1 : 4; }
+// What activations beside weights of a type are.
+static inline Dtype dtype_of_rows(Dtype weights) { return weights == DT_Q8 ? DT_BF16 : weights; }
 
 // A matrix in memory: row i, column j is element i * ld + j of data. A vector of n is one row, or n rows of ld 1 where said so.
 typedef struct {
@@ -81,6 +84,7 @@ void ops_describe(const Dev *d, FILE *to);
 
 // C[M,N] = add + bias + A B. Types: c, add f32 or bf16; the product is computed in bf16 with fp32 sums when a and b are both
 // bf16, else in fp32 (a bf16 operand is widened, which is exact). Row m of C depends on row m of A and on B only, and not on M.
+// b of DT_Q8 (with b_t, without a_t and b_packed): the product of ops/q8.h, whose bits are the same at every level.
 typedef struct {
   int64_t M, N, K;
   Mat c;  // [M,N] out
@@ -94,6 +98,7 @@ typedef struct {
 } GemmArgs;
 
 // Ragged groups: rows offset[g] .. offset[g+1] - 1 of A and C belong to group g.  C[r,N] = A[r,K] B_g
+// Groups of DT_Q8 lie q8_bytes(N, K) apart; b_stride is not read.
 typedef struct {
   int64_t groups, N, K;
   int64_t rows_max;       // bound on offset[groups], known before the offsets are

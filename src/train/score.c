@@ -80,6 +80,7 @@ Err score_dataset(Model *m, Dev *dev, Dtype type, const Dataset *d, int64_t coun
   Room room;
   Progress p;
   *score = (Score){0};
+  type = dtype_of_rows(type);
   Err err = room_open(&room, m, type, B, dataset_options(d)->T);
   if (!err) {
     if (progress) progress_start(&p, "eval", "sequences", (double)count, 0);

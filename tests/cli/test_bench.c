@@ -42,6 +42,15 @@ static void assert_announced(const json_t *o) {
   ASSERT_NEAR(real_of(o, "process_bytes"), real_of(o, "announced_bytes"), 1 << 20);
 }
 
+TEST(bench_generate_counts_the_bytes_of_8_bits) {
+  json_t *bf16 = bench("generate --dtype bf16 --prompt 8 --tokens 3"),
+         *int8 = bench("generate --dtype int8 --prompt 8 --tokens 3");
+  ASSERT(real_of(int8, "tokens_per_s") > 0 && real_of(int8, "token_bytes") < real_of(bf16, "token_bytes"));
+  ASSERT(strcmp(json_string_value(json_object_get(int8, "dtype")), "int8") == 0);
+  json_decref(bf16);
+  json_decref(int8);
+}
+
 SLOW_TEST(bench_train_compares_what_is_kept) {
   json_t *rows = bench("train --dtype bf16 --steps 1 --recompute all");
   ASSERT_INT(json_array_size(rows), 4);

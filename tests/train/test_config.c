@@ -65,6 +65,16 @@ TEST(unknown_keys_name_the_nearest) {
   free(c);
 }
 
+// Weights of 8 bits are for reading only.
+TEST(training_in_8_bits_is_refused) {
+  RunConfig *c = malloc(sizeof *c);
+  ASSERT(c);
+  tiny_config(c, test_folder());
+  Options o = run_options(c);
+  ASSERT_ERR(options_set(&o, "train.dtype", "int8", "test"), ERR_ARG, "one of fp32, bf16");
+  free(c);
+}
+
 // The resolved configuration reads back to the same text, lists included.
 TEST(a_resolved_configuration_reads_back) {
   const char *folder = test_folder();

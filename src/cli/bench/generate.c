@@ -9,16 +9,21 @@
 #include "infer/engine.h"
 #include "model/owned.h"
 #include "ops/peak.h"
-#include "train/config.h"
+#include "ops/q8.h"
 
 static const char help_text[] =
-    "pleiad bench generate SHAPE.json [--dtype fp32|bf16] [--prompt N] [--tokens N] [--mla expanded|latent] [--threads N]\n"
+    "pleiad bench generate SHAPE.json [--dtype fp32|bf16|int8] [--prompt N] [--tokens N] [--mla expanded|latent] [--threads "
+    "N]\n"
     "                      [--json]\n"
     "\n"
     "Times reading a prompt of N (256) tokens and then making N (32) tokens one by one, by a model with random weights.\n"
     "SHAPE.json is {\"hf\": a Hugging Face configuration}: bench/shapes/active-1b.json. One token reads every weight that\n"
     "is active for it, and the cache: its bytes a second are set against a plain reading of the same packed weights right\n"
-    "after it (the memory's speed moves by a factor of two where others share it); the median of the tokens is printed.\n";
+    "after it (the memory's speed moves by a factor of two where others share it); the median of the tokens is printed.\n"
+    "With --dtype int8 weights have 8 bits and scales, 9 bits in all, and the rest is as with bf16.\n";
+
+static const char *const dtype_names[] = {"fp32", "bf16", "int8", NULL};
+static const Dtype dtypes[] = {DT_F32, DT_BF16, DT_Q8};
 
 enum { TOKENS_MAX = 1 << 14, ROWS_MAX = 256 };
 
@@ -27,6 +32,7 @@ typedef struct {
   ModelConfig model;
   int64_t prompt, tokens, threads;
   Dtype type;
+  const char *type_name;
   bool latent, json;
 } Shape;
 
@@ -49,14 +55,15 @@ static Err read_shape(Shape *s) {
 static Err take_shape(Shape *s, int argc, char **argv) {
   static const char *const known[] = {"--dtype", "--prompt", "--tokens", "--mla", "--threads", "--json", NULL};
   static const char *const caches[] = {"expanded", "latent", NULL};
-  int type = DT_BF16, latent = 0;
+  int type = 1, latent = 0;
   *s = (Shape){.prompt = 256, .tokens = 32};
-  TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
+  TRY(cli_choice(&argc, argv, "--dtype", dtype_names, &type));
   TRY(cli_choice(&argc, argv, "--mla", caches, &latent));
   TRY(cli_int(&argc, argv, "--prompt", 1, TOKENS_MAX, &s->prompt));
   TRY(cli_int(&argc, argv, "--tokens", 1, TOKENS_MAX, &s->tokens));
   TRY(cli_int(&argc, argv, "--threads", 0, 4096, &s->threads));
-  s->type = (Dtype)type;
+  s->type = dtypes[type];
+  s->type_name = dtype_names[type];
   s->latent = latent;
   s->json = cli_flag(&argc, argv, "--json");
   CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG, "bench generate needs a shape: pleiad bench generate SHAPE.json");
@@ -71,10 +78,12 @@ static double token_bytes(const Shape *s, const Model *m) {
   double weights = (double)model_counts(&s->model).active;
   if (m->head_used != &m->embedding) weights -= (double)m->embedding.out * (double)m->embedding.in;
   double length = (double)s->prompt + (double)s->tokens / 2;
-  return weights * (double)dtype_bytes(s->type) + length * (double)engine_cache_bytes(&s->model, s->type, s->latent);
+  double of_one = s->type == DT_Q8 ? (double)sizeof(Q8Block) / (Q8_BLOCK * Q8_LANES) : (double)dtype_bytes(s->type);
+  return weights * of_one + length * (double)engine_cache_bytes(&s->model, dtype_of_rows(s->type), s->latent);
 }
 
-static Err time_tokens(const Shape *s, Session *session, Result *r) {
+// read: the weights that GEMMs read.
+static Err time_tokens(const Shape *s, Session *session, const Arena *read, Result *r) {
   int32_t ids[TOKENS_MAX];
   double seconds[TOKENS_MAX], rates[TOKENS_MAX], shares[TOKENS_MAX];
   Engine *e = session->engine;
@@ -88,7 +97,7 @@ static Err time_tokens(const Shape *s, Session *session, Result *r) {
     begin = clock_s();
     TRY(session_feed(session, &id, 1, false));
     seconds[i] = clock_s() - begin;
-    rates[i] = memory_read(e->run.dev, e->packs.base, e->packs.used);
+    rates[i] = memory_read(e->run.dev, read->base, read->used);
     shares[i] = r->token_bytes / seconds[i] / rates[i];
   }
   r->token_s = median_sort(seconds, s->tokens);
@@ -110,7 +119,7 @@ static Err measure(const Shape *s, Result *r) {
   TRY_OUT(engine_open(&engine, &owned.model, &dev, s->type, options));
   TRY_OUT(session_open(&session, &engine, s->prompt + s->tokens));
   r->token_bytes = token_bytes(s, &owned.model);
-  TRY_OUT(time_tokens(s, &session, r));
+  TRY_OUT(time_tokens(s, &session, s->type == DT_Q8 ? &owned.other : &engine.packs, r));
 out:
   session_close(&session);
   engine_close(&engine);
@@ -121,10 +130,10 @@ out:
 
 static Err print_json(const Shape *s, const Result *r) {
   double rate = r->token_bytes / r->token_s;
-  json_t *j = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "shape", s->path, "dtype", train_dtype_names[s->type],
-                        "active", (json_int_t)model_counts(&s->model).active, "prompt_tokens_per_s",
-                        (double)s->prompt / r->prompt_s, "tokens_per_s", 1 / r->token_s, "token_bytes", r->token_bytes, "gb_s",
-                        rate * 1e-9, "read_gb_s", r->read_bytes * 1e-9, "of_read", r->read_tokens);
+  json_t *j = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "shape", s->path, "dtype", s->type_name, "active",
+                        (json_int_t)model_counts(&s->model).active, "prompt_tokens_per_s", (double)s->prompt / r->prompt_s,
+                        "tokens_per_s", 1 / r->token_s, "token_bytes", r->token_bytes, "gb_s", rate * 1e-9, "read_gb_s",
+                        r->read_bytes * 1e-9, "of_read", r->read_tokens);
   return cli_json(j, "the result");
 }
 
@@ -137,7 +146,7 @@ Err bench_generate(int argc, char **argv) {
   if (s.json) return print_json(&s, &r);
   ModelCounts counts = model_counts(&s.model);
   double rate = r.token_bytes / r.token_s;
-  printf("%s in %s: %.1f M parameters, %.1f M active\n", s.path, train_dtype_names[s.type], (double)counts.total * 1e-6,
+  printf("%s in %s: %.1f M parameters, %.1f M active\n", s.path, s.type_name, (double)counts.total * 1e-6,
          (double)counts.active * 1e-6);
   printf("  prompt     %.0f tokens/s\n", (double)s.prompt / r.prompt_s);
   printf("  one by one %.1f tokens/s (%.2f ms): %.1f MB a token, %.1f GB/s, %.1f %% of reading them (%.1f GB/s)\n",

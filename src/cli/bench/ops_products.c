@@ -1,5 +1,6 @@
 // The matrix products' and attention's cases of `pleiad bench ops`.
 #include "cli/bench/ops.h"
+#include "ops/q8.h"
 
 static double bytes_of(int64_t rows, int64_t cols, Dtype type) {
   return (double)rows * (double)cols * (double)dtype_bytes(type);
@@ -44,6 +45,43 @@ LINEAR(head, s->D, s->V)
 #undef LINEAR
 
 static void carve_decode(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) { carve_linear(j, a, dev, 1, s->D, s->F); }
+
+// y [N,out] = x [N,in] W^T, W of 8 bits.
+static void carve_int8(BenchJob *j, Arena *a, int64_t N, int64_t in, int64_t out) {
+  j->gemm =
+      (GemmArgs){.M = N, .N = out, .K = in, .c = mat_take(a, N, out, j->type), .a = mat_take(a, N, in, j->type), .b_t = true};
+  j->m[0] = mat_take(a, out, in, j->type);
+  j->packed = arena_take(a, q8_bytes(out, in));
+  j->flops = 2.0 * (double)N * (double)in * (double)out;
+  j->read_bytes = bytes_of(N, in, j->type) + (double)q8_bytes(out, in);
+  j->write_bytes = bytes_of(N, out, j->type);
+}
+static void run_int8(Dev *dev, BenchJob *j) {
+  if (!j->gemm.b.data) {
+    q8_pack(dev, j->packed, j->m[0], j->gemm.N, j->gemm.K);
+    j->gemm.b = mat_of(j->packed, j->gemm.K, DT_Q8);
+  }
+  dev->op->gemm(dev, &j->gemm);
+}
+static void carve_int8_up(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  carve_int8(j, a, s->B * s->T, s->D, s->F);
+}
+static void carve_int8_down(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  carve_int8(j, a, s->B * s->T, s->F, s->D);
+}
+// What matters of one token is reading the weights: measured against the memory.
+static void carve_int8_head_one(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  carve_int8(j, a, 1, s->D, s->V);
+  j->flops = 0;
+}
+static void carve_int8_up_one(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  carve_int8(j, a, 1, s->D, s->F);
+  j->flops = 0;
+}
 
 // dx [N,D] = dy [N,F] W, W [F,D]
 static void carve_input(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
@@ -109,6 +147,10 @@ const BenchCase bench_op_gemm[] = {{"q_a", carve_q_a, run_linear, NEEDS_LATENT},
                                    {"down", carve_down, run_linear, NEEDS_NOTHING},
                                    {"head", carve_head, run_linear, NEEDS_NOTHING},
                                    {"up, one token", carve_decode, run_linear, NEEDS_NOTHING},
+                                   {"up, int8", carve_int8_up, run_int8, NEEDS_NOTHING},
+                                   {"down, int8", carve_int8_down, run_int8, NEEDS_NOTHING},
+                                   {"up, int8, one token", carve_int8_up_one, run_int8, NEEDS_NOTHING},
+                                   {"head, int8, one token", carve_int8_head_one, run_int8, NEEDS_NOTHING},
                                    {"up, its input's gradient", carve_input, run_gemm, NEEDS_NOTHING},
                                    {"up, its weight's gradient", carve_weight, run_gemm, NEEDS_NOTHING},
                                    {"2048x2048x2048, NN", carve_cube_nn, run_gemm, NEEDS_NOTHING},

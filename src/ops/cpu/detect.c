@@ -48,7 +48,8 @@ static bool has_avx512(void) {
   return has(seven.b, 16) && has(seven.b, 17) && has(seven.b, 30) && has(seven.b, 31) && has(seven.c, 1) && saves(XCR0_AVX512);
 }
 
-static bool has_avx512_bf16(void) { return has(cpuid(7, 1).a, 5); }
+// With the dots of bytes (VNNI), which every processor with those of bf16 has.
+static bool has_avx512_bf16(void) { return has(cpuid(7, 1).a, 5) && has(cpuid(7, 0).c, 11); }
 
 static bool amx_claims(void) {
   const Cpuid seven = cpuid(7, 0);  // bf16, tile

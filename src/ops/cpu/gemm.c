@@ -5,6 +5,7 @@
 
 #include "ops/cpu/gemm_product.h"
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/q8.h"
 
 static const GemmKernel *const f32_kernels[ISA_LEVELS] = {
 #if HAVE_ISA_AVX2
@@ -333,6 +334,10 @@ static void product_plain(const void *args, int64_t group, Product *p) {
 }
 
 static void gemm(Dev *d, const GemmArgs *g) {
+  if (g->b.type == DT_Q8) {
+    q8_gemm(d, g);
+    return;
+  }
   assert(g->c.type != DT_F64 && g->add.type != DT_F64 && !(g->a_t && g->a_row));
   Job job = {
       .d = d, .kernel = kernel_for(d, g->a, g->b), .packed_type = g->b.type, .args = g, .groups = 1, .product = product_plain};
@@ -367,6 +372,10 @@ static void product_grouped(const void *args, int64_t group, Product *p) {
 }
 
 static void gemm_grouped(Dev *d, const GroupedGemmArgs *g) {
+  if (g->b.type == DT_Q8) {
+    q8_gemm_grouped(d, g);
+    return;
+  }
   assert(g->c.type != DT_F64 && g->offset[g->groups] <= g->rows_max);
   Grouped args = {g, g->b_packed ? packed_bytes(gemm_kernel(d, DT_F32)->nr, g->N, g->K, g->b.type) : 0};
   Job job = {.d = d,

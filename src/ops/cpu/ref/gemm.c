@@ -1,4 +1,5 @@
 #include "ops/cpu/level.h"
+#include "ops/cpu/ref/q8.h"
 #include "ops/cpu/ref/value.h"
 
 // sum_k A[m,k] B[k,n], k in order
@@ -21,8 +22,12 @@ static void gemm_part(void *arg, int thread, int n_threads) {
   int64_t begin, end;
   pool_range(g->M * g->N, 16, thread, n_threads, &begin, &end);
   for (int64_t i = begin; i < end; i++) {
-    int64_t m = i / g->N, n = i % g->N;
-    double product = dot(g->a, g->a_t, p->b, p->b_t, g->a_row ? g->a_row[m] : m, n, g->K);
+    int64_t m = i / g->N, n = i % g->N, row = g->a_row ? g->a_row[m] : m;
+    if (g->b.type == DT_Q8) {
+      put(g->c, m, n, ref_q8_element(g->a, row, g->b.data, n, g->K, get_or_0(g->bias, 0, n), get_or_0(g->add, m, n)));
+      continue;
+    }
+    double product = dot(g->a, g->a_t, p->b, p->b_t, row, n, g->K);
     put(g->c, m, n, get_or_0(g->add, m, n) + get_or_0(g->bias, 0, n) + product);
   }
 }
@@ -69,12 +74,14 @@ static void grouped_part(void *arg, int thread, int n_threads) {
   for (int64_t group = 0; group < g->groups; group++) {
     Mat b = mat_at(g->b, 0, group * g->b_stride);
     bool b_t = g->b_t && !g->b_packed;
+    if (b.type == DT_Q8) b.data = (char *)g->b.data + (size_t)group * q8_bytes(g->N, g->K);
     if (g->b_packed) b = packed_matrix((const char *)g->b_packed + (size_t)group * p->packed_bytes, g->N, g->b.type);
     int64_t rows = g->offset[group + 1] - g->offset[group], begin, end;
     pool_range(rows * g->N, 16, thread, n_threads, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-      int64_t r = g->offset[group] + i / g->N, n = i % g->N;
-      put(g->c, r, n, dot(g->a, false, b, b_t, g->a_row ? g->a_row[r] : r, n, g->K));
+      int64_t r = g->offset[group] + i / g->N, n = i % g->N, row = g->a_row ? g->a_row[r] : r;
+      if (b.type == DT_Q8) put(g->c, r, n, ref_q8_element(g->a, row, b.data, n, g->K, 0, 0));
+      else put(g->c, r, n, dot(g->a, false, b, b_t, row, n, g->K));
     }
   }
 }
