@@ -14,7 +14,7 @@ Err import_betas(Import *m, const ImportKey *k) {
 }
 
 Err import_recompute(Import *m, const ImportKey *k) {
-  return !k->node && strcmp(k->value, "false") == 0 ? ERR_OK : import_set(m, "train.recompute", "block");
+  return import_set(m, "train.recompute", !k->node && strcmp(k->value, "false") == 0 ? "none" : "block");
 }
 
 Err import_total_steps(Import *m, const ImportKey *k) {
