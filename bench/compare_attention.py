@@ -12,19 +12,11 @@ import argparse
 import json
 import os
 import pathlib
-import sys
 import tempfile
 
-from peers.programs import ROOT, VENV, last_json, torch_python
+from peers.programs import ROOT, VENV, must, torch_python
 
 TOKENS = 4096
-
-
-def must(command, timeout_s):
-    result, why = last_json(command, timeout_s)
-    if result is None:
-        sys.exit(f"{command[0]}: {why}")
-    return result
 
 
 def ours(args, isa, shape, dtype):

@@ -15,24 +15,15 @@ import argparse
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-from environment import python_of  # noqa: E402
+from peers.programs import ROOT, VENV, must, torch_python
 
 CASES = {("gemm_grouped", "up, gathered"): "forward", ("gemm_grouped", "up, its input's gradient"): "input",
          ("gemm_grouped_weight", "up, gathered, first"): "weight, first", ("gemm_grouped_weight", "up, gathered"): "weight"}
 TOP_K = 4
-
-
-def last_json(command):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(str(c) for c in command)}: {done.stderr.strip() or done.returncode}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+TIMEOUT_S = 1800
 
 
 def ours(args, rows):
@@ -42,7 +33,7 @@ def ours(args, rows):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as shape:
         json.dump(base, shape)
         shape.flush()
-        run = last_json([args.pleiad, "bench", "ops", shape.name, "--op", "gemm", "--dtype", "bf16", "--threads", args.threads, "--json"])
+        run = must([args.pleiad, "bench", "ops", shape.name, "--op", "gemm", "--dtype", "bf16", "--threads", args.threads, "--json"], TIMEOUT_S)
     best = run["levels"][-1]["isa"]
     last = [r for r in run["results"] if r["isa"] == best]
     gemm = next(r["rate"] for r in last if r["case"] == "2048x2048x2048, NN")
@@ -50,8 +41,8 @@ def ours(args, rows):
 
 
 def theirs(args, python, rows):
-    result = last_json([python, ROOT / "bench" / "peers" / "torch_experts.py", "--experts", args.experts, "--rows", rows, "--width", args.width,
-                        "--ffn", args.ffn, "--threads", args.threads, "--calls", args.calls])
+    result = must([python, ROOT / "bench" / "peers" / "torch_experts.py", "--experts", args.experts, "--rows", rows, "--width", args.width,
+                        "--ffn", args.ffn, "--threads", args.threads, "--calls", args.calls], TIMEOUT_S)
     for way, why in result["left_out"].items():
         print(f"  PyTorch's {way} is left out: {why}", file=sys.stderr)
     return result["seconds"]
@@ -66,9 +57,9 @@ def main():
     p.add_argument("--calls", type=int, default=3, help="of PyTorch's, their median counts")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--pleiad", type=pathlib.Path, default=ROOT / "build" / "pleiad")
-    p.add_argument("--venv", type=pathlib.Path, default=pathlib.Path.home() / ".cache" / "pleiad" / "peers")
+    p.add_argument("--venv", type=pathlib.Path, default=VENV)
     args = p.parse_args()
-    python = python_of(args.venv, ["torch"], ["torch==2.8.0", "numpy"])
+    python = torch_python(args.venv)
     table = []
     print(f"{'rows':>4} {'what':14} {'pleiad':>10} {'GFLOP/s':>8} {'of GEMM':>8} {'its bytes':>10}   PyTorch")
     for rows in args.rows:

@@ -27,3 +27,11 @@ def last_json(command, timeout_s):
         how = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
         return None, how + ": " + (done.stderr.strip().splitlines() or ["no output"])[-1][:160]
     return json.loads(lines[-1]), ""
+
+
+def must(command, timeout_s):
+    """The object in the last line of a program's output; ends with why there is none."""
+    result, why = last_json(command, timeout_s)
+    if result is None:
+        sys.exit(f"{' '.join(str(c) for c in command)}: {why}")
+    return result
