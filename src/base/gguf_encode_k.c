@@ -124,10 +124,11 @@ WIDE_PART void q4_round(const Q4Block *b, const Q4Fit *fit, float d, float dmin,
     least_error[k] = INFINITY;
   }
   for (int step = 0; step < 9; step++) {
+    const int scale_step = step / 3 - 1, least_step = step % 3 - 1;
     float of[Q4_LANES], off[Q4_LANES], inverse[Q4_LANES], error[Q4_LANES] = {0};
     EACH(k, Q4_LANES) {
-      of[k] = d * between((float)(s[k] + step / 3 - 1), 0, SCALE_MOST);
-      off[k] = dmin * between((float)(m[k] + step % 3 - 1), 0, SCALE_MOST);
+      of[k] = d * between((float)(s[k] + scale_step), 0, SCALE_MOST);
+      off[k] = dmin * between((float)(m[k] + least_step), 0, SCALE_MOST);
       float safe = pick(of[k] > 0, of[k], 1);
       inverse[k] = pick(of[k] > 0, 1, 0) / safe;
     }
@@ -138,8 +139,8 @@ WIDE_PART void q4_round(const Q4Block *b, const Q4Fit *fit, float d, float dmin,
       }
     EACH(k, Q4_LANES) {
       bool better = error[k] < least_error[k];
-      scale[k] = pick_int(better, (int)between((float)(s[k] + step / 3 - 1), 0, SCALE_MOST), scale[k]);
-      least[k] = pick_int(better, (int)between((float)(m[k] + step % 3 - 1), 0, SCALE_MOST), least[k]);
+      scale[k] = pick_int(better, (int)between((float)(s[k] + scale_step), 0, SCALE_MOST), scale[k]);
+      least[k] = pick_int(better, (int)between((float)(m[k] + least_step), 0, SCALE_MOST), least[k]);
       least_error[k] = pick(better, error[k], least_error[k]);
     }
   }

@@ -267,8 +267,8 @@ static int64_t most_at_once(const Saver *s) {
 
 static Err take_memory(Saver *s) {
   int64_t most = most_at_once(s);
-  s->turned = malloc((size_t)most * sizeof(double));
-  s->blocks = malloc((size_t)most * 4);  // no type has more bytes an element
+  s->turned = malloc((size_t)most * 8);  // no type of a source has more bytes an element
+  s->blocks = malloc((size_t)most * 4);  // nor one of these files
   CHECK(s->turned && s->blocks, ERR_MEMORY, "%s: no memory for %lld elements", s->source->path, (long long)most);
   return pool_open(&s->pool, 0, false);
 }
