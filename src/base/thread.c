@@ -45,7 +45,7 @@ static inline void relax(const Pool *p, int spin) {
 #endif
 }
 
-// The id-th of the cores that the caller might use; with more threads than those, none is bound.
+// The id-th of the cores that the caller might use.
 static void pin_self(Pool *p, int id) {
   if (!p->pinned) return;
   hwloc_obj_t core = NULL;
@@ -153,7 +153,7 @@ Err pool_open(Pool **out, int n_threads, bool pin) {
   int cores = read_cores(p);
   p->n_threads = n_threads > 0 ? n_threads : cores;
   p->oversubscribed = p->n_threads > cores;
-  p->pinned = pin && p->has_topology && !p->oversubscribed;
+  p->pinned = pin && p->has_topology && p->n_threads == cores;
   p->workers = calloc((size_t)p->n_threads, sizeof *p->workers);
   if (!p->workers) {
     pool_close(p);

@@ -13,8 +13,8 @@
 typedef struct Pool Pool;
 typedef void PoolFn(void *arg, int thread, int n_threads);
 
-// Starts n_threads - 1 threads; the caller is thread 0. n_threads 0: one a core this process may use. With `pin`, each is
-// bound to a core of its own (hwloc), while there are cores enough.
+// Starts n_threads - 1 threads; the caller is thread 0. n_threads 0: one a core this process may use. With `pin`, a thread for
+// each of these cores is bound to its own (hwloc); fewer are not: the first cores of every such program would be the same.
 Err pool_open(Pool **pool, int n_threads, bool pin);
 void pool_close(Pool *pool);
 int pool_threads(const Pool *pool);

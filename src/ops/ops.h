@@ -69,7 +69,7 @@ typedef struct Dev {
   const char *blocks_from[2];  // "standard", "measured" or "PLEIAD_BLOCKS"; NULL where products know none
 } Dev;
 
-// Opens the processor: threads (0: all cores allowed), pinned; instruction set:
+// Opens the processor: threads (0: all cores allowed, each bound to its own); instruction set:
 // PLEIAD_ISA=ref|avx2|avx512|avx512_bf16|amx caps it (ERR_ARG names an unknown or unsupported one), else the best
 // that the processor and the system allow. PLEIAD_BLOCKS=ROWS,COLUMNS,K: blocks of the products (ERR_ARG where they cannot be).
 Err dev_open(Dev *d, int n_threads);

@@ -111,6 +111,20 @@ TEST(a_pinned_pool_gives_the_cores_back) {
   }
 }
 
+// Two programs of one thread each are not to share a core while another idles.
+TEST(fewer_threads_than_cores_are_not_bound) {
+  int before = cores_allowed();
+  if (before < 2) test_skip("one core here");
+  Pool *pool = NULL;
+  ASSERT_OK(pool_open(&pool, 0, true));
+  const int cores = pool_threads(pool);
+  pool_close(pool);
+  if (cores < 2) test_skip("one core here");
+  ASSERT_OK(pool_open(&pool, cores - 1, true));
+  ASSERT_INT(cores_allowed(), before);
+  pool_close(pool);
+}
+
 TEST(ranges_tile_in_order) {
   static const int64_t sizes[] = {0, 1, 7, 8, 9, 63, 64, 65, 1000, N};
   for (int s = 0; s < 10; s++)
