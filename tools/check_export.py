@@ -26,7 +26,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
-from peers.programs import VENV, torch_python  # noqa: E402
+from peers.programs import VENV, run_in  # noqa: E402
 
 PLEIAD = ROOT / "build" / "pleiad"
 TEXTS = ["Hello, world.", "The quick brown fox, 1234567.89!", "你好，世界 2024", "two  spaces\n\tand a tab", "naïve 😀 a_b__c"]
@@ -124,9 +124,7 @@ def main():
     p.add_argument("--limit", type=float, default=2e-5, help="of the greatest logit, at least of 1")
     p.add_argument("--venv", type=pathlib.Path, default=VENV)
     args = p.parse_args()
-    python = torch_python(args.venv)
-    if pathlib.Path(sys.prefix).resolve() != args.venv.resolve():
-        os.execv(python, [str(python), __file__, *sys.argv[1:]])
+    run_in(args.venv)
     quieten()
     sys.exit(0 if all([check(m, args) for m in args.model]) else 1)
 

@@ -22,7 +22,6 @@ import argparse
 import collections
 import hashlib
 import json
-import os
 import pathlib
 import random
 import shutil
@@ -32,7 +31,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
-from peers.programs import VENV, torch_python  # noqa: E402
+from peers.programs import VENV, run_in  # noqa: E402
 from check_export import continue_greedily, quieten  # noqa: E402
 
 PLEIAD = ROOT / "build" / "pleiad"
@@ -272,9 +271,7 @@ def main():
     p.add_argument("--limit", type=float, default=2e-5, help="of the greatest logit, at least of 1")
     p.add_argument("--venv", type=pathlib.Path, default=VENV)
     args = p.parse_args()
-    python = torch_python(args.venv)
-    if pathlib.Path(sys.prefix).resolve() != args.venv.resolve():
-        os.execv(python, [str(python), __file__, *sys.argv[1:]])
+    run_in(args.venv)
     quieten()
     faults, refused = 0, 0
     for i in range(args.count):

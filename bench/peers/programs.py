@@ -1,5 +1,6 @@
 """What the comparisons with PyTorch share: its virtual environment, and how a program's result is read."""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -14,6 +15,13 @@ VENV = pathlib.Path.home() / ".cache" / "pleiad" / "peers"
 def torch_python(folder):
     """The interpreter that has PyTorch for the processor and transformers; they are installed the first time."""
     return python_of(folder, ["torch", "transformers"], ["torch==2.8.0", "transformers", "numpy", "sentencepiece", "protobuf"])
+
+
+def run_in(folder):
+    """Starts the script that is running anew by that interpreter, unless it is run by it already."""
+    python = torch_python(folder)
+    if pathlib.Path(sys.prefix).resolve() != folder.resolve():
+        os.execv(python, [str(python), *sys.argv])
 
 
 def last_json(command, timeout_s):

@@ -74,7 +74,7 @@ static Err take_config(Request *r, const char *path) {
   }
   if (*r->config.generate.model) r->open.path = r->config.generate.model;
   if (*r->config.generate.tokenizer) r->open.tokenizer = r->config.generate.tokenizer;
-  if (r->config.generate.dtype) r->open.dtype = generate_dtype_names[r->config.generate.dtype];
+  if (r->config.generate.dtype) r->open.dtype = opened_dtype_names[r->config.generate.dtype];
   r->max_new = r->config.generate.max_new;
   r->context = r->config.generate.context;
   return ERR_OK;

@@ -11,12 +11,11 @@ typedef struct {
   struct {
     char model[OPTION_TEXT_BYTES], tokenizer[OPTION_TEXT_BYTES];
     int64_t max_new, context;
-    int dtype;  // index into generate_dtype_names
+    int dtype;  // index into opened_dtype_names
   } generate;
 } GenerateConfig;
 
 extern const Field generate_fields[];
-extern const char *const generate_dtype_names[5];  // "stored", "fp32", "bf16", "int8"
 
 // Binds the fields of both parts.
 void generate_bind(Options *o, GenerateConfig *c);

@@ -16,15 +16,15 @@ Err open_options(OpenOptions *o, int *argc, char **argv) {
   return ERR_OK;
 }
 
-static const char *const dtype_names[] = {"fp32", "bf16", "int8", NULL};
-static const Dtype dtypes[] = {DT_F32, DT_BF16, DT_Q8};
+const char *const opened_dtype_names[5] = {"stored", "fp32", "bf16", "int8", NULL};
+const Dtype opened_dtypes[4] = {DT_F32, DT_F32, DT_BF16, DT_Q8};
 
 static Err choose_type(Opened *m, const OpenOptions *o, Dtype stored) {
   m->type = stored;
   if (!o->dtype) return ERR_OK;
-  for (int i = 0; dtype_names[i]; i++)
-    if (strcmp(o->dtype, dtype_names[i]) == 0) {
-      m->type = dtypes[i];
+  for (int i = 1; opened_dtype_names[i]; i++)
+    if (strcmp(o->dtype, opened_dtype_names[i]) == 0) {
+      m->type = opened_dtypes[i];
       return ERR_OK;
     }
   FAIL(ERR_ARG, "--dtype %s: want fp32, bf16 or int8", o->dtype);

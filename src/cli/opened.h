@@ -16,10 +16,14 @@ typedef struct {
   int64_t step;           // -1 where there is none
 } Opened;
 
+// What a model can be computed in: "stored" (as it was trained or stored), then "fp32", "bf16", "int8" and the types of these.
+extern const char *const opened_dtype_names[5];
+extern const Dtype opened_dtypes[4];
+
 typedef struct {
   const char *path;
   const char *tokenizer;  // NULL: the one that the run or the folder names
-  const char *dtype;      // "fp32", "bf16", "int8"; NULL: as it was trained or stored
+  const char *dtype;      // of opened_dtype_names, but not "stored": NULL
   int threads;            // 0: one a core
   int64_t positions;      // longest sequence; 0: what the model allows
 } OpenOptions;

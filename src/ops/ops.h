@@ -47,8 +47,7 @@ Mat mat_take(Arena *a, int64_t rows, int64_t cols, Dtype type);
 
 typedef struct Ops Ops;
 
-// Levels in order; a level needs those before it that its folder names. The last is never chosen by itself: AMX's arithmetic in
-// AVX-512 instructions, slow, for tests on machines without AMX and for having their bits.
+// Levels in order; a level needs those before it that its folder names.
 typedef enum { ISA_REF, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX, ISA_LEVELS } Isa;
 extern const char *const isa_names[ISA_LEVELS + 1];  // "ref", "avx2", "avx512", "avx512_bf16", "amx", NULL
 

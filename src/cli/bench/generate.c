@@ -6,6 +6,7 @@
 #include "cli/bench/bench.h"
 #include "cli/bench/parts.h"
 #include "cli/cli.h"
+#include "cli/opened.h"
 #include "infer/engine.h"
 #include "model/owned.h"
 #include "ops/peak.h"
@@ -21,9 +22,6 @@ static const char help_text[] =
     "is active for it, and the cache: its bytes a second are set against a plain reading of the same packed weights right\n"
     "after it (the memory's speed moves by a factor of two where others share it); the median of the tokens is printed.\n"
     "With --dtype int8 weights have 8 bits and scales, 9 bits in all, and the rest is as with bf16.\n";
-
-static const char *const dtype_names[] = {"fp32", "bf16", "int8", NULL};
-static const Dtype dtypes[] = {DT_F32, DT_BF16, DT_Q8};
 
 enum { TOKENS_MAX = 1 << 14, ROWS_MAX = 256 };
 
@@ -55,15 +53,15 @@ static Err read_shape(Shape *s) {
 static Err take_shape(Shape *s, int argc, char **argv) {
   static const char *const known[] = {"--dtype", "--prompt", "--tokens", "--mla", "--threads", "--json", NULL};
   static const char *const caches[] = {"expanded", "latent", NULL};
-  int type = 1, latent = 0;
+  int type = 1, latent = 0;  // bf16
   *s = (Shape){.prompt = 256, .tokens = 32};
-  TRY(cli_choice(&argc, argv, "--dtype", dtype_names, &type));
+  TRY(cli_choice(&argc, argv, "--dtype", opened_dtype_names + 1, &type));
   TRY(cli_choice(&argc, argv, "--mla", caches, &latent));
   TRY(cli_int(&argc, argv, "--prompt", 1, TOKENS_MAX, &s->prompt));
   TRY(cli_int(&argc, argv, "--tokens", 1, TOKENS_MAX, &s->tokens));
   TRY(cli_int(&argc, argv, "--threads", 0, 4096, &s->threads));
-  s->type = dtypes[type];
-  s->type_name = dtype_names[type];
+  s->type = opened_dtypes[type + 1];
+  s->type_name = opened_dtype_names[type + 1];
   s->latent = latent;
   s->json = cli_flag(&argc, argv, "--json");
   CHECK(argc >= 2 && argv[1][0] != '-', ERR_ARG, "bench generate needs a shape: pleiad bench generate SHAPE.json");

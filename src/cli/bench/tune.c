@@ -11,14 +11,11 @@
 static const char help_text[] =
     "pleiad bench tune [--isa LEVEL] [--threads N] [--seconds N]\n"
     "\n"
-    "Tries sizes of the blocks that matrix products are cut into, on some shapes of training, for N (8) seconds in fp32 and "
-    "in\n"
-    "bf16 each, with nothing beside it if you can. What is at least 2 % faster than the standard is remembered for this\n"
-    "processor in ~/.cache/pleiad/processors.json (or below $XDG_CACHE_HOME), and every later run uses it; no bit of any "
-    "result\n"
-    "changes. PLEIAD_BLOCKS=ROWS,COLUMNS,K overrides it, `pleiad info` shows what is in use, and removing the file's entry "
-    "gives\n"
-    "the standard back.\n";
+    "Tries sizes of the blocks that matrix products are cut into, on some shapes of training, for N (8) seconds in fp32\n"
+    "and in bf16 each, with nothing beside it if you can. What is at least 2 % faster than the standard is remembered for\n"
+    "this processor in ~/.cache/pleiad/processors.json (or below $XDG_CACHE_HOME), and every later run uses it; no bit of\n"
+    "any result changes. PLEIAD_BLOCKS=ROWS,COLUMNS,K overrides it, `pleiad info` shows what is in use, and removing the\n"
+    "file's entry gives the standard back.\n";
 
 static Err tune_type(Dev *dev, Dtype type, double seconds) {
   Tuned t;

@@ -78,8 +78,7 @@ Err blocks_choose(Dev *d) {
     if (asked && *asked) {
       CHECK(parse(asked, b) && blocks_fit(k, *b), ERR_ARG,
             "PLEIAD_BLOCKS=%s: three numbers are wanted, rows,columns,k such as %lld,%lld,%lld: 1 to %d rows; columns up to %d "
-            "and k's up to %d, "
-            "multiples of %d; their panels in no more than %d bytes of working space (%s)",
+            "and k's up to %d, multiples of %d; their panels in no more than %d bytes of working space (%s)",
             asked, (long long)GEMM_ROWS_L2, (long long)GEMM_COLS, (long long)k->kc, BLOCK_ROWS_MAX, BLOCK_COLS_MAX, BLOCK_K_MAX,
             BLOCK_STEP, (int)GEMM_PANELS_BYTES, k->name);
       d->blocks_from[type] = "PLEIAD_BLOCKS";

@@ -1,7 +1,6 @@
 // The sizes of the blocks of matrix products: one choice that was measured to be good, unless this processor was measured
-// itself
-// (`pleiad bench tune`; kept by ops/cpu/remember.h under the kernel's name) or PLEIAD_BLOCKS=ROWS,COLUMNS,K says others. They
-// change no bit (ops/cpu/gemm.h).
+// itself (`pleiad bench tune`; kept by ops/cpu/remember.h under the kernel's name) or PLEIAD_BLOCKS=ROWS,COLUMNS,K says others.
+// They change no bit (ops/cpu/gemm.h).
 #ifndef OPS_CPU_BLOCKS_H
 #define OPS_CPU_BLOCKS_H
 
