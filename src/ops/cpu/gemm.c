@@ -50,7 +50,7 @@ static Space space_of(const Job *job, int thread) {
   Space s;
   char *at = dev_scratch(job->d, thread, GEMM_SCRATCH_BYTES);
   s.tile = (float *)at;
-  at += GEMM_TILE_MAX * sizeof(float);
+  at += GEMM_TILES * sizeof(float);
   s.partial = (float *)at;
   at += GEMM_PARTIAL_BYTES;
   s.a = at;
@@ -102,25 +102,17 @@ static void pack_b(const Job *job, const Product *p, const Block *b, char *to, i
   (p->b_t ? k->pack_across : k->pack_along)(&pack);
 }
 
-// Asks for the lines of C that the next tile down will add to, while this one is computed.
-static void ask_ahead(const Product *p, const Block *b, const GemmKernel *k, int64_t m, int64_t n) {
-  enum { LINE = 64 };
-  if (!b->last || !p->add.data || m >= b->m1) return;
-  const Mat c = mat_at(p->c, m, n);
-  const int64_t element = (int64_t)dtype_bytes(c.type), rows = min64(k->mr, b->m1 - m),
-                bytes = min64(k->nr, b->n1 - n) * element;
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t at = 0; at < bytes; at += LINE) __builtin_prefetch((const char *)c.data + i * c.ld * element + at, 1);
+// The sums so far of the tile at (m, n).
+static float *partial_of(const GemmKernel *k, const Space *s, const Block *b, int64_t m, int64_t n) {
+  return s->partial + ((n - b->n0) / k->nr * div_up(b->m1 - b->m0, k->mr) + (m - b->m0) / k->mr) * k->mr * k->nr;
 }
 
 static void tile_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, const char *a,
                      const char *panel) {
   const GemmKernel *k = job->kernel;
   int rows = (int)min64(k->mr, b->m1 - m), cols = (int)min64(k->nr, b->n1 - n);
-  int64_t index = (n - b->n0) / k->nr * div_up(b->m1 - b->m0, k->mr) + (m - b->m0) / k->mr;
-  float *partial = s->partial + index * k->mr * k->nr;
+  float *partial = partial_of(k, s, b, m, n);
   const float *init = b->first ? NULL : partial;
-  ask_ahead(p, b, k, m + k->mr, n);
   if (!b->last) {
     k->tile(b->n_k, a, panel, rows, cols, init, partial, k->nr);
   } else if (p->c.type == DT_F32 && cols == k->nr && !p->bias && !p->add.data && !p->zero) {
@@ -138,27 +130,28 @@ static void tile_run(const Job *job, const Product *p, const Space *s, const Blo
   }
 }
 
-// A short K leaves a tile little more to do than its part of C. Then the tiles of a strip of rows are kept aside, and go to C
-// row by row, which memory likes better; C's lines are asked for in that order, too, while the tiles are computed.
+// Where memory has as much to do as the tile, the tiles of a strip of rows are kept aside, and go to C row by row, which it
+// likes better; the lines that are added to, or written, are asked for in that order, too, while the tiles are computed.
 static void strip_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, int64_t n1,
                       const char *a, const char *panel) {
   enum { LINE = 64, LD = GEMM_STRIP + GEMM_PANEL_PAD / 4 };
   const GemmKernel *k = job->kernel;
-  const Mat c = mat_at(p->c, m, n);
-  const int64_t rows = min64(k->mr, b->m1 - m), cols = n1 - n, row_bytes = c.ld * (int64_t)dtype_bytes(c.type);
-  const int64_t row_lines = div_up(cols * (int64_t)dtype_bytes(c.type), LINE), panels = div_up(cols, k->nr);
+  const Mat c = mat_at(p->c, m, n), add = mat_at(p->add, m, n), asked = add.data ? add : c;
+  const int64_t rows = min64(k->mr, b->m1 - m), cols = n1 - n, element = (int64_t)dtype_bytes(asked.type);
+  const int64_t row_lines = div_up(cols * element, LINE), panels = div_up(cols, k->nr);
   for (int64_t j = 0, line = 0; j < panels; j++) {
     for (; line < rows * row_lines * (j + 1) / panels; line++)
-      if (!p->zero) __builtin_prefetch((const char *)c.data + line / row_lines * row_bytes + line % row_lines * LINE, 0, 2);
-    k->tile(b->n_k, a, panel + (size_t)j * b->b_panel_bytes, (int)rows, (int)min64(k->nr, cols - j * k->nr), NULL,
-            s->partial + j * k->nr, LD);
+      if (!p->zero)
+        __builtin_prefetch((const char *)asked.data + line / row_lines * asked.ld * element + line % row_lines * LINE, 0, 2);
+    k->tile(b->n_k, a, panel + (size_t)j * b->b_panel_bytes, (int)rows, (int)min64(k->nr, cols - j * k->nr),
+            b->first ? NULL : partial_of(k, s, b, m, n + j * k->nr), s->tile + j * k->nr, LD);
   }
-  k->store(&(GemmStore){.tile = s->partial,
+  k->store(&(GemmStore){.tile = s->tile,
                         .ld = LD,
                         .rows = rows,
                         .cols = cols,
                         .c = c,
-                        .add = mat_at(p->add, m, n),
+                        .add = add,
                         .bias = p->bias ? p->bias + n : NULL,
                         .zero = p->zero});
 }
@@ -167,8 +160,8 @@ static void strip_run(const Job *job, const Product *p, const Space *s, const Bl
 static void tiles_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows, int64_t n,
                       int64_t n1, const char *panel, size_t bytes) {
   const GemmKernel *k = job->kernel;
-  const bool strips = b->first && b->last && b->n_k <= GEMM_SHORT && bytes == b->b_panel_bytes;
-  if (strips) {
+  const bool heavy = p->add.data || (b->first && b->n_k <= GEMM_SHORT);
+  if (b->last && heavy && bytes == b->b_panel_bytes) {
     for (int64_t i = 0; i < rows; i += k->mr)
       for (int64_t j = n; j < n1; j += GEMM_STRIP)
         strip_run(job, p, s, b, m + i, j, min64(j + GEMM_STRIP, n1), s->a + (size_t)(i / k->mr) * b->a_panel_bytes,

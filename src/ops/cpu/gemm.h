@@ -75,16 +75,16 @@ enum {
   GEMM_ROWS = 1024,         // rows, columns of a block of C whose partial sums are kept, at most
   GEMM_COLS = 1024,
   GEMM_SHORT = 128,        // a K this short leaves C the most of the work
-  GEMM_STRIP = 256,        // columns of C of such tiles kept aside, in the first-level cache
+  GEMM_STRIP = 256,        // columns of C of tiles kept aside, in the first-level cache
   GEMM_DIRECT_ROWS = 256,  // rows of A for which B is not packed, at most: stored [N,K] (and the kernel's direct_rows)
   GEMM_DIRECT_WIDE = 80,   // stored [K,N]
   GEMM_KC_MAX = 512,       // of any kernel, in fp32 elements
-  GEMM_TILE_MAX = 1024,    // floats of a register tile, at most
   GEMM_ROW_LINE = 128,     // elements of a row for tile_rows
   GEMM_PANEL_PAD = 64,     // keeps panels off multiples of 4 KiB
+  GEMM_TILES = 32 * (GEMM_STRIP + GEMM_PANEL_PAD / 4),  // floats of a strip of tiles, at most
   GEMM_PANELS_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD),
   GEMM_PARTIAL_BYTES = (GEMM_ROWS + 32) * GEMM_COLS * 4,
-  GEMM_SCRATCH_BYTES = GEMM_TILE_MAX * 4 + GEMM_PARTIAL_BYTES + GEMM_PANELS_BYTES + 64,
+  GEMM_SCRATCH_BYTES = GEMM_TILES * 4 + GEMM_PARTIAL_BYTES + GEMM_PANELS_BYTES + 64,
 };
 
 // The kernel that computes with operands of `type` on this device.
