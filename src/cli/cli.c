@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/utf8.h"
+
+static bool told;  // whether the object of --json was printed
 
 static void remove_args(int *argc, char **argv, int at, int count) {
   for (int i = at; i + count <= *argc; i++) argv[i] = argv[i + count];  // the NULL at the end moves along
@@ -84,11 +87,39 @@ Err cli_no_more(int argc, char **argv, const char *const *options) {
   FAIL(ERR_ARG, "%s: unknown argument \"%s\"; see pleiad %s --help", argv[0], argv[1], argv[0]);
 }
 
+json_t *cli_json_text(const char *text, size_t size) {
+  char *clean = malloc(3 * size + 1);
+  size_t n = 0;
+  if (!clean) return NULL;
+  for (size_t at = 0; at < size;) {
+    size_t valid = utf8_invalid_at(text + at, size - at);
+    memcpy(clean + n, text + at, valid);
+    n += valid;
+    at += valid;
+    if (at++ >= size) break;
+    memcpy(clean + n, "\xef\xbf\xbd", 3);
+    n += 3;
+  }
+  json_t *s = json_stringn(clean, n);
+  free(clean);
+  return s;
+}
+
 Err cli_json(json_t *object, const char *what) {
   char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
   CHECK(text, ERR_MEMORY, "no memory for %s", what);
   puts(text);
   free(text);
+  told = true;
   return ERR_OK;
+}
+
+int cli_exit_code(Err err) { return err == ERR_ARG ? 2 : 1; }
+
+void cli_json_error(Err err) {
+  if (told) return;
+  json_t *message = cli_json_text(err_text(), strlen(err_text()));
+  (void)cli_json(json_pack("{s:o, s:s, s:i}", "error", message, "kind", err_kind_name(err), "exit_code", cli_exit_code(err)),
+                 "the error");
 }

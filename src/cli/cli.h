@@ -29,7 +29,14 @@ Err cli_choice(int *argc, char **argv, const char *name, const char *const *word
 bool cli_help(int argc, char **argv, const char *text);
 // ERR_ARG that names the first argument nobody took; options: the known ones, NULL at the end, to suggest the nearest.
 Err cli_no_more(int argc, char **argv, const char *const *options);
+// A JSON string of any bytes, what is not UTF-8 as U+FFFD, a byte each; NULL if there is no memory.
+json_t *cli_json_text(const char *text, size_t size);
 // Prints the object as one line and takes it over. ERR_MEMORY, "no memory for WHAT", if it is NULL.
 Err cli_json(json_t *object, const char *what);
+// Prints {"error": message, "kind": name, "exit_code": code} of this thread's last error as one line, unless an object was
+// printed already.
+void cli_json_error(Err err);
+// 1, or 2 of a wrong call.
+int cli_exit_code(Err err);
 
 #endif

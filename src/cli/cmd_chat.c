@@ -14,7 +14,7 @@
 static const char help[] =
     "usage: pleiad chat --model MODEL [--system TEXT] [--tools FILE] [--kwargs JSON] [--max-new N] [--context N] [--tokenizer "
     "F]\n"
-    "                   [--dtype T] [--threads N] [sampling options]\n"
+    "                   [--dtype T] [--threads N] [--json] [sampling options]\n"
     "\n"
     "Talks with a model, in the form of its own chat template. What it thinks is shown apart (dim on a terminal; on the "
     "standard\n"
@@ -28,6 +28,7 @@ static const char help[] =
     "  --kwargs JSON   more variables of the template, e.g. '{\"enable_thinking\": false}'\n"
     "  --dtype T       fp32, bf16 (as stored), or int8: weights of 8 bits, the rest as bf16; faster, a little less exact\n"
     "  --plain         continue the text as it is, without the form of a conversation\n"
+    "  --json          at the end one JSON object: the model, the turns, the conversation\n"
     "\n"
     "In the conversation:\n"
     "  /undo         forget the last question and answer\n"
@@ -45,7 +46,7 @@ typedef struct {
   Opened m;
   Talk talk;
   Options options;
-  bool colour, thinking;  // whether the last piece was a thought
+  bool json, colour, thinking;  // whether the last piece was a thought
 } Room;
 
 static volatile sig_atomic_t interrupted;
@@ -122,6 +123,14 @@ static void print_history(const Talk *t) {
   }
 }
 
+static Err print_json(const Room *r) {
+  const Talk *t = &r->talk;
+  json_t *o = json_pack("{s:o, s:i, s:O}", "model", cli_json_text(r->m.from, strlen(r->m.from)), "turns", t->n_turns,
+                        "messages", t->messages);
+  if (o && t->plain) json_object_set_new(o, "text", cli_json_text(t->text.data ? t->text.data : "", t->text.size));
+  return cli_json(o, "the conversation");
+}
+
 // One line of input. *quit is set at the end.
 static Err obey(Room *r, char *line, bool *quit) {
   Talk *t = &r->talk;
@@ -183,6 +192,7 @@ static Err open_room(Room *r, int argc, char **argv) {
   TRY(cli_int(&argc, argv, "--max-new", 1, 1 << 30, &t->max_new));
   TRY(cli_int(&argc, argv, "--context", 0, 1 << 30, &open.positions));
   bool plain = cli_flag(&argc, argv, "--plain");
+  r->json = cli_flag(&argc, argv, "--json");
   TRY(options_args(&r->options, &argc, argv, NULL));
   TRY(cli_no_more(argc, argv, NULL));
   TRY(opened_open(&r->m, &open));
@@ -211,6 +221,7 @@ Err cmd_chat(int argc, char **argv) {
       fprintf(stderr, "%s%s; /quit or Ctrl-D ends, pleiad chat --help tells more\n", r->m.from,
               r->talk.plain ? " (continues plain text)" : "");
     err = converse(r);
+    if (!err && r->json) err = print_json(r);
   }
   talk_close(&r->talk);
   opened_close(&r->m);

@@ -96,21 +96,16 @@ static json_t *ids_json(const ChatTokens *t) {
 static Err print_json(const Rendering *r, bool encoded, bool mask) {
   const ChatTokens *t = &r->tokens;
   json_t *o = json_object(), *spans = json_array(), *spoken = json_array();
-  json_object_set_new(o, "text", json_stringn(t->text.text.data, t->text.text.size));
+  json_object_set_new(o, "text", cli_json_text(t->text.text.data, t->text.text.size));
   if (encoded) json_object_set_new(o, "ids", ids_json(t));
   for (int64_t i = 0; mask && encoded && i < t->ids.count; i++) json_array_append_new(spoken, json_integer(t->spoken[i]));
   if (mask && encoded) json_object_set(o, "mask", spoken);
   for (int64_t i = 0; i < t->text.n_spans; i++)
     json_array_append_new(spans, json_pack("[II]", (json_int_t)t->text.span[i].begin, (json_int_t)t->text.span[i].end));
   if (mask && !(encoded && t->from_turns)) json_object_set(o, "spans", spans);
-  char *text = json_dumps(o, JSON_COMPACT);
   json_decref(spoken);
   json_decref(spans);
-  json_decref(o);
-  CHECK(text, ERR_MEMORY, "no memory to print the conversation");
-  puts(text);
-  free(text);
-  return ERR_OK;
+  return cli_json(o, "the conversation");
 }
 
 // A line for each run of tokens: who it is of, how many, and its text as a JSON string.

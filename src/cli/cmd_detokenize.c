@@ -8,14 +8,15 @@
 
 static const char help[] =
     "pleiad detokenize: token ids to text, a line at a time, from standard input to standard output\n\n"
-    "usage: pleiad detokenize --tokenizer FILE [--jsonl] [--special text|parse] [--threads N]\n\n"
+    "usage: pleiad detokenize --tokenizer FILE [--jsonl] [--special text|parse] [--threads N] [--json]\n\n"
     "  --tokenizer FILE  a SentencePiece .model, a Hugging Face tokenizer.json, the folder of one, or a GGUF file\n"
     "  --jsonl           a line is {\"ids\": [...]}; the answer is {\"text\": \"...\"}, or {\"bytes\": \"hex\"} where it is "
     "not UTF-8\n"
     "                    (without: a line is ids with spaces between, the answer is the text and a newline)\n"
     "  --special text    all ids are decoded together, as the model alone does it (default)\n"
     "  --special parse   special tokens are written by their names, and the text between them is decoded alone\n"
-    "  --threads N       default: one a core; the result does not depend on it\n\n"
+    "  --threads N       default: one a core; the result does not depend on it\n"
+    "  --json            one more line at the end: {\"lines\": .., \"tokens\": .., \"text_bytes\": ..}\n\n"
     "  echo '105258 124386 1598' | pleiad detokenize --tokenizer tokenizer.model\n";
 
 static Err ids_of_json(const char *line, size_t size, Ids *ids) {
@@ -74,6 +75,7 @@ static Err detokenize_line(void *context, int thread, const char *line, size_t s
   own->text.size = 0;
   TRY((t->jsonl ? ids_of_json : ids_of_text)(line, size, &own->ids));
   TRY(tokenizer_decode(t->tokenizer, own->work, own->ids.id, own->ids.count, true, &own->text));
+  tokenize_count(own, own->ids.count, own->text.size);
   if (t->jsonl) return append_json(out, &own->text);
   TRY(bytes_append(out, own->text.data, own->text.size));
   return bytes_append(out, "\n", 1);
@@ -85,6 +87,7 @@ Err cmd_detokenize(int argc, char **argv) {
   TRY(tokenize_open(&t, argc, argv));
   Err err = t.special == SPECIAL_TEXT ? tokenizer_set_specials(t.tokenizer, NULL, NULL, 0) : ERR_OK;
   if (!err) err = lines_run(t.pool, detokenize_line, &t);
+  if (!err) err = tokenize_report(&t);
   tokenize_close(&t);
   return err;
 }

@@ -186,7 +186,7 @@ static bool print_text(void *context, const char *text, size_t size, int32_t id,
   return !ferror(stdout);
 }
 
-static void print_result(const Request *r, const Session *s, const Printer *p, const GenerateResult *g) {
+static Err print_result(const Request *r, const Session *s, const Printer *p, const GenerateResult *g) {
   if (!r->json) {
     if (!r->logprobs) putchar('\n');
     fflush(stdout);
@@ -194,20 +194,18 @@ static void print_result(const Request *r, const Session *s, const Printer *p, c
       fprintf(stderr, "prompt: %lld tokens, %.1f/s; new: %lld tokens, %.1f/s; ended by %s\n", (long long)g->n_prompt,
               (double)g->n_prompt / g->prompt_s, (long long)g->n_new, g->n_new ? (double)g->n_new / g->new_s : 0,
               stop_reason_names[g->stop]);
-    return;
+    return ERR_OK;
   }
   json_t *ids = json_array(), *logprobs = json_array();
   for (int64_t i = g->n_prompt; i < s->kv.length; i++) {
     json_array_append_new(ids, json_integer(s->ids[i]));
     json_array_append_new(logprobs, json_real((double)s->logprob[i]));
   }
-  json_t *out = json_pack("{s:s#, s:o, s:o, s:s, s:I, s:f, s:f}", "text", p->text.data ? p->text.data : "", p->text.size, "ids",
-                          ids, "logprobs", logprobs, "stop", stop_reason_names[g->stop], "prompt_tokens",
-                          (json_int_t)g->n_prompt, "prompt_s", g->prompt_s, "new_s", g->new_s);
-  char *text = out ? json_dumps(out, JSON_COMPACT) : NULL;
-  if (text) puts(text);
-  free(text);
-  json_decref(out);
+  json_t *out =
+      json_pack("{s:o, s:o, s:o, s:s, s:I, s:f, s:f}", "text", cli_json_text(p->text.data ? p->text.data : "", p->text.size),
+                "ids", ids, "logprobs", logprobs, "stop", stop_reason_names[g->stop], "prompt_tokens", (json_int_t)g->n_prompt,
+                "prompt_s", g->prompt_s, "new_s", g->new_s);
+  return cli_json(out, "the result");
 }
 
 Err cmd_generate(int argc, char **argv) {
@@ -245,7 +243,7 @@ Err cmd_generate(int argc, char **argv) {
                        .on_text = print_text,
                        .context = &p};
   TRY_OUT(generate(&s, m.tokenizer, ids.id, ids.count, false, &o, &result));
-  print_result(&r, &s, &p, &result);
+  TRY_OUT(print_result(&r, &s, &p, &result));
 out:
   session_close(&s);
   engine_close(&e);

@@ -57,7 +57,8 @@ Err cmd_help(int argc, char **argv) {
   for (int i = 0; i < N_COMMANDS; i++) printf("  %-13s %s\n", shown(i, name), commands[i].about);
   printf(
       "\n"
-      "With --json a command ends with one JSON object on a line of its own. Exit code: 0 done, 1 failed, 2 called wrongly.\n"
+      "With --json a command ends with one JSON object on a line of its own, {\"error\": ...} if it failed.\n"
+      "Exit code: 0 done, 1 failed, 2 called wrongly.\n"
       "PLEIAD_LOG=quiet|warn|info|debug says how much is told on the way, PLEIAD_TRACE=1 where an error passed.\n");
   return ERR_OK;
 }

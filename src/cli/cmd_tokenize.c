@@ -7,13 +7,14 @@
 
 static const char help[] =
     "pleiad tokenize: text to token ids, a line at a time, from standard input to standard output\n\n"
-    "usage: pleiad tokenize --tokenizer FILE [--jsonl] [--special text|parse] [--threads N]\n\n"
+    "usage: pleiad tokenize --tokenizer FILE [--jsonl] [--special text|parse] [--threads N] [--json]\n\n"
     "  --tokenizer FILE  a SentencePiece .model, a Hugging Face tokenizer.json, the folder of one, or a GGUF file\n"
     "  --jsonl           a line is {\"text\": \"...\"}, or {\"bytes\": \"hex\"} for any bytes; the answer is {\"ids\": [...]}\n"
     "                    (without: a line is a text, without its newline; the answer is ids with spaces between)\n"
     "  --special text    the names of special tokens in a text are letters as any others (default)\n"
     "  --special parse   they become their ids\n"
-    "  --threads N       default: one a core; the result does not depend on it\n\n"
+    "  --threads N       default: one a core; the result does not depend on it\n"
+    "  --json            one more line at the end: {\"lines\": .., \"tokens\": .., \"text_bytes\": ..}\n\n"
     "Nothing is put before or behind (no bos, no eos). An error names the line; what was before it has been written.\n\n"
     "  echo '你好，世界' | pleiad tokenize --tokenizer tokenizer.model\n";
 
@@ -55,6 +56,7 @@ static Err tokenize_line(void *context, int thread, const char *line, size_t siz
   }
   own->ids.count = 0;
   TRY(tokenizer_encode(t->tokenizer, own->work, line, size, t->special, &own->ids));
+  tokenize_count(own, own->ids.count, size);
   if (t->jsonl) TRY(bytes_append(out, "{\"ids\": [", 9));
   for (int64_t i = 0; i < own->ids.count; i++) {
     if (i) TRY(bytes_append(out, ", ", t->jsonl ? 2 : 0));
@@ -69,6 +71,7 @@ Err cmd_tokenize(int argc, char **argv) {
   Tokenize t;
   TRY(tokenize_open(&t, argc, argv));
   Err err = lines_run(t.pool, tokenize_line, &t);
+  if (!err) err = tokenize_report(&t);
   tokenize_close(&t);
   return err;
 }

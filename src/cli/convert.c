@@ -107,7 +107,7 @@ static void dry_text(const WeightSource *s) {
 static Err report(const Conversion *c, const WeightSource *s, double seconds) {
   double bytes = total_bytes(s);
   if (c->json)
-    return cli_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:f}", "out", c->out, "format", c->to, "from", s->path,
+    return cli_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f}", "out", c->out, "format", c->to, "from", s->path,
                               "kind", s->kind, "tensors", (json_int_t)s->count, "parameters", (json_int_t)total_elements(s),
                               "bytes", (json_int_t)bytes, "seconds", seconds),
                     "the result");

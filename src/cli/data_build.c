@@ -112,17 +112,16 @@ static void print_report(const char *output, const BuildReport *r) {
   if (r->documents == 0) log_warn("the input holds no documents");
 }
 
-static void print_json(const char *output, const BuildReport *r) {
+static Err print_json(const char *output, const BuildReport *r) {
   json_t *bad = json_array();
-  for (int i = 0; i < BUILD_NAMED && r->named[i][0]; i++) json_array_append_new(bad, json_string(r->named[i]));
-  json_t *o =
-      json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:f}", "output", output, "dtype", token_type_name(r->type),
-                "documents", (json_int_t)r->documents, "sequences", (json_int_t)r->sequences, "tokens", (json_int_t)r->tokens,
-                "text_bytes", (json_int_t)r->text_bytes, "resumed_documents", (json_int_t)r->resumed_documents, "skipped",
-                (json_int_t)r->skipped, "bad", bad, "ignored_files", (json_int_t)r->ignored_files, "seconds", r->seconds);
-  json_dumpf(o, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(o);
+  for (int i = 0; i < BUILD_NAMED && r->named[i][0]; i++)
+    json_array_append_new(bad, cli_json_text(r->named[i], strlen(r->named[i])));
+  json_t *o = json_pack(
+      "{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:f}", "output", cli_json_text(output, strlen(output)), "dtype",
+      token_type_name(r->type), "documents", (json_int_t)r->documents, "sequences", (json_int_t)r->sequences, "tokens",
+      (json_int_t)r->tokens, "text_bytes", (json_int_t)r->text_bytes, "resumed_documents", (json_int_t)r->resumed_documents,
+      "skipped", (json_int_t)r->skipped, "bad", bad, "ignored_files", (json_int_t)r->ignored_files, "seconds", r->seconds);
+  return cli_json(o, "the report");
 }
 
 Err data_build_command(int argc, char **argv) {
@@ -156,7 +155,7 @@ Err data_build_command(int argc, char **argv) {
   if (!err) err = data_build(&o, &report);
   tokenizer_close(t);
   if (err) return err;
-  if (w.json) print_json(w.output, &report);
-  else print_report(w.output, &report);
+  if (w.json) return print_json(w.output, &report);
+  print_report(w.output, &report);
   return ERR_OK;
 }

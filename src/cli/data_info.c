@@ -55,7 +55,7 @@ static void print_summary(const Indexed *x, const Summary *s, bool read, int32_t
   print_histogram(s);
 }
 
-static void print_json(const Indexed *x, const Summary *s, bool read, int32_t eod) {
+static Err print_json(const Indexed *x, const Summary *s, bool read, int32_t eod) {
   json_t *buckets = json_array();
   for (int k = 0; k < SUMMARY_BUCKETS; k++) {
     if (s->count[k] == 0) continue;
@@ -63,13 +63,13 @@ static void print_json(const Indexed *x, const Summary *s, bool read, int32_t eo
                                              ((json_int_t)2 << k) - 1, "sequences", (json_int_t)s->count[k], "tokens",
                                              (json_int_t)s->bucket_tokens[k]));
   }
-  json_t *o =
-      json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:b, s:o}", "prefix", x->prefix, "dtype",
-                token_type_name(x->type), "documents", (json_int_t)s->documents, "sequences", (json_int_t)s->sequences,
-                "tokens", (json_int_t)s->tokens, "empty_documents", (json_int_t)s->empty_documents, "empty_sequences",
-                (json_int_t)s->empty_sequences, "shortest", (json_int_t)s->shortest, "median", (json_int_t)s->median, "mean",
-                s->mean, "p90", (json_int_t)s->p90, "p99", (json_int_t)s->p99, "longest", (json_int_t)s->longest, "modes",
-                x->mode != NULL, "lengths", buckets);
+  json_t *o = json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:b, s:o}", "prefix",
+                        cli_json_text(x->prefix, strlen(x->prefix)), "dtype", token_type_name(x->type), "documents",
+                        (json_int_t)s->documents, "sequences", (json_int_t)s->sequences, "tokens", (json_int_t)s->tokens,
+                        "empty_documents", (json_int_t)s->empty_documents, "empty_sequences", (json_int_t)s->empty_sequences,
+                        "shortest", (json_int_t)s->shortest, "median", (json_int_t)s->median, "mean", s->mean, "p90",
+                        (json_int_t)s->p90, "p99", (json_int_t)s->p99, "longest", (json_int_t)s->longest, "modes",
+                        x->mode != NULL, "lengths", buckets);
   json_object_set_new(o, "unused_bytes", json_integer(s->unused_bytes));
   json_object_set_new(o, "checked_tokens", json_boolean(read));
   if (read) {
@@ -80,9 +80,7 @@ static void print_json(const Indexed *x, const Summary *s, bool read, int32_t eo
     json_object_set_new(o, "eod", json_integer(eod));
     json_object_set_new(o, "eod_documents", json_integer(s->eod_documents));
   }
-  json_dumpf(o, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(o);
+  return cli_json(o, "the report");
 }
 
 Err data_info_command(int argc, char **argv) {
@@ -109,7 +107,7 @@ Err data_info_command(int argc, char **argv) {
   TRY(indexed_open(&x, prefix));
   Err err = summary_lengths(&x, &s);
   if (!err && read) err = summary_tokens(&x, vocab, eod, &s);
-  if (!err && json) print_json(&x, &s, read, eod);
+  if (!err && json) err = print_json(&x, &s, read, eod);
   if (!err && !json) print_summary(&x, &s, read, eod);
   indexed_close(&x);
   return err;

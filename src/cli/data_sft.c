@@ -27,18 +27,17 @@ static void print_report(const SftBuildOptions *o, const SftBuildReport *r) {
   if (r->skipped > BUILD_NAMED) printf("  ... and %lld more\n", (long long)(r->skipped - BUILD_NAMED));
 }
 
-static void print_json(const SftBuildOptions *o, const SftBuildReport *r) {
+static Err print_json(const SftBuildOptions *o, const SftBuildReport *r) {
   const SftCounts *c = &r->counts;
   json_t *bad = json_array();
-  for (int i = 0; i < BUILD_NAMED && r->named[i][0]; i++) json_array_append_new(bad, json_string(r->named[i]));
+  for (int i = 0; i < BUILD_NAMED && r->named[i][0]; i++)
+    json_array_append_new(bad, cli_json_text(r->named[i], strlen(r->named[i])));
   json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:f}", "output", o->output, "recipe",
                         sft_recipe_names[o->recipe], "dtype", token_type_name(r->type), "length", (json_int_t)o->length,
                         "dialogs", (json_int_t)c->dialogs, "dropped", (json_int_t)c->dropped, "samples", (json_int_t)c->samples,
                         "tokens", (json_int_t)c->tokens, "learnt", (json_int_t)c->learnt, "longest", (json_int_t)r->longest,
                         "skipped", (json_int_t)r->skipped, "bad", bad, "seconds", r->seconds);
-  json_dumpf(j, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(j);
+  return cli_json(j, "the report");
 }
 
 static Err run(SftBuildOptions *o, const char *tokenizer, const char *kwargs_text, SftBuildReport *report) {
@@ -85,7 +84,7 @@ Err data_sft_command(int argc, char **argv, const char *recipe) {
         "--original is not for the recipe template, --kwargs only for it");
   SftBuildReport report;
   TRY(run(&o, tokenizer, kwargs, &report));
-  if (json) print_json(&o, &report);
-  else print_report(&o, &report);
+  if (json) return print_json(&o, &report);
+  print_report(&o, &report);
   return ERR_OK;
 }

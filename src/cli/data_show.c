@@ -96,16 +96,13 @@ static Err print_json(Show *s) {
     json_t *ids = json_array();
     for (int64_t i = 0; i < length; i++) json_array_append_new(ids, json_integer(s->id[i]));
     json_t *one = json_pack("{s:I, s:o}", "sequence", (json_int_t)q, "ids", ids);
-    json_t *text = s->tokenizer ? json_stringn(s->text.data ? s->text.data : "", s->text.size) : NULL;
+    json_t *text = s->tokenizer ? cli_json_text(s->text.data ? s->text.data : "", s->text.size) : NULL;
     if (text) json_object_set_new(one, "text", text);
     json_array_append_new(sequences, one);
   }
-  json_t *o =
-      json_pack("{s:s, s:I, s:o}", "prefix", s->file->prefix, "document", (json_int_t)s->document, "sequences", sequences);
-  if (!err) {
-    json_dumpf(o, stdout, JSON_COMPACT);
-    putchar('\n');
-  }
+  json_t *o = json_pack("{s:o, s:I, s:o}", "prefix", cli_json_text(s->file->prefix, strlen(s->file->prefix)), "document",
+                        (json_int_t)s->document, "sequences", sequences);
+  if (!err) return cli_json(o, "the document");
   json_decref(o);
   return err;
 }

@@ -24,7 +24,7 @@ static Err open_threads(Tokenize *t, int threads) {
 }
 
 Err tokenize_open(Tokenize *t, int argc, char **argv) {
-  static const char *const options[] = {"--tokenizer", "--threads", "--special", "--jsonl", "--help", NULL};
+  static const char *const options[] = {"--tokenizer", "--threads", "--special", "--jsonl", "--json", "--help", NULL};
   const char *path = NULL, *threads_text = NULL, *special = "text";
   int threads;
   *t = (Tokenize){0};
@@ -32,6 +32,7 @@ Err tokenize_open(Tokenize *t, int argc, char **argv) {
   TRY(cli_value(&argc, argv, "--threads", &threads_text));
   TRY(cli_value(&argc, argv, "--special", &special));
   t->jsonl = cli_flag(&argc, argv, "--jsonl");
+  t->json = cli_flag(&argc, argv, "--json");
   TRY(cli_no_more(argc, argv, options));
   CHECK(path, ERR_ARG, "%s needs --tokenizer FILE (a .model, a tokenizer.json, the folder of one, or a GGUF)", argv[0]);
   TRY(tokenize_threads(threads_text, &threads));
@@ -42,6 +43,25 @@ Err tokenize_open(Tokenize *t, int argc, char **argv) {
   if (!err) err = open_threads(t, threads);
   if (err) tokenize_close(t);
   return err;
+}
+
+void tokenize_count(TokenizeThread *thread, int64_t tokens, size_t text_bytes) {
+  thread->lines++;
+  thread->tokens += tokens;
+  thread->text_bytes += (int64_t)text_bytes;
+}
+
+Err tokenize_report(const Tokenize *t) {
+  int64_t lines = 0, tokens = 0, text_bytes = 0;
+  if (!t->json) return ERR_OK;
+  for (int i = 0; i < pool_threads(t->pool); i++) {
+    lines += t->thread[i].lines;
+    tokens += t->thread[i].tokens;
+    text_bytes += t->thread[i].text_bytes;
+  }
+  return cli_json(json_pack("{s:I, s:I, s:I}", "lines", (json_int_t)lines, "tokens", (json_int_t)tokens, "text_bytes",
+                            (json_int_t)text_bytes),
+                  "the counts");
 }
 
 void tokenize_close(Tokenize *t) {

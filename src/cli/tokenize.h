@@ -9,6 +9,7 @@ typedef struct {
   TokenizerWork *work;
   Ids ids;
   Bytes text;
+  int64_t lines, tokens, text_bytes;  // done
 } TokenizeThread;
 
 typedef struct {
@@ -16,11 +17,15 @@ typedef struct {
   Pool *pool;
   TokenizeThread *thread;
   SpecialPolicy special;
-  bool jsonl;
+  bool jsonl, json;
 } Tokenize;
 
-// Takes --tokenizer, --threads, --special and --jsonl out of argv, refuses anything else, and opens all.
+// Takes --tokenizer, --threads, --special, --jsonl and --json out of argv, refuses anything else, and opens all.
 Err tokenize_open(Tokenize *t, int argc, char **argv);
+// Counts a line that a thread has done.
+void tokenize_count(TokenizeThread *thread, int64_t tokens, size_t text_bytes);
+// With --json: prints what was counted.
+Err tokenize_report(const Tokenize *t);
 void tokenize_close(Tokenize *t);
 
 // A number of threads from an option's text: 1 .. 1024, NULL: 0, one a core.

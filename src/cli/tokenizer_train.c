@@ -294,7 +294,7 @@ static void draw(void *arg, int64_t done, int64_t total) {
   progress_update(bar, (double)done);
 }
 
-static void print(const Command *c, const char *path, int64_t vocab, TrainCounts n, double seconds) {
+static Err print(const Command *c, const char *path, int64_t vocab, TrainCounts n, double seconds) {
   printf("%s: %lld pieces from %.1f MB in %lld texts (%lld distinct words, %lld characters, %lld merges) in %.1f s\n", path,
          (long long)vocab, (double)n.bytes * 1e-6, (long long)n.texts, (long long)n.words, (long long)n.characters,
          (long long)n.merges, seconds);
@@ -304,14 +304,12 @@ static void print(const Command *c, const char *path, int64_t vocab, TrainCounts
   if (n.reserved) printf("%lld lines with U+2585, which training needs for itself, were left out\n", (long long)n.reserved);
   if (vocab < c->train.vocab)
     log_warn("the text has no more merges: the vocabulary is smaller than the %lld wanted", (long long)c->train.vocab);
-  if (!c->json) return;
-  json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "output", path, "vocab", (json_int_t)vocab,
-                        "texts", (json_int_t)n.texts, "text_bytes", (json_int_t)n.bytes, "words", (json_int_t)n.words,
-                        "characters", (json_int_t)n.characters, "merges", (json_int_t)n.merges, "too_long",
+  if (!c->json) return ERR_OK;
+  json_t *o = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "output", cli_json_text(path, strlen(path)),
+                        "vocab", (json_int_t)vocab, "texts", (json_int_t)n.texts, "text_bytes", (json_int_t)n.bytes, "words",
+                        (json_int_t)n.words, "characters", (json_int_t)n.characters, "merges", (json_int_t)n.merges, "too_long",
                         (json_int_t)n.too_long, "reserved", (json_int_t)n.reserved, "seconds", seconds);
-  json_dumpf(o, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(o);
+  return cli_json(o, "the report");
 }
 
 static Err train(const Command *c, const char *const *input, int64_t inputs) {
@@ -328,7 +326,7 @@ static Err train(const Command *c, const char *const *input, int64_t inputs) {
   if (bar.total > 0) progress_end(&bar);
   if (!err) err = save(c, t, path);
   if (!err) err = tokenizer_open(&made, path);  // what cannot be read back is not done
-  if (!err) print(c, path, tokenizer_vocab(made), bpe_trainer_counts(t), clock_s() - start_s);
+  if (!err) err = print(c, path, tokenizer_vocab(made), bpe_trainer_counts(t), clock_s() - start_s);
   tokenizer_close(made);
   bpe_trainer_close(t);
   pool_close(pool);

@@ -8,27 +8,14 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "cli/program.h"
 #include "test.h"
 #include "train/tiny.h"
-
-// Runs a line of shell in the test's folder, where $P is the program and $B the folder of broken files; returns the exit code.
-static int shell(char **output, const char *line) {
-  static char command[8 * PATH_BYTES];
-  char out[PATH_BYTES];
-  ASSERT_OK(path_join(out, test_folder(), "output"));
-  int n = snprintf(command, sizeof command, "cd '%s' && P='%s' && B='%s/data/bad' && { %s\n} >'%s' 2>&1", test_folder(),
-                   test_program(), test_golden(), line, out);
-  ASSERT(n < (int)sizeof command);
-  int status = system(command);
-  size_t size = 0;
-  ASSERT_OK(file_read(out, 1 << 20, output, &size));
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 // What lies in the test's folder.
 static char *listing(void) {
   char *text = NULL;
-  ASSERT_INT(shell(&text, "find . ! -name output ! -path './run*' | LC_ALL=C sort"), 0);
+  ASSERT_INT(program_shell(&text, "find . ! -name output ! -path './run*' | LC_ALL=C sort"), 0);
   return text;
 }
 
@@ -47,7 +34,7 @@ static const char *error_line(const char *output, int *count) {
 // The line must fail with one message that holds each of `names` (separated by |), and leave no file.
 static void refused(const char *line, const char *names) {
   char *before = listing(), *output = NULL, parts[1024];
-  int code = shell(&output, line), count;
+  int code = program_shell(&output, line), count;
   ASSERT_MSG(code == 1 || code == 2, "%s: exit code %d: %s", line, code, output);
   const char *error = error_line(output, &count);
   ASSERT_MSG(count == 1, "%s: %d messages: %s", line, count, output);
@@ -77,27 +64,9 @@ static void refused_of(const char *names, const char *format, ...) {
 
 static void done(const char *line, const char *part) {
   char *output = NULL;
-  int code = shell(&output, line);
+  int code = program_shell(&output, line);
   ASSERT_MSG(code == 0 && strstr(output, part), "%s: exit code %d, want \"%s\" in: %s", line, code, part, output);
   free(output);
-}
-
-// A tokenizer of 256 pieces, lines of text, a token file, a run file of two steps.
-static void make_things(void) {
-  RunConfig *c = malloc(sizeof *c);
-  ASSERT(c);
-  tiny_data(test_folder());
-  tiny_config(c, test_folder());
-  c->train.steps = 2, c->lr.warmup = 0;
-  char *text = NULL;
-  ASSERT_OK(run_config_text(c, test_folder(), &text));
-  free(text);
-  free(c);
-  done(
-      "i=0; while [ $i -lt 300 ]; do echo \"{\\\"text\\\": \\\"word $i and $((i * 7)) more\\\"}\"; i=$((i + 1)); done "
-      ">text.jsonl; echo made",
-      "made");
-  done("$P tokenizer train --input text.jsonl --vocab 300 --byte-fallback --output t.model && echo made", "made");
 }
 
 // ---- the shared folder of broken files
@@ -155,7 +124,7 @@ static void bad_files(const char *reader) {
   size_t size;
   ASSERT_OK(path_join(path, test_golden(), "data/bad/expect.jsonl"));
   ASSERT_OK(file_read(path, 1 << 20, &text, &size));
-  make_things();
+  program_things();
   int rows = 0;
   for (char *at = text, *end; (end = strchr(at, '\n')); at = end + 1) {
     json_t *row = NULL;
@@ -179,7 +148,7 @@ SLOW_TEST(broken_configurations_are_refused_by_each_command) { bad_files("json")
 // ---- missing, empty, foreign, a folder
 
 TEST(files_that_are_not_there_are_named) {
-  make_things();
+  program_things();
   refused("echo a | $P tokenize --tokenizer nothing.model", "nothing.model");
   refused("$P data info nothing", "nothing.idx");
   refused("$P data show nothing", "nothing.idx");
@@ -194,7 +163,7 @@ TEST(files_that_are_not_there_are_named) {
 }
 
 TEST(files_of_another_kind_are_refused) {
-  make_things();
+  program_things();
   done(": >empty; mkdir hollow; echo made", "made");
   static const char *const things[] = {"empty",      "hollow",      "toy.idx", "toy.bin",
                                        "text.jsonl", "config.yaml", "t.model", "/dev/null"};
@@ -221,14 +190,14 @@ TEST(files_of_another_kind_are_refused) {
 
 TEST(files_that_may_not_be_read_are_named) {
   if (geteuid() == 0) test_skip("root may read everything");
-  make_things();
+  program_things();
   refused("chmod 0 toy.bin; $P data info toy --check; c=$?; chmod 600 toy.bin; (exit $c)", "toy.bin|ermission");
 }
 
 // ---- writing
 
 TEST(no_space_left_is_said_and_leaves_nothing) {
-  make_things();
+  program_things();
   const char *limit = "trap '' XFSZ; ulimit -f 0";
   refused_of("out.bin", "(%s; $P data build text.jsonl --tokenizer t.model --output out) 2>&1 | cat; rm -f out.journal; exit 1",
              limit);
@@ -241,7 +210,7 @@ TEST(no_space_left_is_said_and_leaves_nothing) {
 }
 
 TEST(a_target_that_cannot_be_written_is_named) {
-  make_things();
+  program_things();
   done("$P train config.yaml && echo trained", "trained");
   static const char *const places[] = {"/proc/nothing", "toy.bin/out"}, *const named[] = {"/proc/nothing", "toy.bin"};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -257,7 +226,7 @@ TEST(a_target_that_cannot_be_written_is_named) {
 // ---- runs
 
 TEST(lengths_beyond_the_model_are_refused) {
-  make_things();
+  program_things();
   refused("$P train config.yaml --train.output=run2 --data.seq_length=65", "data.seq_length|model.max_length");
   done("$P train config.yaml --train.output=run --model.vocab=300 && echo trained", "trained");
   refused("$P eval --model run --data toy --seq_length 65", "65|64");
@@ -265,7 +234,7 @@ TEST(lengths_beyond_the_model_are_refused) {
 }
 
 TEST(weights_that_are_not_numbers_are_refused) {
-  make_things();
+  program_things();
   done(
       "$P train config.yaml --train.output=run --guard.nan=go_on --guard.spike=go_on --optimizer.clip=0 --lr.peak=1000 "
       "--lr.low=1000 --model.vocab=300 "
@@ -273,16 +242,16 @@ TEST(weights_that_are_not_numbers_are_refused) {
       "trained");
   refused("$P export run out", "is nan|--allow-nan");
   char *output = NULL;
-  int code = shell(&output, "$P eval --model run --data toy");
+  int code = program_shell(&output, "$P eval --model run --data toy");
   ASSERT_MSG(code == 1 && strstr(output, "error: "), "eval: exit code %d: %s", code, output);
   free(output);
-  code = shell(&output, "$P generate --model run --tokenizer t.model --prompt a --max-new 4");
+  code = program_shell(&output, "$P generate --model run --tokenizer t.model --prompt a --max-new 4");
   ASSERT_MSG(code == 1 && strstr(output, "error: "), "generate: exit code %d: %s", code, output);
   free(output);
 }
 
 TEST(a_checkpoint_of_another_model_is_named) {
-  make_things();
+  program_things();
   done("$P train config.yaml --train.output=run && echo trained", "trained");
   refused("$P train config.yaml --train.output=run --model.width=24 --train.steps=4", "model.width");
   refused("for f in run/checkpoints/step-2/shard*; do head -c 1000 $f >x; mv x $f; done; $P eval --model run --data toy",
@@ -292,18 +261,18 @@ TEST(a_checkpoint_of_another_model_is_named) {
 // Its numbers will not be those of a run that never stopped.
 TEST(a_run_that_goes_on_by_other_instructions_says_so) {
   if (!__builtin_cpu_supports("avx2")) test_skip("needs AVX2 to go on by other instructions");
-  make_things();
+  program_things();
   done("PLEIAD_ISA=ref $P train config.yaml && echo trained", "trained");
   done("PLEIAD_ISA=avx2 $P train config.yaml --train.steps=4", "computed by ref (bf16 products by ref), goes on by avx2");
   char *output = NULL;
-  ASSERT_INT(shell(&output, "PLEIAD_ISA=avx2 $P train config.yaml --train.steps=6"), 0);
+  ASSERT_INT(program_shell(&output, "PLEIAD_ISA=avx2 $P train config.yaml --train.steps=6"), 0);
   ASSERT_MSG(!strstr(output, "computed by"), "%s", output);
   free(output);
 }
 
 // Few documents: none, one that is shorter than a sequence.
 TEST(too_little_data_is_said) {
-  make_things();
+  program_things();
   done(": >none.jsonl; $P data build none.jsonl --tokenizer t.model --output none", "the input holds no documents");
   done("echo '{\"text\": \"a\"}' >one.jsonl; $P data build one.jsonl --tokenizer t.model --output one", "1 documents");
   done("$P data info none", "documents   0");
@@ -311,13 +280,13 @@ TEST(too_little_data_is_said) {
   refused("$P train config.yaml --train.output=run2 --model.vocab=400 --data.train=none", "none");
   refused("$P tokenizer train --input none.jsonl --vocab 300 --output out.model", "no text");
   char *output = NULL;  // one document is read again and again, as Megatron's datasets do
-  int code = shell(&output, "$P train config.yaml --train.output=run2 --model.vocab=400 --data.train=one");
+  int code = program_shell(&output, "$P train config.yaml --train.output=run2 --model.vocab=400 --data.train=one");
   ASSERT_MSG(code == 0 || strstr(output, "error: "), "exit code %d: %s", code, output);
   free(output);
 }
 
 TEST(two_runs_in_one_folder_are_named) {
-  make_things();
+  program_things();
   char path[PATH_BYTES];
   ASSERT_OK(path_join(path, test_folder(), "run"));
   ASSERT_OK(folder_make(path));
@@ -331,14 +300,15 @@ TEST(two_runs_in_one_folder_are_named) {
 // A terminal that closes: the run ends after its step, with a checkpoint; a reader that goes away ends a command without a
 // word.
 TEST(a_terminal_that_closes_ends_a_run_with_a_checkpoint) {
-  make_things();
+  program_things();
   done(
       "$P train config.yaml --train.steps=100000 >/dev/null 2>&1 & p=$!; i=0; while [ ! -s run/metrics.jsonl ] && [ $i -lt 500 "
       "]; do "
       "sleep 0.02; i=$((i + 1)); done; kill -HUP $p; wait $p && ls run/checkpoints/*/manifest.json",
       "manifest.json");
   char *output = NULL;
-  ASSERT_INT(shell(&output, "yes 'some words' | head -n 20000 | $P tokenize --tokenizer t.model | head -n 1 | wc -l"), 0);
+  ASSERT_INT(program_shell(&output, "yes 'some words' | head -n 20000 | $P tokenize --tokenizer t.model | head -n 1 | wc -l"),
+             0);
   ASSERT_MSG(strstr(output, "1") && !strstr(output, "error"), "%s", output);
   free(output);
 }
