@@ -1,10 +1,10 @@
 #include <stdio.h>
 
-#include "base/json.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/lines.h"
 #include "cli/tokenize.h"
+#include "data/jsonl.h"
 
 static const char help[] =
     "pleiad detokenize: token ids to text, a line at a time, from standard input to standard output\n\n"
@@ -18,23 +18,6 @@ static const char help[] =
     "  --threads N       default: one a core; the result does not depend on it\n"
     "  --json            one more line at the end: {\"lines\": .., \"tokens\": .., \"text_bytes\": ..}\n\n"
     "  echo '105258 124386 1598' | pleiad detokenize --tokenizer tokenizer.model\n";
-
-static Err ids_of_json(const char *line, size_t size, Ids *ids) {
-  json_t *root, *item;
-  TRY(json_parse(&root, line, size, "JSON", false));
-  const json_t *list = json_object_get(root, "ids");
-  Err err = ERR_OK;
-  size_t i;
-  CHECK_OUT(json_is_array(list), ERR_FORMAT, "wanted an object with \"ids\", a list");
-  json_array_foreach(list, i, item) {
-    json_int_t id = json_integer_value(item);
-    CHECK_OUT(json_is_integer(item) && id >= INT32_MIN && id <= INT32_MAX, ERR_FORMAT, "\"ids\"[%zu] is not an id", i);
-    TRY_OUT(ids_push(ids, (int32_t)id));
-  }
-out:
-  json_decref(root);
-  return err;
-}
 
 static Err ids_of_text(const char *line, size_t size, Ids *ids) {
   for (size_t i = 0; i < size;) {
@@ -73,7 +56,7 @@ static Err detokenize_line(void *context, int thread, const char *line, size_t s
   TokenizeThread *own = &t->thread[thread];
   own->ids.count = 0;
   own->text.size = 0;
-  TRY((t->jsonl ? ids_of_json : ids_of_text)(line, size, &own->ids));
+  TRY(t->jsonl ? jsonl_ids(line, size, "ids", &own->ids) : ids_of_text(line, size, &own->ids));
   TRY(tokenizer_decode(t->tokenizer, own->work, own->ids.id, own->ids.count, true, &own->text));
   tokenize_count(own, own->ids.count, own->text.size);
   if (t->jsonl) return append_json(out, &own->text);

@@ -1,9 +1,9 @@
 #include <stdio.h>
 
-#include "base/json.h"
 #include "cli/cli.h"
 #include "cli/lines.h"
 #include "cli/tokenize.h"
+#include "data/jsonl.h"
 
 static const char help[] =
     "pleiad tokenize: text to token ids, a line at a time, from standard input to standard output\n\n"
@@ -33,36 +33,31 @@ static Err bytes_of_hex(const char *hex, size_t size, Bytes *out) {
   return ERR_OK;
 }
 
-static Err text_of_json(const char *line, size_t size, Bytes *out) {
-  json_t *root;
-  TRY(json_parse(&root, line, size, "JSON", false));
-  const json_t *text = json_object_get(root, "text"), *bytes = json_object_get(root, "bytes");
-  out->size = 0;
-  Err err;
-  if (json_is_string(text)) err = bytes_append(out, json_string_value(text), json_string_length(text));
-  else if (json_is_string(bytes)) err = bytes_of_hex(json_string_value(bytes), json_string_length(bytes), out);
-  else err = ERR_HERE(ERR_FORMAT, "wanted an object with \"text\" or \"bytes\", a string");
-  json_decref(root);
-  return err;
+// *line, size: the text or the bytes of a line of JSON, in what `own` holds.
+static Err text_of_json(TokenizeThread *own, const char **line, size_t *size) {
+  static const char *const keys[] = {"text", "bytes"};
+  int which;
+  TRY(jsonl_string(*line, *size, keys, 2, &own->string, &which));
+  CHECK(which < 2, ERR_FORMAT, "wanted an object with \"text\" or \"bytes\", a string");
+  *line = own->string.data;
+  *size = own->string.size;
+  if (which == 0) return ERR_OK;
+  own->text.size = 0;
+  TRY(bytes_of_hex(*line, *size, &own->text));
+  *line = own->text.data;
+  *size = own->text.size;
+  return ERR_OK;
 }
 
 static Err tokenize_line(void *context, int thread, const char *line, size_t size, Bytes *out) {
   const Tokenize *t = context;
   TokenizeThread *own = &t->thread[thread];
-  if (t->jsonl) {
-    TRY(text_of_json(line, size, &own->text));
-    line = own->text.data;
-    size = own->text.size;
-  }
+  if (t->jsonl) TRY(text_of_json(own, &line, &size));
   own->ids.count = 0;
   TRY(tokenizer_encode(t->tokenizer, own->work, line, size, t->special, &own->ids));
   tokenize_count(own, own->ids.count, size);
   if (t->jsonl) TRY(bytes_append(out, "{\"ids\": [", 9));
-  for (int64_t i = 0; i < own->ids.count; i++) {
-    if (i) TRY(bytes_append(out, ", ", t->jsonl ? 2 : 0));
-    if (i && !t->jsonl) TRY(bytes_append(out, " ", 1));
-    TRY(append_id(out, own->ids.id[i]));
-  }
+  TRY(append_ids(out, &own->ids, t->jsonl ? ", " : " "));
   return t->jsonl ? bytes_append(out, "]}\n", 3) : bytes_append(out, "\n", 1);
 }
 

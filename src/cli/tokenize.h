@@ -3,12 +3,14 @@
 #define CLI_TOKENIZE_H
 
 #include "base/thread.h"
+#include "data/jsonl.h"
 #include "text/tokenizer.h"
 
 typedef struct {
   TokenizerWork *work;
   Ids ids;
   Bytes text;
+  Strings string;                     // of a line of JSON
   int64_t lines, tokens, text_bytes;  // done
 } TokenizeThread;
 
@@ -30,8 +32,8 @@ void tokenize_close(Tokenize *t);
 
 // A number of threads from an option's text: 1 .. 1024, NULL: 0, one a core.
 Err tokenize_threads(const char *text, int *threads);
-// A decimal number.
-Err append_id(Bytes *out, int32_t id);
+// Decimal numbers with `between` (at most 4 letters) between them.
+Err append_ids(Bytes *out, const Ids *ids, const char *between);
 // A JSON string with its quotes; text: valid UTF-8.
 Err append_json_string(Bytes *out, const char *text, size_t size);
 

@@ -1,7 +1,6 @@
 #include "data/build.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +9,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/progress.h"
-#include "base/thread.h"
+#include "base/relay.h"
 #include "data/build_chunk.h"
 #include "data/build_journal.h"
 
 enum { CHUNKS_A_THREAD = 3, KEEP_BYTES = 4 * BUILD_CHUNK_BYTES };
 
-// A ring of chunks. One thread at a time reads the next one, all tokenise, one at a time writes, in the order of reading.
+typedef struct {
+  TokenizerWork *work;
+  Strings scratch;
+} BuildThread;
+
 typedef struct {
   const BuildOptions *option;
   Inputs inputs;
@@ -26,16 +29,8 @@ typedef struct {
   BuildState state;
   Progress progress;
   double journal_at_s;
-
-  pthread_mutex_t mutex;
-  pthread_cond_t moved;
-  struct Slot {
-    Chunk chunk;
-    bool ready;  // tokenised, or failed
-  } * slot;
-  int64_t slots, read, written;  // chunks so far
-  bool reading, writing, input_ended, failed;
-  ErrInfo error;
+  Chunk *chunk;         // a ring of them
+  BuildThread *thread;  // what each has of its own
 } Build;
 
 // ---- writing, in order
@@ -60,8 +55,9 @@ static Err write_journal(Build *b) {
   return ERR_OK;
 }
 
-static Err write_chunk(Build *b, const Chunk *c) {
-  if (c->error.kind) return err_give(&c->error);
+static Err write_chunk(void *context, int64_t slot) {
+  Build *b = context;
+  Chunk *c = &b->chunk[slot];
   BuildPlace *place = &b->state.place;
   if (place->file != c->file) *place = (BuildPlace){.file = c->file};
   TRY(report_bad(b, c));
@@ -85,82 +81,22 @@ static Err write_chunk(Build *b, const Chunk *c) {
     progress_note(&b->progress, "%lld documents, %lld tokens", (long long)b->writer.at.documents,
                   (long long)b->writer.at.tokens);
   }
+  if (c->capacity > KEEP_BYTES) chunk_free(c);  // one long document must not keep its memory
   bool due = !b->inputs.stdin_used && clock_s() - b->journal_at_s >= b->option->journal_s;
   return due ? write_journal(b) : ERR_OK;
 }
 
-// With the mutex: writes what is ready, in order, unless another thread is at it.
-static void drain(Build *b) {
-  if (b->writing) return;
-  b->writing = true;
-  while (!b->failed && b->written < b->read && b->slot[b->written % b->slots].ready) {
-    struct Slot *s = &b->slot[b->written % b->slots];
-    pthread_mutex_unlock(&b->mutex);
-    Err err = write_chunk(b, &s->chunk);
-    if (s->chunk.capacity > KEEP_BYTES) chunk_free(&s->chunk);  // one long document must not keep its memory
-    pthread_mutex_lock(&b->mutex);
-    if (err) {
-      err_take(&b->error);
-      b->failed = true;
-    }
-    s->ready = false;
-    b->written++;
-    pthread_cond_broadcast(&b->moved);
-  }
-  b->writing = false;
+// ---- reading, and what each thread does
+static Err read_chunk(void *context, int64_t slot, bool *got) {
+  Build *b = context;
+  return chunk_read(&b->reader, &b->chunk[slot], got);
 }
 
-// ---- what each thread does
-static bool take_chunk(Build *b, struct Slot *s) {
-  bool got = false;
-  b->reading = true;
-  pthread_mutex_unlock(&b->mutex);
-  Err err = chunk_read(&b->reader, &s->chunk, &got);
-  if (err) err_take(&s->chunk.error);  // told in its turn: an earlier line may be bad
-  pthread_mutex_lock(&b->mutex);
-  b->reading = false;
-  b->input_ended = err || !got;
-  if (err || got) b->read++;
-  pthread_cond_broadcast(&b->moved);
-  return err || got;
-}
-
-static void work_on(Build *b, TokenizerWork *work, Strings *scratch) {
-  pthread_mutex_lock(&b->mutex);
-  while (!b->failed && !(b->input_ended && !b->reading && b->written == b->read)) {
-    struct Slot *s = &b->slot[b->read % b->slots];
-    bool may_read = !b->reading && !b->input_ended && b->read - b->written < b->slots;
-    if (!may_read) {
-      pthread_cond_wait(&b->moved, &b->mutex);
-      continue;
-    }
-    if (!take_chunk(b, s)) continue;
-    pthread_mutex_unlock(&b->mutex);
-    Chunk *c = &s->chunk;
-    if (!c->error.kind && chunk_tokenise(c, b->option, &b->inputs, work, scratch) != ERR_OK) err_take(&c->error);
-    pthread_mutex_lock(&b->mutex);
-    s->ready = true;
-    drain(b);
-  }
-  pthread_mutex_unlock(&b->mutex);
-}
-
-static void build_thread(void *arg, int thread, int n_threads) {
-  (void)thread, (void)n_threads;
-  Build *b = arg;
-  TokenizerWork *work = NULL;
-  Strings scratch = {0};
-  if (tokenizer_work_open(&work, b->option->tokenizer) == ERR_OK) {
-    work_on(b, work, &scratch);
-  } else {
-    pthread_mutex_lock(&b->mutex);
-    if (!b->failed) err_take(&b->error);
-    b->failed = true;
-    pthread_cond_broadcast(&b->moved);
-    pthread_mutex_unlock(&b->mutex);
-  }
-  strings_free(&scratch);
-  tokenizer_work_close(work);
+static Err tokenise_chunk(void *context, int64_t slot, int thread) {
+  Build *b = context;
+  BuildThread *own = &b->thread[thread];
+  if (!own->work) TRY(tokenizer_work_open(&own->work, b->option->tokenizer));
+  return chunk_tokenise(&b->chunk[slot], b->option, &b->inputs, own->work, &own->scratch);
 }
 
 // ---- the whole
@@ -198,15 +134,22 @@ static Err open_output(Build *b, TokenType type, BuildReport *report) {
 static Err run_threads(Build *b, int threads) {
   Pool *pool = NULL;
   TRY(pool_open(&pool, threads, false));
+  int n = pool_threads(pool);
+  Relay relay = {read_chunk, tokenise_chunk, write_chunk, NULL, b, (int64_t)n * CHUNKS_A_THREAD};
   Err err = ERR_OK;
-  b->slots = (int64_t)pool_threads(pool) * CHUNKS_A_THREAD;
-  b->slot = calloc((size_t)b->slots, sizeof *b->slot);
-  if (b->slot) pool_run(pool, build_thread, b);
-  else err = ERR_HERE(ERR_MEMORY, "no memory for %lld chunks", (long long)b->slots);
+  b->chunk = calloc((size_t)relay.slots, sizeof *b->chunk);
+  b->thread = calloc((size_t)n, sizeof *b->thread);
+  if (b->chunk && b->thread) err = relay_run(pool, &relay);
+  else err = ERR_HERE(ERR_MEMORY, "no memory for %d threads", n);
   pool_close(pool);
-  for (int64_t i = 0; b->slot && i < b->slots; i++) chunk_free(&b->slot[i].chunk);
-  free(b->slot);
-  return b->failed ? err_give(&b->error) : err;
+  for (int64_t i = 0; b->chunk && i < relay.slots; i++) chunk_free(&b->chunk[i]);
+  for (int i = 0; b->thread && i < n; i++) {
+    strings_free(&b->thread[i].scratch);
+    tokenizer_work_close(b->thread[i].work);
+  }
+  free(b->chunk);
+  free(b->thread);
+  return err;
 }
 
 // After an error: a bad input leaves nothing; anything else can go on from the journal.
@@ -257,14 +200,10 @@ Err data_build(const BuildOptions *o, BuildReport *report) {
   Build *b = calloc(1, sizeof *b);
   CHECK(b, ERR_MEMORY, "no memory for a build");
   b->option = o;
-  pthread_mutex_init(&b->mutex, NULL);
-  pthread_cond_init(&b->moved, NULL);
   Err err = inputs_take(&b->inputs, o->input, o->inputs, o->format);
   if (!err) err = open_output(b, report->type, report);
   if (!err) err = build(b, report);
   inputs_free(&b->inputs);
-  pthread_mutex_destroy(&b->mutex);
-  pthread_cond_destroy(&b->moved);
   free(b);
   report->seconds = clock_s() - start_s;
   return err;

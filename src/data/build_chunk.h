@@ -31,7 +31,6 @@ typedef struct {
   Ids shape;  // the length of each, and END_OF_CHUNK_DOCUMENT after each document
   int64_t lines, bad;
   BadLine named[BUILD_NAMED];
-  ErrInfo error;  // kind ERR_OK: none
 } Chunk;
 
 enum { END_OF_CHUNK_DOCUMENT = -1 };

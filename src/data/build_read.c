@@ -113,7 +113,6 @@ Err chunk_read(ChunkReader *r, Chunk *c, bool *got) {
     c->size = 0;
     c->ends_file = false;
     c->ids.count = c->shape.count = c->lines = c->bad = 0;
-    c->error.kind = ERR_OK;
     if (!r->open && r->file == r->inputs->count) return ERR_OK;
     c->file = r->file;
     if (!r->open) TRY(open_next(r));

@@ -16,14 +16,18 @@ void strings_free(Strings *s) {
   *s = (Strings){0};
 }
 
+static Err strings_reserve(Strings *s, size_t more) {
+  if (s->capacity - s->size >= more) return ERR_OK;
+  size_t capacity = (s->size + more) * 3 / 2 + 256;
+  char *grown = realloc(s->data, capacity);
+  CHECK(grown, ERR_MEMORY, "no memory for a text of %zu bytes", s->size + more);
+  s->data = grown;
+  s->capacity = capacity;
+  return ERR_OK;
+}
+
 Err strings_append(Strings *s, const char *text, size_t size) {
-  if (s->capacity - s->size < size) {
-    size_t capacity = (s->size + size) * 3 / 2 + 256;
-    char *grown = realloc(s->data, capacity);
-    CHECK(grown, ERR_MEMORY, "no memory for a text of %zu bytes", s->size + size);
-    s->data = grown;
-    s->capacity = capacity;
-  }
+  TRY(strings_reserve(s, size));
   if (size) memcpy(s->data + s->size, text, size);
   s->size += size;
   return ERR_OK;
@@ -66,14 +70,19 @@ static bool take(Scan *s, char c) {
   return true;
 }
 
+// Of a hex digit its value and 1, else 0.
+static const uint8_t hex_digit[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
+
 static int hex4(const Scan *s, const char *p) {
-  int v = 0;
   if (s->end - p < 4) return -1;
+  int v = 0;
   for (int i = 0; i < 4; i++) {
-    char c = p[i];
-    int d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-    if (d < 0) return -1;
-    v = v * 16 + d;
+    int d = hex_digit[(uint8_t)p[i]];
+    if (!d) return -1;
+    v = v * 16 + d - 1;
   }
   return v;
 }
@@ -88,15 +97,17 @@ static size_t put_utf8(char out[4], unsigned c) {
   return 4;
 }
 
-// s->at is at the backslash. Appends what the escape stands for, if out.
-static Err take_escape(Scan *s, Strings *out) {
+// s->at is at the backslash. What the escape stands for: text[0, *size).
+static Err take_escape(Scan *s, char text[4], size_t *size) {
   const char *start = s->at++;
   if (s->at == s->end) FAIL_HERE(s, "a string");
   static const char letters[] = "\"\\/bfnrt", meaning[] = "\"\\/\b\f\n\r\t";
-  const char *known = *s->at ? strchr(letters, *s->at) : NULL;
+  const char *known = *s->at && *s->at != 'u' ? strchr(letters, *s->at) : NULL;
   if (known) {
     s->at++;
-    return out ? strings_append(out, &meaning[known - letters], 1) : ERR_OK;
+    text[0] = meaning[known - letters];
+    *size = 1;
+    return ERR_OK;
   }
   int high = *s->at == 'u' ? hex4(s, s->at + 1) : -1;
   CHECK(high >= 0, ERR_FORMAT, "JSON syntax: byte %lld: an unknown escape", (long long)(start - s->start));
@@ -109,9 +120,20 @@ static Err take_escape(Scan *s, Strings *out) {
     s->at += 6;
     c = 0x10000 + ((c - 0xD800) << 10) + ((unsigned)low - 0xDC00);
   }
-  char bytes[4];
-  size_t n = put_utf8(bytes, c);
-  return out ? strings_append(out, bytes, n) : ERR_OK;
+  *size = put_utf8(text, c);
+  return ERR_OK;
+}
+
+// Escapes stand in runs where a writer escapes all that is not ASCII.
+static Err take_escapes(Scan *s, Strings *out) {
+  char unused[4];
+  size_t n = 0;
+  while (s->at < s->end && *s->at == '\\') {
+    if (out) TRY(strings_reserve(out, 4));
+    TRY(take_escape(s, out ? out->data + out->size : unused, &n));
+    if (out) out->size += n;
+  }
+  return ERR_OK;
 }
 
 // The first byte of [p, end) that is not plain within a string: quote, backslash or control character; eight at a time.
@@ -141,7 +163,7 @@ static Err take_string(Scan *s, Strings *out) {
     }
     CHECK(*stop == '\\', ERR_FORMAT, "JSON syntax: byte %lld: control character 0x%02X in a string",
           (long long)(stop - s->start), (unsigned char)*stop);
-    TRY(take_escape(s, out));
+    TRY(take_escapes(s, out));
   }
 }
 
@@ -214,12 +236,91 @@ static Err skip_value(Scan *s) {
   }
 }
 
-// The value of the wanted key: a string, or a list of strings. *other: it is something else (skipped).
-static Err take_text(Scan *s, Strings *out, bool *other) {
+// ---- the members of a line's object
+
+// Passes over the value at s->at, of keys[key].
+typedef Err TakeFn(Scan *s, int key, void *context);
+
+typedef struct {
+  const char *const *key;
+  int keys;
+  TakeFn *take;
+  void *context;
+} Wanted;
+
+static Err take_members(Scan *s, const Wanted *w) {
+  Strings name = {0};  // only a key with escapes is copied
+  Err err = ERR_OK;
+  for (;;) {
+    skip_space(s);
+    if (!take(s, '"')) {
+      err = fail_at(s, s->at, "a key");
+      break;
+    }
+    const char *start = s->at;
+    name.size = 0;
+    const char *stop = plain_end(start, s->end);
+    bool escaped = stop < s->end && *stop == '\\';
+    TRY_OUT(take_string(s, escaped ? &name : NULL));
+    size_t size = escaped ? name.size : (size_t)(stop - start);
+    int key = 0;
+    while (key < w->keys && (strlen(w->key[key]) != size || memcmp(escaped ? name.data : start, w->key[key], size) != 0)) key++;
+    skip_space(s);
+    if (!take(s, ':')) {
+      err = fail_at(s, s->at, "a colon");
+      break;
+    }
+    skip_space(s);
+    TRY_OUT(key < w->keys ? w->take(s, key, w->context) : skip_value(s));
+    skip_space(s);
+    if (take(s, '}')) break;
+    if (!take(s, ',')) {
+      err = fail_at(s, s->at, "a comma or }");
+      break;
+    }
+  }
+out:
+  strings_free(&name);
+  return err;
+}
+
+static Err scan_line(const char *line, size_t size, const Wanted *w) {
+  Scan s = {line, line, line + size};
+  const unsigned char *b = (const unsigned char *)line;
+  CHECK(size < 2 || !((b[0] == 0xFF && b[1] == 0xFE) || (b[0] == 0xFE && b[1] == 0xFF)), ERR_FORMAT,
+        "UTF-16 byte order mark; convert the file to UTF-8");
+  CHECK(size < 3 || memcmp(line, "\xEF\xBB\xBF", 3) != 0, ERR_FORMAT, "a UTF-8 byte order mark, which JSON does not allow");
+  size_t bad = utf8_invalid_at(line, size);
+  CHECK(bad == size, ERR_FORMAT, "byte %zu of the line: invalid UTF-8 (0x%02X)", bad, b[bad]);
+  skip_space(&s);
+  CHECK(s.at < s.end, ERR_FORMAT, "empty line");
+  if (!take(&s, '{')) {
+    TRY(skip_value(&s));
+    FAIL(ERR_FORMAT, "not an object: a line is {\"%s\": ...}", w->key[0]);
+  }
+  skip_space(&s);
+  if (!take(&s, '}')) TRY(take_members(&s, w));
+  skip_space(&s);
+  CHECK(s.at == s.end, ERR_FORMAT, "JSON syntax: byte %lld: trailing bytes after the object", (long long)(s.at - s.start));
+  return ERR_OK;
+}
+
+// ---- a string, or a list of strings
+
+typedef struct {
+  Strings *out;
+  bool found, other;  // other: the value is something else
+} Text;
+
+static Err take_text(Scan *s, int key, void *context) {
+  (void)key;
+  Text *t = context;
+  Strings *out = t->out;
   const char *start = s->at;
   out->size = 0;
   out->count = 0;
-  *other = false;
+  t->found = true;
+  t->other = false;
   if (take(s, '"')) {
     TRY(take_string(s, out));
     return strings_end(out);
@@ -238,69 +339,100 @@ static Err take_text(Scan *s, Strings *out, bool *other) {
     }
     s->at = start;  // not a list of strings: wrong, but first of all it must be JSON
   }
-  *other = true;
+  t->other = true;
   return skip_value(s);
 }
 
-static Err take_members(Scan *s, const char *key, Strings *out, bool *found, bool *other) {
-  size_t key_size = strlen(key);
-  Strings name = {0};  // only a key with escapes is copied
-  Err err = ERR_OK;
-  for (;;) {
-    skip_space(s);
-    if (!take(s, '"')) {
-      err = fail_at(s, s->at, "a key");
-      break;
-    }
-    const char *start = s->at;
-    name.size = 0;
-    const char *stop = plain_end(start, s->end);
-    bool escaped = stop < s->end && *stop == '\\';
-    TRY_OUT(take_string(s, escaped ? &name : NULL));
-    size_t size = escaped ? name.size : (size_t)(stop - start);
-    bool wanted = size == key_size && memcmp(escaped ? name.data : start, key, size) == 0;
-    skip_space(s);
-    if (!take(s, ':')) {
-      err = fail_at(s, s->at, "a colon");
-      break;
-    }
-    skip_space(s);
-    *found |= wanted;
-    TRY_OUT(wanted ? take_text(s, out, other) : skip_value(s));
-    skip_space(s);
-    if (take(s, '}')) break;
-    if (!take(s, ',')) {
-      err = fail_at(s, s->at, "a comma or }");
-      break;
-    }
-  }
-out:
-  strings_free(&name);
-  return err;
-}
-
 Err jsonl_text(const char *line, size_t size, const char *key, Strings *out) {
-  Scan s = {line, line, line + size};
-  const unsigned char *b = (const unsigned char *)line;
-  CHECK(size < 2 || !((b[0] == 0xFF && b[1] == 0xFE) || (b[0] == 0xFE && b[1] == 0xFF)), ERR_FORMAT,
-        "UTF-16 byte order mark; convert the file to UTF-8");
-  CHECK(size < 3 || memcmp(line, "\xEF\xBB\xBF", 3) != 0, ERR_FORMAT, "a UTF-8 byte order mark, which JSON does not allow");
-  size_t bad = utf8_invalid_at(line, size);
-  CHECK(bad == size, ERR_FORMAT, "byte %zu of the line: invalid UTF-8 (0x%02X)", bad, b[bad]);
+  Text t = {.out = out};
   out->size = 0;
   out->count = 0;
-  skip_space(&s);
-  CHECK(s.at < s.end, ERR_FORMAT, "empty line");
-  bool found = false, other = false;
-  if (!take(&s, '{')) {
-    TRY(skip_value(&s));
-    FAIL(ERR_FORMAT, "not an object: a line is {\"%s\": \"...\"}", key);
+  TRY(scan_line(line, size, &(Wanted){&key, 1, take_text, &t}));
+  CHECK(t.found, ERR_FORMAT, "no \"%s\" key", key);
+  CHECK(!t.other, ERR_FORMAT, "\"%s\" is not a string (nor a list of strings)", key);
+  return ERR_OK;
+}
+
+// ---- a string under one of several keys
+
+typedef struct {
+  Strings *out;
+  int which, none;
+} Choice;
+
+static Err take_choice(Scan *s, int key, void *context) {
+  Choice *c = context;
+  if (key > c->which) return skip_value(s);
+  if (!take(s, '"')) {
+    if (key == c->which) c->which = c->none;  // repeated: the last counts
+    return skip_value(s);
   }
-  skip_space(&s);
-  if (!take(&s, '}')) TRY(take_members(&s, key, out, &found, &other));
-  skip_space(&s);
-  CHECK(s.at == s.end, ERR_FORMAT, "JSON syntax: byte %lld: trailing bytes after the object", (long long)(s.at - s.start));
-  CHECK(found, ERR_FORMAT, "no \"%s\" key", key);
-  CHECK(!other, ERR_FORMAT, "\"%s\" is not a string (nor a list of strings)", key);
+  c->which = key;
+  c->out->size = 0;
+  c->out->count = 0;
+  TRY(take_string(s, c->out));
+  return strings_end(c->out);
+}
+
+Err jsonl_string(const char *line, size_t size, const char *const *keys, int n_keys, Strings *out, int *which) {
+  Choice c = {out, n_keys, n_keys};
+  TRY(scan_line(line, size, &(Wanted){keys, n_keys, take_choice, &c}));
+  *which = c.which;
+  return ERR_OK;
+}
+
+// ---- a list of numbers
+
+typedef struct {
+  Ids *out;
+  int64_t begin, bad;  // bad: what is no id, from 0; -1: none
+  bool found, other;
+} Numbers;
+
+static bool take_id(Scan *s, int32_t *id) {
+  const char *p = s->at;
+  bool negative = p < s->end && *p == '-';
+  p += negative;
+  const char *digits = p;
+  int64_t v = 0;
+  for (; p < s->end && *p >= '0' && *p <= '9' && v <= INT32_MAX; p++) v = v * 10 + (*p - '0');
+  bool whole = p > digits && (*digits != '0' || p == digits + 1) && (p == s->end || !memchr(".eE", *p, 3));
+  v = negative ? -v : v;
+  if (!whole || v < INT32_MIN || v > INT32_MAX) return false;
+  s->at = p;
+  *id = (int32_t)v;
+  return true;
+}
+
+static Err take_ids(Scan *s, int key, void *context) {
+  (void)key;
+  Numbers *n = context;
+  const char *start = s->at;
+  n->out->count = n->begin;
+  n->bad = -1;
+  n->found = true;
+  n->other = !take(s, '[');
+  if (n->other) return skip_value(s);
+  skip_space(s);
+  if (take(s, ']')) return ERR_OK;
+  for (int32_t id;;) {
+    skip_space(s);
+    if (!take_id(s, &id)) break;
+    TRY(ids_push(n->out, id));
+    skip_space(s);
+    if (take(s, ']')) return ERR_OK;
+    if (!take(s, ',')) break;
+  }
+  n->bad = n->out->count - n->begin;
+  s->at = start;
+  return skip_value(s);
+}
+
+Err jsonl_ids(const char *line, size_t size, const char *key, Ids *out) {
+  Numbers n = {.out = out, .begin = out->count, .bad = -1};
+  TRY(scan_line(line, size, &(Wanted){&key, 1, take_ids, &n}));
+  CHECK(n.found, ERR_FORMAT, "no \"%s\" key", key);
+  CHECK(!n.other, ERR_FORMAT, "\"%s\" is not a list of token ids", key);
+  CHECK(n.bad < 0, ERR_FORMAT, "\"%s\"[%lld] is not an id", key, (long long)n.bad);
   return ERR_OK;
 }

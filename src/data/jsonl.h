@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "text/tokenizer.h"
 
 // The strings of one document: string i is data[end[i - 1], end[i]). Starts as {0}; reused, it stops allocating.
 typedef struct {
@@ -25,5 +26,12 @@ Err strings_end(Strings *s);                                    // that string i
 // Sets *out to the string, or list of strings, under `key` of the object in line[0, size) (no newline). ERR_FORMAT says what is
 // wrong and at which byte of the line (from 0), but not in which file and line. Linear in size; no recursion.
 Err jsonl_text(const char *line, size_t size, const char *key, Strings *out);
+
+// As above, but only strings, under whichever of keys[0, n_keys) comes first in that list: *which, or n_keys if none of them
+// has a string, which is no error.
+Err jsonl_string(const char *line, size_t size, const char *const *keys, int n_keys, Strings *out, int *which);
+
+// Appends the list of whole numbers under `key` to *out. ERR_FORMAT as above, also where one is no int32.
+Err jsonl_ids(const char *line, size_t size, const char *key, Ids *out);
 
 #endif

@@ -96,3 +96,59 @@ TEST(nesting_is_limited) {
   free(line);
   strings_free(&out);
 }
+
+static int choose(const char *line) {
+  static const char *const keys[] = {"text", "bytes"};
+  int which = -1;
+  ASSERT_OK(jsonl_string(line, strlen(line), keys, 2, &out, &which));
+  return which;
+}
+
+TEST(the_first_of_several_keys_that_has_a_string_is_taken) {
+  ASSERT_INT(choose("{\"bytes\": \"b\", \"text\": \"t\"}"), 0);
+  ASSERT_STRING(0, "t");
+  ASSERT_INT(choose("{\"text\": \"t\", \"bytes\": \"b\"}"), 0);
+  ASSERT_STRING(0, "t");
+  ASSERT_INT(choose("{\"text\": null, \"bytes\": \"b\"}"), 1);
+  ASSERT_STRING(0, "b");
+  ASSERT_INT(choose("{\"bytes\": \"b\", \"text\": [\"t\"]}"), 1);
+  ASSERT_STRING(0, "b");
+  ASSERT_INT(choose("{\"bytes\": \"b\", \"bytes\": \"c\\u4f60\\u597d\"}"), 1);
+  ASSERT_STRING(0, "c你好");
+  ASSERT_INT(choose("{\"text\": \"t\", \"text\": 1}"), 2);
+  ASSERT_INT(choose("{}"), 2);
+  int which;
+  const char *key = "text";
+  ASSERT_ERR(jsonl_string("{\"text\": \"a\"", 12, &key, 1, &out, &which), ERR_FORMAT, "a comma or }");
+  ASSERT_ERR(jsonl_string("[]", 2, &key, 1, &out, &which), ERR_FORMAT, "not an object");
+  strings_free(&out);
+}
+
+TEST(a_list_of_ids_is_read) {
+  static const struct {
+    const char *line, *says;
+  } bad[] = {{"{}", "no \"ids\" key"},
+             {"{\"ids\": 1}", "\"ids\" is not a list"},
+             {"{\"ids\": [1, 2.0]}", "\"ids\"[1] is not an id"},
+             {"{\"ids\": [1, 2, 1e3]}", "\"ids\"[2] is not an id"},
+             {"{\"ids\": [\"1\"]}", "\"ids\"[0] is not an id"},
+             {"{\"ids\": [2147483648]}", "\"ids\"[0] is not an id"},
+             {"{\"ids\": [-2147483649]}", "\"ids\"[0] is not an id"},
+             {"{\"ids\": [99999999999999999999999999]}", "\"ids\"[0] is not an id"},
+             {"{\"ids\": [01]}", "a comma or ]"},
+             {"{\"ids\": [1,]}", "']' where a value is due"},
+             {"{\"ids\": [1", "ends within"},
+             {"{\"ids\": [-]}", "a value"}};
+  static const int32_t want[] = {7, 0, -0, 12, -2147483647 - 1, 2147483647};
+  const char *line = "{\"x\": [5], \"ids\": [3], \"ids\": [0 , -0,12,-2147483648, 2147483647 ] }";
+  Ids ids = {0};
+  ASSERT_OK(ids_push(&ids, 7));
+  ASSERT_OK(jsonl_ids(line, strlen(line), "ids", &ids));
+  ASSERT_INT(ids.count, 6);
+  for (int i = 0; i < 6; i++) ASSERT_INT(ids.id[i], want[i]);
+  ASSERT_OK(jsonl_ids("{\"ids\":[]}", 10, "ids", &ids));
+  ASSERT_INT(ids.count, 6);
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    ASSERT_ERR(jsonl_ids(bad[i].line, strlen(bad[i].line), "ids", &ids), ERR_FORMAT, bad[i].says);
+  ids_free(&ids);
+}
