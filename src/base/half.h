@@ -1,6 +1,7 @@
 // Sixteen- and eight-bit floating point: bf16, fp16, fp8 e4m3 (the "fn" form: no infinities) and e5m2.
 // Conversions to a narrower type round to nearest even. Overflow gives infinity (NaN for e4m3), or with `saturate` the
 // largest finite value, infinities too. NaN stays NaN. Conversions to fp32 are exact.
+// And fp32 in two halves: what bf16 rounds it to, and the low 16 bits of its pattern.
 #ifndef BASE_HALF_H
 #define BASE_HALF_H
 
@@ -45,6 +46,21 @@ static inline float fp16_to_f32(uint16_t h) {
   uint32_t denormal = f32_bits(f32_from_bits(a + 0x38800000u) - 0x1p-14f), normal = a + 0x38000000u;
   return f32_from_bits(sign | (small & denormal) | (~small & normal) | (special & 0x7f800000u) | (nan & 0x00400000u));
 }
+// The low half says how far the high one was rounded, and in which direction: below 0x8000 down, above it up. At 0x8000
+// exactly, a tie, it cannot say, so a tie moves by one unit of fp32, away from zero; and a NaN becomes the quiet one of no low
+// bits that bf16 has. Every other pattern comes back as it was, and the high half is bf16_from_f32 of what comes back, always.
+static inline void f32_split(float x, Bf16 *high, uint16_t *low) {
+  uint32_t u = f32_bits(x);
+  const uint32_t nan = mask_if((u & 0x7fffffffu) > 0x7f800000u);
+  u = (u & ~(nan & 0xffffu)) | (nan & 0x400000u);
+  u |= (u & 0xffffu) == 0x8000u;
+  *high = (Bf16)((u + 0x8000u) >> 16);
+  *low = (uint16_t)u;
+}
+static inline float f32_join(Bf16 high, uint16_t low) {
+  return f32_from_bits(((uint32_t)high << 16) + low - ((low & 0x8000u) << 1));
+}
+
 uint8_t e4m3_from_f32(float x, bool saturate);
 float e4m3_to_f32(uint8_t b);
 uint8_t e5m2_from_f32(float x, bool saturate);

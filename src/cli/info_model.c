@@ -67,7 +67,7 @@ typedef struct {
   double cache, cache_latent;                                   // bytes a token, bf16; latent: 0 without
   double forward;                                               // operations a token
   double masters, gradients, moments;                           // bytes of a training step, one sequence at a time
-  double copies, activations, temporary;                        // the same
+  double tables, activations, temporary;                        // the same
   double activations_of[RECOMPUTES], temporary_of[RECOMPUTES];  // with each train.recompute
   double training, serving;                                     // bytes in all
   InfoIndex index;
@@ -93,8 +93,8 @@ static Err gather(Info *o, const char *path, int64_t length) {
     o->activations_of[i] = (double)m.kept, o->temporary_of[i] = (double)m.temp;
   }
   o->masters = (double)m.weights, o->gradients = (double)m.grads, o->moments = 8.0 * (double)moved;
-  o->copies = (double)m.copies, o->activations = (double)m.kept, o->temporary = (double)m.temp;
-  o->training = o->masters + o->gradients + o->moments + o->copies + o->activations + o->temporary;
+  o->tables = (double)m.tables, o->activations = (double)m.kept, o->temporary = (double)m.temp;
+  o->training = o->masters + o->gradients + o->moments + o->tables + o->activations + o->temporary;
   o->serving = o->stored[1] + (double)o->length * (o->cache_latent > 0 ? o->cache_latent : o->cache);
   return info_index(path, c, &o->index);
 }
@@ -215,7 +215,7 @@ static void print_report(const Info *o) {
   print_bytes("  weights ", o->masters, "");
   print_bytes(", gradients ", o->gradients, "");
   print_bytes(", moments ", o->moments, "");
-  print_bytes(", copies and tables ", o->copies, "\n");
+  print_bytes(", tables ", o->tables, "\n");
   print_bytes("  activations ", o->activations, "");
   print_bytes(", temporary ", o->temporary, "\n");
   for (int i = RECOMPUTE_NONE + 1; i < RECOMPUTES; i++) {
@@ -256,7 +256,7 @@ static Err print_json(const Info *o) {
                 "router", n->router, "norm", n->norm, "mtp", n->mtp, "balance", n->balance);
   json_t *training =
       json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "weights", o->masters, "gradients", o->gradients, "moments",
-                o->moments, "copies", o->copies, "activations", o->activations, "temporary", o->temporary, "together",
+                o->moments, "tables", o->tables, "activations", o->activations, "temporary", o->temporary, "together",
                 o->training, "cards", cards_json(o->training), "recompute", recompute_json(o));
   json_t *root =
       json_pack("{s:s, s:I, s:o, s:o, s:{s:f, s:f}, s:{s:f, s:f}, s:o, s:{s:f, s:o}, s:o}", "family",

@@ -5,8 +5,8 @@
 #include "model/model.h"
 
 typedef struct {
-  size_t weights, grads;  // fp32 masters, and gradients of those that the optimiser moves
-  size_t copies;          // compute copies, rotary tables, counters
+  size_t weights, grads;  // of which products read the high halves in bf16; gradients of those that the optimiser moves
+  size_t tables;          // rotary tables, counters
   size_t kept, temp;      // of one micro-batch: what a forward keeps for its backward (or needs itself), and working memory
 } ModelMemory;
 

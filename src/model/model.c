@@ -194,7 +194,14 @@ double model_init_std(const ModelConfig *c, const Param *p) {
 }
 
 void model_reset_param(const Param *p, uint64_t seed, double std) {
-  rng_fill_normal(rng_named(seed, p->name), 0, 0, p->w, p->n, p->role == PARAM_NORM ? 1 : 0, std);
+  enum { RUN = 4096 };
+  float x[RUN];
+  const Rng rng = rng_named(seed, p->name);
+  for (int64_t i = 0; i < p->n; i += RUN) {
+    int64_t n = p->n - i < RUN ? p->n - i : RUN;
+    rng_fill_normal(rng, 0, (uint64_t)i, x, n, p->role == PARAM_NORM ? 1 : 0, std);
+    param_put(p, i, n, x);
+  }
 }
 
 void model_reset(Model *m, uint64_t seed) {

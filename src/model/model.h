@@ -20,10 +20,9 @@ typedef struct {
 // What a configuration says of its rotary positions.
 RotarySpec model_rotary_spec(const ModelConfig *c);
 
-// Declares the model. With measuring arenas it only counts. weights: fp32 masters, or NULL for a model
-// of compute copies alone, which the caller fills; grads: NULL for a model that is only read;
-// other: tables, counters and compute copies, kept as long as the model. positions: longest sequence that will be run. *m must
-// stay where it is.
+// Declares the model. With measuring arenas it only counts. weights: NULL for a model that is only read, of whose matrices no
+// more is held than products read, in `other`; grads: NULL for one that is not trained; other: tables, counters and 8-bit
+// copies, kept as long as the model. positions: longest sequence that will be run. *m must stay where it is.
 Err model_init(Model *m, const ModelConfig *config, Dtype type, int64_t positions, Arena *weights, Arena *grads, Arena *other);
 void model_free(Model *m);
 
@@ -34,7 +33,7 @@ void model_reset(Model *m, uint64_t seed);
 double model_init_std(const ModelConfig *c, const Param *p);
 // normal(0, std) by seed, name and element index (norms: 1): any layout gives the same.
 void model_reset_param(const Param *p, uint64_t seed, double std);
-// Brings the compute copies up to date with the masters; after each change of weights.
+// Brings 8-bit copies up to date (params_prepare); after each change of weights where the type is DT_Q8.
 void model_prepare(Model *m, Dev *dev);
 
 // The moves over blocks [first, last). saved: n_blocks BlockSaved; stream: what goes between blocks; losses are added to.

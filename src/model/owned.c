@@ -7,7 +7,7 @@ Err owned_open(OwnedModel *m, const ModelConfig *config, Dtype type, int64_t pos
   Arena weights, gradients, other;
   arena_measure(&weights, "weights");
   arena_measure(&gradients, "gradients");
-  arena_measure(&other, "tables and compute copies");
+  arena_measure(&other, "tables and 8-bit copies");
   Err err = model_init(&m->model, config, type, positions, &weights, grads ? &gradients : NULL, &other);
   model_free(&m->model);
   TRY(err);

@@ -171,13 +171,13 @@ static Err to_rows(void *context, const void *data, size_t bytes) {
     memcpy(r->row + r->in, x, (size_t)take * sizeof *x);
     r->in += take;
     if (r->in < cols) continue;
-    param_fill_row(r->p, r->at++, r->row);
+    param_put_row(r->p, r->at++, r->row);
     r->in = 0;
   }
   return ERR_OK;
 }
 
-// Into what is held of a matrix without a master.
+// Into a matrix that is not held in fp32.
 static Err read_rows(WeightSource *s, int64_t i, bool allow_nan, const Param *p) {
   Rows r = {.p = p, .row = malloc((size_t)p->dim[1] * sizeof(float))};
   CHECK(r.row, ERR_MEMORY, "%s: no memory for a row of %lld weights", s->path, (long long)p->dim[1]);
@@ -196,7 +196,7 @@ static Err load_all(WeightSource *s, Param **sorted, int64_t count, bool allow_n
     memcpy(key.name, s->tensor[i].name, sizeof key.name);
     Param **p = bsearch(&find, sorted, (size_t)count, sizeof *sorted, by_name);
     CHECK(p && (*p)->n == s->tensor[i].n, ERR_SHAPE, "%s: tensor %s is not of this model", s->path, s->tensor[i].name);
-    TRY((*p)->w ? weights_read(s, i, allow_nan, (*p)->w) : read_rows(s, i, allow_nan, *p));
+    TRY((*p)->w.type == DT_F32 ? weights_read(s, i, allow_nan, param_floats(*p)) : read_rows(s, i, allow_nan, *p));
   }
   return ERR_OK;
 }
@@ -216,7 +216,7 @@ Err weights_load(WeightSource *s, const ParamList *list, bool allow_nan) {
 
 static Err read_param(WeightSource *s, int64_t i, int64_t first, int64_t n, void *out) {
   const ParamList *list = s->own;
-  memcpy(out, list->param[i].w + first, (size_t)n * sizeof(float));
+  param_get(&list->param[i], first, n, out);
   return ERR_OK;
 }
 

@@ -103,8 +103,8 @@ bool weights_fit(StType type, const float *x, int64_t n);
 // ERR_NUMERIC that names the first element of such a run that does not fit; ERR_OK if all do.
 Err weights_refuse(const WeightSource *s, int64_t i, int64_t first, int64_t n, StType type, const void *raw);
 
-// Checks, then reads every tensor into the parameter of its name, or rounds it to what is held where there is no master; the
-// list is that of the source's configuration.
+// Checks, then reads every tensor into the parameter of its name, as that is held; the list is that of the source's
+// configuration.
 Err weights_load(WeightSource *s, const ParamList *list, bool allow_nan);
 // The weights of a list in memory; list and config are borrowed.
 Err weights_of_params(WeightSource **s, const ModelConfig *config, const ParamList *list);

@@ -14,7 +14,7 @@ static void embedding_forward(const NodeCall *c) {
   const Weight *e = c->block->embedding;
   c->stream->h = mat_take(c->run->kept, c->N, e->in, DT_F32);
   if (c->run->training) c->stream->dh = mat_take(c->run->kept, c->N, e->in, DT_F32);
-  c->run->dev->op->embedding_forward(c->run->dev, c->stream->h, mat_of(e->w, e->in, DT_F32), c->mb->ids, c->N, e->in);
+  c->run->dev->op->embedding_forward(c->run->dev, c->stream->h, e->w, c->mb->ids, c->N, e->in);
 }
 
 static void embedding_backward_weight(const NodeCall *c) {

@@ -27,8 +27,7 @@ static void mtp_input_forward(const NodeCall *c) {
   s->joined = mat_take(kept, c->N, 2 * b->D, c->run->type);
   c->stream->h = mat_take(kept, c->N, b->D, DT_F32);
   if (!dev_measuring(c->run->dev)) roll(c->mb, c);
-  c->run->dev->op->embedding_forward(c->run->dev, s->embedded, mat_of(b->embedding->w, b->D, DT_F32), s->rolled_ids, c->N,
-                                     b->D);
+  c->run->dev->op->embedding_forward(c->run->dev, s->embedded, b->embedding->w, s->rolled_ids, c->N, b->D);
   rms_norm_forward(&b->embed_norm, c->run, s->joined, s->embedded, c->N, &s->embed_norm);
   rms_norm_forward(&b->hidden_norm, c->run, mat_at(s->joined, 0, b->D), c->stream->x, c->N, &s->hidden_norm);
   linear_forward(&b->eh_proj, c->run, c->stream->h, mat_none(), s->joined, c->N);

@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/half.h"
 #include "ops/q8.h"
 
-void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Arena *copies) {
-  *list = (ParamList){.type = type, .weights = weights, .grads = grads, .copies = copies};
+void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Arena *other) {
+  *list = (ParamList){.type = type, .weights = weights ? weights : other, .rounded = !weights, .grads = grads, .other = other};
 }
 
 void params_free(ParamList *list) {
@@ -18,29 +17,19 @@ void params_free(ParamList *list) {
   *list = (ParamList){0};
 }
 
-static void prepare_q8(const Weight *w, Dev *dev) {
-  const int64_t out = w->out / w->groups;
-  for (int64_t g = 0; g < w->groups; g++)
-    q8_pack(dev, (char *)w->c.data + (size_t)g * q8_bytes(out, w->in), mat_of(w->w + g * out * w->in, w->in, DT_F32), out,
-            w->in);
-}
-
 void params_prepare(const ParamList *list, Dev *dev) {
   for (int64_t i = 0; i < list->n_weights; i++) {
     const Weight *w = list->weight[i];
-    if (!w->w || w->c.type == DT_F32) continue;
-    if (w->c.type == DT_Q8) prepare_q8(w, dev);
-    else dev->op->cast(dev, w->c, mat_of(w->w, w->in, DT_F32), w->out, w->in);
+    const int64_t out = w->out / w->groups;
+    if (w->c.type != DT_Q8 || w->w.type != DT_F32) continue;
+    for (int64_t g = 0; g < w->groups; g++)
+      q8_pack(dev, (char *)w->c.data + (size_t)g * q8_bytes(out, w->in), mat_at(w->w, g * out, 0), out, w->in);
   }
 }
 
-void param_fill_row(const Param *p, int64_t row, const float *x) {
-  if (p->c.type == DT_Q8) {
-    q8_pack_row(p->c.data, p->c_row + row, p->dim[1], x);
-    return;
-  }
-  Bf16 *to = (Bf16 *)p->c.data + row * p->c.ld;
-  for (int64_t i = 0; i < p->dim[1]; i++) to[i] = bf16_from_f32(x[i]);
+void param_put_row(const Param *p, int64_t row, const float *x) {
+  if (p->w.type == DT_Q8) q8_pack_row(p->w.data, p->w_row + row, p->dim[1], x);
+  else param_put(p, row * p->dim[1], p->dim[1], x);
 }
 
 void params_pack(const ParamList *list, Dev *dev, Arena *arena) {
@@ -101,22 +90,28 @@ static Param *declare(ParamList *list, ParamRole role, const char *format, va_li
   return p;
 }
 
-static Arena *masters_of(ParamList *list) { return list->weights ? list->weights : list->copies; }
+// How a matrix of that use is held. What is looked up is fp32 in every type, what is trained too.
+static Dtype held_type(const ParamList *list, WeightUse use) {
+  if (use == USE_LOOKUP || use == USE_GEMM_F32 || list->type == DT_F32) return DT_F32;
+  const Dtype read = list->type == DT_Q8 && use != USE_GEMM_PARTS ? DT_Q8 : DT_BF16;
+  if (list->rounded && use != USE_LOOKUP_GEMM) return read;
+  return read == DT_Q8 ? DT_F32 : DT_SPLIT;
+}
 
-// What GEMMs read of a matrix of that use, where it is not the master.
-static Mat copy_take(ParamList *list, int64_t groups, int64_t out, int64_t in, WeightUse use) {
-  if (list->type != DT_Q8 || use == USE_GEMM_PARTS) return mat_take(list->copies, groups * out, in, dtype_of_rows(list->type));
-  return mat_of(arena_take(list->copies, (size_t)groups * q8_bytes(out, in)), in, DT_Q8);
+static Mat q8_take(Arena *a, const Weight *w) {
+  return mat_of(arena_take(a, (size_t)w->groups * q8_bytes(w->out / w->groups, w->in)), w->in, DT_Q8);
 }
 
 void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_t in, WeightUse use) {
   int64_t rows = groups * out;
   size_t bytes = (size_t)(rows * in) * sizeof(float);
-  bool copied = use != USE_LOOKUP && use != USE_GEMM_F32 && list->type != DT_F32;
+  const Dtype held = held_type(list, use);
   *w = (Weight){.use = use, .out = rows, .in = in, .groups = groups};
-  if (list->weights || !copied || use == USE_LOOKUP_GEMM) w->w = arena_take(masters_of(list), bytes);
+  if (held == DT_F32) w->w = mat_of(arena_take(list->weights, bytes), in, DT_F32);
+  else w->w = held == DT_Q8 ? q8_take(list->weights, w) : mat_take(list->weights, rows, in, held);
   if (list->grads) w->g = arena_take(list->grads, bytes);
-  w->c = copied ? copy_take(list, groups, out, in, use) : mat_of(w->w, in, DT_F32);
+  const bool multiplied = use == USE_GEMM || use == USE_LOOKUP_GEMM;
+  w->c = list->type == DT_Q8 && held == DT_F32 && multiplied ? q8_take(list->other, w) : mat_high(w->w);
   if (grow(list, (void **)&list->weight, list->n_weights, &list->weight_capacity, sizeof(Weight *)))
     list->weight[list->n_weights++] = w;
 }
@@ -124,8 +119,8 @@ void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_
 // Of a matrix in 8 bits: groups lie apart by whole panels.
 static void part_of_group(Param *p, const Weight *w, int64_t row) {
   const int64_t out = w->out / w->groups;
-  p->c.data = (char *)w->c.data + (size_t)(row / out) * q8_bytes(out, w->in);
-  p->c_row = row % out;
+  if (w->w.data) p->w.data = (char *)w->w.data + (size_t)(row / out) * q8_bytes(out, w->in);
+  p->w_row = row % out;
 }
 
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...) {
@@ -137,17 +132,15 @@ void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, Pa
   p->n_dims = 2;
   p->dim[0] = rows, p->dim[1] = w->in;
   p->n = rows * w->in;
-  p->w = w->w ? w->w + row * w->in : NULL;
+  p->w = w->w;
+  if (w->w.type == DT_Q8) part_of_group(p, w, row);
+  else p->w = mat_at(w->w, row, 0);
   p->g = w->g ? w->g + row * w->in : NULL;
-  if (w->w) return;
-  p->c = w->c, p->c_row = row;
-  if (w->c.type != DT_Q8) p->c = mat_at(w->c, row, 0);
-  else if (w->c.data) part_of_group(p, w, row);
 }
 
 void weight_bias(ParamList *list, Weight *w) {
   size_t bytes = (size_t)w->out * sizeof(float);
-  w->bias = arena_take(masters_of(list), bytes);
+  w->bias = arena_take(list->weights, bytes);
   if (list->grads) w->bias_g = arena_take(list->grads, bytes);
 }
 
@@ -159,7 +152,7 @@ void weight_bias_part(ParamList *list, const Weight *w, int64_t row, int64_t row
   if (!p) return;
   p->n_dims = 1;
   p->dim[0] = p->n = rows;
-  p->w = w->bias ? w->bias + row : NULL;
+  p->w = mat_at(mat_of(w->bias, rows, DT_F32), 0, row);
   p->g = w->bias_g ? w->bias_g + row : NULL;
 }
 
@@ -171,6 +164,7 @@ void vector_take(ParamList *list, float **w, float **g, int64_t n, ParamRole rol
   if (!p) return;
   p->n_dims = 1;
   p->dim[0] = p->n = n;
-  *w = p->w = arena_take(masters_of(list), (size_t)n * sizeof(float));
+  *w = arena_take(list->weights, (size_t)n * sizeof(float));
+  p->w = mat_of(*w, n, DT_F32);
   if (g) *g = p->g = list->grads ? arena_take(list->grads, (size_t)n * sizeof(float)) : NULL;
 }

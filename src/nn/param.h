@@ -4,6 +4,7 @@
 #ifndef NN_PARAM_H
 #define NN_PARAM_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,23 +37,25 @@ typedef struct {
   int n_dims;
   int64_t dim[2];  // [out, in], or [n]
   int64_t n;       // elements
-  float *w;        // master weight; NULL while measuring, and where there is none
-  Mat c;           // where there is no master: what param_fill writes
-  int64_t c_row;   // its first row there, if that is of DT_Q8
-  float *g;        // gradient, accumulated; NULL for PARAM_BALANCE, without training, and while measuring
+  // Its numbers, [dim[0], dim[1]] or one row: fp32; fp32 in halves (DT_SPLIT: what is trained in bf16); or, to be read alone,
+  // rounded to bf16 or 8 bits. No data while measuring.
+  Mat w;
+  int64_t w_row;  // its first row there, if that is of DT_Q8
+  float *g;       // gradient, accumulated; NULL for PARAM_BALANCE, without training, and while measuring
 } Param;
 
 // What reads a matrix: only a lookup, the forward's GEMMs in the compute type, lookups and these, GEMMs that read parts of it
 // or read it the other way too (never held in 8 bits), or GEMMs in fp32 whatever the compute type is (the router).
 typedef enum { USE_LOOKUP, USE_GEMM, USE_LOOKUP_GEMM, USE_GEMM_PARTS, USE_GEMM_F32 } WeightUse;
 
-// A matrix [out, in]: the fp32 master, its gradient, and the copy in the compute type.
+// A matrix [out, in], its gradient, and what products read.
 typedef struct {
   WeightUse use;
   int64_t out, in;
   int64_t groups;  // experts: so many matrices [out / groups, in], one after the other; else 1
-  float *w, *g;
-  Mat c;                 // [out, in] in the compute type, or groups in 8 bits (ops/q8.h); the master itself when that is fp32
+  Mat w;           // as its parameters are held
+  float *g;
+  Mat c;                 // of the compute type: w, its high halves, or groups in 8 bits of their own (ops/q8.h)
   float *bias, *bias_g;  // [out] fp32 and its gradient, or NULL (weight_bias)
   void *packed;          // c as gemm_pack left it for the forward, group after group, or NULL
 } Weight;
@@ -64,18 +67,32 @@ typedef struct {
   int64_t n_weights, weight_capacity;
   Dtype type;             // the compute type; DT_Q8: bf16, and what USE_GEMM and USE_LOOKUP_GEMM multiply by is held in 8 bits
   const NameRule *names;  // applied in order, {NULL, NULL} at the end; NULL: names as they are declared
-  Arena *weights;         // of masters; NULL: none where there is a compute copy, the rest lies with the copies
+  Arena *weights;         // of the numbers
+  bool rounded;           // hold of a matrix no more than products read
   Arena *grads;           // NULL: no gradients wanted
-  Arena *copies;          // of compute copies
+  Arena *other;           // of 8-bit copies of what is held in fp32
   Err err;                // first failure of the declarations (no memory); the caller checks once
 } ParamList;
 
-void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Arena *copies);
+// weights NULL: `rounded`, and all lies in `other`.
+void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Arena *other);
 void params_free(ParamList *list);
-// Brings the compute copies up to date with the masters.
+// Brings 8-bit copies of what is held in fp32 up to date; where there are none (training) it does nothing.
 void params_prepare(const ParamList *list, Dev *dev);
-// Row `row` of a matrix without a master, from fp32: rounded to what is held. Not for a tensor that has one.
-void param_fill_row(const Param *p, int64_t row, const float *x);
+// Elements [first, first + n) as fp32, or from fp32. Not of 8 bits. Halves hold no tie and no NaN but one (base/half.h).
+static inline void param_get(const Param *p, int64_t first, int64_t n, float *out) {
+  mat_read(p->w, p->n_dims == 2 ? p->dim[1] : p->n, first, n, out);
+}
+static inline void param_put(const Param *p, int64_t first, int64_t n, const float *x) {
+  mat_write(p->w, p->n_dims == 2 ? p->dim[1] : p->n, first, n, x);
+}
+// Row `row` of a matrix from fp32, in whatever it is held.
+void param_put_row(const Param *p, int64_t row, const float *x);
+// Those of a parameter that is held in fp32.
+static inline float *param_floats(const Param *p) {
+  assert(p->w.type == DT_F32);
+  return p->w.data;
+}
 // Packs every matrix that GEMMs read for the forward, into `arena`; for weights that change no more. A measuring arena counts.
 void params_pack(const ParamList *list, Dev *dev, Arena *arena);
 // NULL if there is none.
@@ -83,8 +100,8 @@ Param *params_find(const ParamList *list, const char *name);
 // The first of that role, or NULL.
 Param *params_role(const ParamList *list, ParamRole role);
 
-// Takes memory for `groups` matrices [out, in], and for their compute copies. Their names follow by weight_part. *w must stay
-// where it is as long as the list.
+// Takes memory for `groups` matrices [out, in]. Their names follow by weight_part. *w must stay where it is as long as the
+// list.
 void weight_take(ParamList *list, Weight *w, int64_t groups, int64_t out, int64_t in, WeightUse use);
 // Declares rows [row, row + rows) of w as the parameter "format".
 void weight_part(ParamList *list, const Weight *w, int64_t row, int64_t rows, ParamRole role, const char *format, ...)

@@ -26,7 +26,9 @@ Mat mat_take(Arena *a, int64_t rows, int64_t cols, Dtype type) {
     ld = (cols + line - 1) / line * line;
     if ((size_t)ld * dtype_bytes(type) % ALIAS_BYTES == 0) ld += line;
   }
-  return mat_of(arena_take(a, (size_t)(rows * ld) * dtype_bytes(type)), ld, type);
+  Mat m = mat_of(arena_take(a, (size_t)(rows * ld) * dtype_bytes(type)), ld, type);
+  if (type == DT_SPLIT) m.low = arena_take(a, (size_t)(rows * ld) * sizeof *m.low);
+  return m;
 }
 
 size_t gemm_packed_bytes(const Dev *d, int64_t N, int64_t K, Dtype type) { return d->op->gemm_packed_bytes(N, K, type); }

@@ -20,10 +20,13 @@
 #include "base/thread.h"
 
 // DT_I32 is for looking at tensors (probes); no operation computes with it. DT_Q8 is for weights of gemm and gemm_grouped that
-// are only read: 8-bit codes and scales, which lie as ops/q8.h says and are no rows of elements.
-typedef enum { DT_F32, DT_BF16, DT_F64, DT_I32, DT_Q8 } Dtype;
+// are only read: 8-bit codes and scales, which lie as ops/q8.h says and are no rows of elements. DT_SPLIT is for weights that
+// are trained in bf16: fp32 numbers in two halves (base/half.h), of which the high ones are the bf16 matrix that products read
+// (mat_high); cast, embedding_forward and adamw take it.
+typedef enum { DT_F32, DT_BF16, DT_F64, DT_I32, DT_Q8, DT_SPLIT } Dtype;
 
-static inline size_t dtype_bytes(Dtype t) { return t == DT_F64 ? 8 : t == DT_BF16 ? 2 : t == DT_Q8 ? 1 : 4; }
+// Of an element of Mat.data.
+static inline size_t dtype_bytes(Dtype t) { return t == DT_F64 ? 8 : t == DT_BF16 || t == DT_SPLIT ? 2 : t == DT_Q8 ? 1 : 4; }
 // What activations beside weights of a type are.
 static inline Dtype dtype_of_rows(Dtype weights) { return weights == DT_Q8 ? DT_BF16 : weights; }
 
@@ -32,18 +35,26 @@ typedef struct {
   void *data;
   int64_t ld;
   Dtype type;
+  uint16_t *low;  // of DT_SPLIT: the low halves, which lie as the high ones in `data` do; else NULL
 } Mat;
 
-static inline Mat mat_none(void) { return (Mat){NULL, 0, DT_F32}; }
-static inline Mat mat_of(void *data, int64_t ld, Dtype type) { return (Mat){data, ld, type}; }
+static inline Mat mat_of(void *data, int64_t ld, Dtype type) { return (Mat){.data = data, .ld = ld, .type = type}; }
+static inline Mat mat_none(void) { return mat_of(NULL, 0, DT_F32); }
+// What products read: of DT_SPLIT the high halves, else the matrix itself.
+static inline Mat mat_high(Mat m) { return m.type == DT_SPLIT ? mat_of(m.data, m.ld, DT_BF16) : m; }
 // The same matrix from (row, column) on. NULL stays NULL (measuring).
 static inline Mat mat_at(Mat m, int64_t row, int64_t column) {
   if (m.data) m.data = (char *)m.data + (size_t)(row * m.ld + column) * dtype_bytes(m.type);
+  if (m.low) m.low += row * m.ld + column;
   return m;
 }
 // A fresh [rows, cols] matrix from an arena. fp32 and bf16 rows are padded to whole cache lines, and rows that would lie a
-// multiple of 4 KiB apart by one line more: such rows fall into the same cache sets.
+// multiple of 4 KiB apart by one line more: such rows fall into the same cache sets. Halves lie as bf16 does.
 Mat mat_take(Arena *a, int64_t rows, int64_t cols, Dtype type);
+// Elements [first, first + n) of a matrix of D columns, row after row, as fp32, or from it: F32, BF16 (rounded), SPLIT. On the
+// calling thread: for what goes to files and comes from them.
+void mat_read(Mat m, int64_t D, int64_t first, int64_t n, float *out);
+void mat_write(Mat m, int64_t D, int64_t first, int64_t n, const float *x);
 
 typedef struct Ops Ops;
 
@@ -169,12 +180,13 @@ typedef struct {
 } RouterArgs;
 
 // AdamW, decoupled decay, one pass: g *= grad_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
-// p -= lr (m / c1 / (sqrt(v / c2) + eps) + decay p), c = 1 - b^step.  Elementwise; m and v f32 or bf16 (rounded to nearest); g
-// is set to 0 if `clear`.
+// p -= lr (m / c1 / (sqrt(v / c2) + eps) + decay p), c = 1 - b^step.  Elementwise, p in fp32 however it is held; m and v f32 or
+// bf16 (rounded to nearest); g is set to 0 if `clear`.
 typedef struct {
-  int64_t n, step;  // step counts from 1
-  float *p, *g;
-  Mat m, v;  // one row
+  int64_t N, D, step;  // step counts from 1
+  Mat p;               // [N,D], f32 or split
+  float *g;            // [N D], the rows one after the other without gaps, as in m and v
+  Mat m, v;            // one row
   double lr, beta1, beta2, eps, decay, grad_scale;
   bool clear;
 } AdamwArgs;

@@ -16,17 +16,19 @@
 #include "base/json.h"
 #include "base/safetensors.h"
 #include "base/thread.h"
+#include "ops/ops.h"
 
 enum { CHECKPOINT_NAME_BYTES = 160, CHECKPOINT_VERSION = 1 };
 
 // data is borrowed: read by checkpoint_save, written by checkpoint_load. Names are the caller's: "model/lm_head.weight",
-// "adam.m/lm_head.weight".
+// "adam.m/lm_head.weight". F32 may lie in halves (DT_SPLIT, ops/ops.h), of rows of dim[1]: in the files it is F32 all the same.
 typedef struct {
   char name[CHECKPOINT_NAME_BYTES];
   StType type;
   int n_dims;
   int64_t dim[TENSOR_DIMS];
   void *data;
+  Mat split;  // where it lies in halves: then data is NULL
 } CheckpointArray;
 
 // ---- writing

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "train/checkpoint_file.h"
 
-enum { STEP_DIGITS_MAX = 18 };
+enum { STEP_DIGITS_MAX = 18, READ_BYTES = 1 << 14 };
 
 size_t array_bytes(const CheckpointArray *a) {
   size_t bytes = st_type_bytes(a->type);
@@ -137,39 +137,73 @@ Err checkpoint_reader_part(CheckpointReader *r, const Part *part, size_t offset,
   return shard_read(&r->shard[part->shard], part->offset + offset, bytes, out);
 }
 
-static Err read_parts(CheckpointReader *r, const char *name, const json_t *list, size_t bytes, void *out) {
-  Parts parts;
-  uint8_t *at = out;
-  Err err = manifest_parts(&r->manifest, name, list, bytes, &parts);
-  for (int64_t i = 0; i < parts.count && !err; at += parts.part[i++].bytes) {
-    const Part *part = &parts.part[i];
-    TRY_OUT(checkpoint_reader_part(r, part, 0, part->bytes, at));
-    CHECK_OUT(hash64(at, part->bytes, 0) == part->hash, ERR_FORMAT,
-              "%s: part %lld of array \"%s\" is not the one the manifest speaks of", r->folder, (long long)i, name);
-  }
-out:
-  free(parts.part);
-  return err;
+// An array on its way from a file into memory that holds it in another form: run after run.
+typedef struct {
+  const CheckpointArray *array;
+  StType type;   // in the file
+  int64_t done;  // elements
+  size_t held;   // bytes of the next one: parts may end anywhere
+  uint8_t raw[READ_BYTES];
+  float x[READ_BYTES / 2];
+} Arriving;
+
+// Takes the whole elements of the first `held` + n bytes of raw in, and keeps the rest.
+static void take_in(Arriving *w, size_t n) {
+  const CheckpointArray *a = w->array;
+  size_t size = st_type_bytes(w->type), bytes = w->held + n;
+  int64_t count = (int64_t)(bytes / size);
+  st_to_f32(w->type, w->raw, count, w->x);
+  if (a->split.data) mat_write(a->split, a->dim[1], w->done, count, w->x);
+  else memcpy((float *)a->data + w->done, w->x, (size_t)count * sizeof *w->x);
+  w->done += count;
+  w->held = bytes - (size_t)count * size;
+  memmove(w->raw, w->raw + (size_t)count * size, w->held);
 }
 
-// Half-width elements are read to the end of the array's memory and widened from its begin.
-static Err read_array(CheckpointReader *r, const CheckpointArray *a) {
-  const json_t *parts;
-  StType type;
-  TRY(manifest_array(&r->manifest, a, &type, &parts));
-  if (type == a->type) return read_parts(r, a->name, parts, array_bytes(a), a->data);
-  enum { RUN = 4096 };
-  uint16_t run[RUN];
-  size_t bytes = array_bytes(a) / 2;
-  uint8_t *half = (uint8_t *)a->data + bytes;
-  TRY(read_parts(r, a->name, parts, bytes, half));
-  int64_t n = (int64_t)(bytes / sizeof run[0]);
-  for (int64_t i = 0; i < n; i += RUN) {
-    int64_t count = n - i < RUN ? n - i : RUN;
-    memcpy(run, half + (size_t)i * sizeof run[0], (size_t)count * sizeof run[0]);
-    st_to_f32(type, run, count, (float *)a->data + i);
+static Err read_runs(CheckpointReader *r, const Part *part, Arriving *w, HashState *hash) {
+  for (size_t at = 0, n; at < part->bytes; at += n) {
+    size_t room = READ_BYTES - w->held;
+    n = part->bytes - at < room ? part->bytes - at : room;
+    TRY(checkpoint_reader_part(r, part, at, n, w->raw + w->held));
+    hash_add(hash, w->raw + w->held, n);
+    take_in(w, n);
   }
   return ERR_OK;
+}
+
+// All parts, as they lie there or by way of `w`.
+static Err read_parts(CheckpointReader *r, const Parts *parts, const CheckpointArray *a, Arriving *w, HashState *hash) {
+  char *to = a->data;
+  for (int64_t i = 0; i < parts->count; i++) {
+    const Part *part = &parts->part[i];
+    if (w->type != a->type || a->split.data) {
+      TRY(read_runs(r, part, w, hash));
+    } else {
+      TRY(checkpoint_reader_part(r, part, 0, part->bytes, to));
+      hash_add(hash, to, part->bytes);
+      to += part->bytes;
+    }
+    CHECK(hash_end(hash) == part->hash, ERR_FORMAT, "%s: part %lld of array \"%s\" is not the one the manifest speaks of",
+          r->folder, (long long)i, a->name);
+  }
+  return ERR_OK;
+}
+
+static Err read_array(CheckpointReader *r, const CheckpointArray *a) {
+  const json_t *list;
+  Arriving w;
+  Parts parts = {0};
+  Err err = ERR_OK;
+  HashState *hash = hash_open(0);
+  CHECK(hash, ERR_MEMORY, "%s: no memory", r->folder);
+  w.array = a, w.done = 0, w.held = 0;
+  TRY_OUT(manifest_array(&r->manifest, a, &w.type, &list));
+  TRY_OUT(manifest_parts(&r->manifest, a->name, list, array_bytes(a) / st_type_bytes(a->type) * st_type_bytes(w.type), &parts));
+  TRY_OUT(read_parts(r, &parts, a, &w, hash));
+out:
+  free(parts.part);
+  hash_close(hash);
+  return err;
 }
 
 // Every array of the manifest must have been asked for.

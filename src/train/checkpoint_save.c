@@ -46,6 +46,12 @@ static size_t overlap(size_t begin, size_t end, size_t low, size_t high, size_t 
   return to > *from ? to - *from : 0;
 }
 
+// Bytes [from, from + n) of an array; of halves whole elements are wanted.
+static void copy_array(const CheckpointArray *a, size_t from, size_t n, void *out) {
+  if (a->split.data) mat_read(a->split, a->dim[1], (int64_t)(from / sizeof(float)), (int64_t)(n / sizeof(float)), out);
+  else memcpy(out, (const char *)a->data + from, n);
+}
+
 // Copies bytes [begin, end) of the staged state, and zeros between arrays: the file's bytes follow from the state alone.
 static void copy_part(void *arg, int thread, int n_threads) {
   Checkpointer *c = arg;
@@ -56,7 +62,7 @@ static void copy_part(void *arg, int thread, int n_threads) {
   for (int64_t i = 0; i < c->o.n_arrays && at < end; i++) {
     const CheckpointArray *a = &c->o.array[i];
     size_t bytes = array_bytes(a), room = array_room(a), n = overlap(begin, end, at, at + bytes, &from);
-    if (n) memcpy(out + from, (const char *)a->data + (from - at), n);
+    if (n) copy_array(a, from - at, n, out + from);
     n = overlap(begin, end, at + bytes, at + room, &from);
     if (n) memset(out + from, 0, n);
     at += room;

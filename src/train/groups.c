@@ -87,7 +87,7 @@ Err groups_resolve(const GroupRule *rule, int64_t n_rules, const ParamList *list
 void groups_reset(const ParamList *list, const ParamSettings *settings, uint64_t seed) {
   for (int64_t i = 0; i < list->count; i++) {
     const Param *p = &list->param[i];
-    if (settings[i].std < 0 || !p->w) continue;
+    if (settings[i].std < 0 || !p->w.data) continue;
     model_reset_param(p, seed, settings[i].std);
   }
 }

@@ -117,7 +117,7 @@ static int64_t batch_of(const Muon *u, int64_t first) {
   return count;
 }
 
-// m and x of a parameter, x of norm 1; its gradient is used up.
+// m and x of a parameter, x of norm 1; its gradient is not needed any more.
 static void momentum_of(Dev *dev, const Param *p, Mat x, Mat m, double momentum, double grad_scale) {
   double squares = 0;
   Mat g = mat_of(p->g, p->n, DT_F32);
@@ -126,13 +126,17 @@ static void momentum_of(Dev *dev, const Param *p, Mat x, Mat m, double momentum,
   dev->op->sum_squares(dev, &squares, p->g, p->n);
   g.ld = p->dim[1];
   dev->op->scale_add(dev, x, g, mat_none(), p->dim[0], p->dim[1], 1 / (sqrt(squares) + 1e-7), 0, 0);
-  dev->op->zero(dev, g, p->dim[0], p->dim[1]);
 }
 
+// In the gradient's memory, which has been read and is cleared at last.
 static void update(Dev *dev, const Param *p, Mat x, double lr, const ParamSettings *s) {
   double rate = lr * s->lr_factor, longer = (double)(p->dim[0] > p->dim[1] ? p->dim[0] : p->dim[1]);
-  Mat w = mat_of(p->w, p->dim[1], DT_F32);
-  dev->op->scale_add(dev, w, w, x, p->dim[0], p->dim[1], 1 - rate * s->decay, -rate * 0.2 * sqrt(longer), 0);
+  const int64_t rows = p->dim[0], cols = p->dim[1];
+  Mat w = mat_of(p->g, cols, DT_F32);
+  dev->op->cast(dev, w, p->w, rows, cols);
+  dev->op->scale_add(dev, w, w, x, rows, cols, 1 - rate * s->decay, -rate * 0.2 * sqrt(longer), 0);
+  dev->op->cast(dev, p->w, w, rows, cols);
+  dev->op->zero(dev, w, rows, cols);
 }
 
 void muon_step(const Muon *u, Dev *dev, Arena *temp, const Mat *m, const ParamSettings *settings, double lr, double momentum,

@@ -148,7 +148,6 @@ Err checkpoints_resume(TrainRun *r) {
   json_decref(state);
   TRY(err);
   r->saved_step = r->state.step;
-  trainer_loaded(t);
   compare_config(r, step);
   if (r->config->checkpoint.best && r->state.best_step >= 0) checkpoint_protect(r->checkpointer, r->state.best_step);
   log_info("going on from %s/step-%lld", r->checkpoints, (long long)step);
@@ -183,7 +182,6 @@ Err checkpoints_init(TrainRun *r) {
   Err err = checkpoint_load(path, NULL, array, n, false, NULL);
   free(array);
   TRY(err);
-  trainer_loaded(&r->trainer);
   log_info("beginning with the weights of %s", path);
   return ERR_OK;
 }
@@ -233,6 +231,17 @@ Err checkpoints_close(TrainRun *r) {
 
 // ---- the mean of the last checkpoints
 
+// g = w, or g + w
+static void add_weights(const Param *p, bool first) {
+  enum { RUN = 4096 };
+  float w[RUN];
+  for (int64_t i = 0; i < p->n; i += RUN) {
+    int64_t n = p->n - i < RUN ? p->n - i : RUN;
+    param_get(p, i, n, w);
+    for (int64_t e = 0; e < n; e++) p->g[i + e] = (first ? 0 : p->g[i + e]) + w[e];
+  }
+}
+
 // Sums the weights of the checkpoints in the gradients' memory, which is idle at the end, then divides.
 static Err average_weights(TrainRun *r, const CheckpointArray *array, int64_t n, const int64_t *steps, int64_t count) {
   const ParamList *list = &r->trainer.model.params;
@@ -241,15 +250,14 @@ static Err average_weights(TrainRun *r, const CheckpointArray *array, int64_t n,
     TRY(checkpoint_path(path, r->checkpoints, steps[k]));
     TRY(checkpoint_load(path, r->identity, array, n, false, NULL));
     for (int64_t i = 0; i < list->count; i++) {
-      const Param *p = &list->param[i];
-      if (p->g)
-        for (int64_t e = 0; e < p->n; e++) p->g[e] = (k ? p->g[e] : 0) + p->w[e];
+      if (list->param[i].g) add_weights(&list->param[i], k == 0);
     }
   }
   for (int64_t i = 0; i < list->count; i++) {  // the routers' biases stay the newest's
     const Param *p = &list->param[i];
-    if (p->g)
-      for (int64_t e = 0; e < p->n; e++) p->w[e] = p->g[e] / (float)count;
+    if (!p->g) continue;
+    for (int64_t e = 0; e < p->n; e++) p->g[e] /= (float)count;
+    param_put(p, 0, p->n, p->g);
   }
   return ERR_OK;
 }
@@ -283,7 +291,6 @@ Err checkpoints_average(TrainRun *r, int64_t count) {
   if (count > found) count = found;
   if (count == 0) goto out;
   TRY_OUT(average_weights(r, array, n, steps + found - count, count));
-  trainer_loaded(&r->trainer);
   TRY_OUT(write_average(r, array, n));
   log_info("averaged the weights of the last %lld checkpoints into %s/averaged", (long long)count, r->folder);
 out:

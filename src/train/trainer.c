@@ -8,19 +8,20 @@
 #include "train/score.h"
 
 const char *const phase_names[PHASES + 1] = {"data", "forward", "backward", "optimizer", "eval", "checkpoint", NULL};
-const char *const memory_names[MEMORY_LINES + 1] = {
-    "weights",     "gradients", "moments", "leaf sums",          "copies and tables",
-    "activations", "temporary", "batch",   "checkpoint staging", "kernels",
-    "program",     NULL};
+const char *const memory_names[MEMORY_LINES + 1] = {"weights",     "gradients", "moments", "leaf sums",          "tables",
+                                                    "activations", "temporary", "batch",   "checkpoint staging", "kernels",
+                                                    "program",     NULL};
 
 static void take_leaves(Trainer *t) {
   for (int64_t level = 0; (2ll << level) <= t->option.leaves; level++)
     t->leaf[level] = arena_take(&t->arena[MEMORY_LEAVES], t->arena[MEMORY_GRADS].used);
 }
 
-static void add_array(Trainer *t, const char *kind, const Param *p, StType type, void *data) {
+static void add_array(Trainer *t, const char *kind, const Param *p, Mat m) {
   CheckpointArray *a = &t->array[t->n_arrays++];
-  *a = (CheckpointArray){.type = type, .n_dims = p->n_dims, .dim = {p->dim[0], p->dim[1]}, .data = data};
+  *a = (CheckpointArray){.type = m.type == DT_BF16 ? ST_BF16 : ST_F32, .n_dims = p->n_dims, .dim = {p->dim[0], p->dim[1]}};
+  if (m.type == DT_SPLIT) a->split = m;
+  else a->data = m.data;
   snprintf(a->name, sizeof a->name, "%s/%s", kind, p->name);
 }
 
@@ -28,14 +29,13 @@ static Err list_arrays(Trainer *t) {
   const ParamList *list = &t->model.params;
   t->array = calloc((size_t)list->count, 3 * sizeof *t->array);
   CHECK(t->array, ERR_MEMORY, "no memory for the list of %lld arrays", (long long)list->count * 3);
-  StType type = t->option.optimizer.moments == MOMENTS_BF16 ? ST_BF16 : ST_F32;
   for (int64_t i = 0; i < list->count; i++) {
     const Param *p = &list->param[i];
-    add_array(t, "model", p, ST_F32, p->w);
+    add_array(t, "model", p, p->w);
     if (p->role == PARAM_BALANCE) continue;
     bool muon = optimizer_is_muon(&t->optimizer, p);
-    add_array(t, muon ? "muon.m" : "adam.m", p, type, t->optimizer.m[i].data);
-    if (!muon) add_array(t, "adam.v", p, type, t->optimizer.v[i].data);
+    add_array(t, muon ? "muon.m" : "adam.m", p, t->optimizer.m[i]);
+    if (!muon) add_array(t, "adam.v", p, t->optimizer.v[i]);
   }
   return ERR_OK;
 }
@@ -47,7 +47,7 @@ static Err carve(Trainer *t) {
   for (int i = 0; i < o->n_shapes; i++)
     if (o->shape[i].T > positions) positions = o->shape[i].T;
   TRY(model_init(&t->model, o->model, o->type, positions, &t->arena[MEMORY_WEIGHTS], &t->arena[MEMORY_GRADS],
-                 &t->arena[MEMORY_COPIES]));
+                 &t->arena[MEMORY_TABLES]));
   t->settings = calloc((size_t)t->model.params.count, sizeof *t->settings);
   t->saved = calloc((size_t)t->model.n_blocks, sizeof *t->saved);
   CHECK(t->settings && t->saved, ERR_MEMORY, "no memory for the settings of %lld parameters", (long long)t->model.params.count);
@@ -185,7 +185,6 @@ void trainer_update(Trainer *t, double lr, double norm) {
     const Block *b = &t->model.block[i];
     if (b->moe.E && b->moe.bias) balance_step(b->moe.bias, b->moe.load, b->moe.E, t->option.model->moe.bias_rate);
   }
-  model_prepare(&t->model, &t->dev);
   t->phase_s[PHASE_OPTIMIZER] += clock_s() - begin;
 }
 
@@ -261,7 +260,4 @@ void trainer_close(Trainer *t) {
 void trainer_reset(Trainer *t, uint64_t seed) {
   model_reset(&t->model, seed);
   groups_reset(&t->model.params, t->settings, seed);
-  trainer_loaded(t);
 }
-
-void trainer_loaded(Trainer *t) { model_prepare(&t->model, &t->dev); }

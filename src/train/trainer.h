@@ -46,7 +46,7 @@ typedef enum {
   MEMORY_GRADS,
   MEMORY_MOMENTS,
   MEMORY_LEAVES,
-  MEMORY_COPIES,
+  MEMORY_TABLES,
   MEMORY_KEPT,
   MEMORY_TEMP,
   MEMORY_BATCH,
@@ -82,14 +82,12 @@ typedef struct {
   Losses losses;
 } Trainer;
 
-// Measures, reserves, declares. Weights are not set: trainer_reset, or load t->array and trainer_loaded.
+// Measures, reserves, declares. Weights are not set: trainer_reset, or load t->array.
 // ERR_MEMORY names the arena and the way out; ERR_CONFIG from the groups.
 Err trainer_open(Trainer *t, const TrainerOptions *option);
 void trainer_close(Trainer *t);
 // Initial weights from the seed.
 void trainer_reset(Trainer *t, uint64_t seed);
-// After the weights came from elsewhere.
-void trainer_loaded(Trainer *t);
 
 // Counts what the process has besides the arenas; when everything is open, before the first step.
 void trainer_count_program(Trainer *t);

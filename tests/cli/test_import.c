@@ -194,7 +194,7 @@ TEST(a_weight_that_is_not_finite_is_named_unless_allowed) {
   OwnedModel m;
   WeightSource *s;
   open_model(&m);
-  params_find(&m.model.params, "model.norm.weight")->w[3] = -INFINITY;
+  param_floats(params_find(&m.model.params, "model.norm.weight"))[3] = -INFINITY;
   ASSERT_OK(weights_of_params(&s, &m.model.config, &m.model.params));
   ASSERT_OK(hf_save(in_folder("m"), s, &(HfSave){.type = ST_BF16, .allow_nan = true}));
   weights_close(s);
@@ -202,7 +202,7 @@ TEST(a_weight_that_is_not_finite_is_named_unless_allowed) {
              "model.norm.weight[3] is -inf; allow it by --allow-nan");
   ASSERT(!file_exists(in_folder("x")));
   ASSERT_OK(convert_as(in_folder("m"), in_folder("y"), "pleiad", &(FormatSave){.allow_nan = true}));
-  params_find(&m.model.params, "model.norm.weight")->w[3] = 1e6f;
+  param_floats(params_find(&m.model.params, "model.norm.weight"))[3] = 1e6f;
   ASSERT_OK(weights_of_params(&s, &m.model.config, &m.model.params));
   ASSERT_ERR(hf_save(in_folder("z"), s, &(HfSave){.type = ST_F16}), ERR_NUMERIC, "is 1e+06, which F16 cannot hold");
   weights_close(s);

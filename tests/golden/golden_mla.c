@@ -75,7 +75,7 @@ static void load_weights(const TensorCase *c, Layer *l) {
     char tensor[16];
     snprintf(tensor, sizeof tensor, "w_%s", weights[i].tensor);
     if (!p) continue;
-    memcpy(p->w, case_floats(c, tensor, p->n), (size_t)p->n * sizeof(float));
+    memcpy(param_floats(p), case_floats(c, tensor, p->n), (size_t)p->n * sizeof(float));
     memset(p->g, 0, (size_t)p->n * sizeof(float));
   }
   memset(l->mla.norm.g, 0, (size_t)l->D * sizeof(float));

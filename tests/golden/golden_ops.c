@@ -181,8 +181,9 @@ void golden_router(GoldenCount *n) { golden_each_case(n, "logits", false, router
 static void adamw(const TensorCase *c) {
   int64_t n = case_elements(c, "p0"), steps = n ? case_elements(c, "grads") / n : 0;
   float *p = case_floats(c, "p0", n), *grads = case_floats(c, "grads", steps * n);
-  AdamwArgs a = {.n = n,
-                 .p = p,
+  AdamwArgs a = {.N = 1,
+                 .D = n,
+                 .p = mat_of(p, n, DT_F32),
                  .m = case_fresh(c, 1, n),
                  .v = case_fresh(c, 1, n),
                  .grad_scale = 1,
@@ -203,9 +204,10 @@ void golden_adamw(GoldenCount *n) { golden_each_case(n, "p0", false, adamw); }
 
 // The optimiser scales by the coefficient: with beta1 = 0 the first moment is the clipped gradient.
 static void check_clipped(const TensorCase *c, float *g, int64_t n, double coefficient, const char *tensor) {
-  AdamwArgs step = {.n = n,
+  AdamwArgs step = {.N = 1,
+                    .D = n,
                     .step = 1,
-                    .p = arena_take(c->arena, (size_t)n * sizeof(float)),
+                    .p = case_fresh(c, 1, n),
                     .g = g,
                     .m = case_fresh(c, 1, n),
                     .v = case_fresh(c, 1, n),

@@ -50,7 +50,7 @@ void golden_lr(GoldenCount *n) { golden_each_case(n, "", true, rates); }
 
 // ---- the optimiser
 static Param param_of(const char *name, float *w, float *g, int64_t n) {
-  Param p = {.role = PARAM_MATRIX, .n_dims = 2, .dim = {1, n}, .n = n, .w = w, .g = g};
+  Param p = {.role = PARAM_MATRIX, .n_dims = 2, .dim = {1, n}, .n = n, .w = mat_of(w, n, DT_F32), .g = g};
   snprintf(p.name, sizeof p.name, "%s", name);
   return p;
 }
@@ -113,7 +113,7 @@ static void muon(const TensorCase *c) {
   orthogonal(c, rows, cols);
   float *w = case_floats(c, "p0", n), *g = case_floats(c, "p0", n), *grads = case_floats(c, "grads", steps * n);
   Param param = param_of("p", w, g, n);
-  param.dim[0] = rows, param.dim[1] = cols;
+  param.dim[0] = rows, param.dim[1] = param.w.ld = cols;
   ParamList list = {.param = &param, .count = 1, .type = DT_F32};
   ParamSettings settings = {1, case_real(c, "lr_wd_mu", 1), 0, -1};
   OptimizerConfig config = {.kind = OPTIMIZER_MUON, .momentum = case_real(c, "lr_wd_mu", 2)};

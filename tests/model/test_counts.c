@@ -119,8 +119,9 @@ TEST(memory_is_measured_by_running_on_nothing) {
   ASSERT_OK(model_measure(&c, DT_BF16, 1, 512, true, RECOMPUTE_NONE, &one));
   ASSERT_OK(model_measure(&c, DT_BF16, 2, 512, true, RECOMPUTE_NONE, &two));
   const size_t weights = 4 * (size_t)1799455744;
-  ASSERT(one.weights >= weights && one.weights < weights + (1 << 20));
-  ASSERT(one.grads == one.weights && two.weights == one.weights);
+  ASSERT(one.grads >= weights && one.grads < weights + (1 << 20));
+  ASSERT(one.weights >= one.grads && one.weights < one.grads + one.grads / 32);  // rows of halves are padded
+  ASSERT(two.weights == one.weights && one.tables < 1 << 20);
   ASSERT_NEAR((double)two.kept / (double)one.kept, 2, 0.01);
   ASSERT_OK(model_measure(&c, DT_BF16, 1, 512, false, RECOMPUTE_NONE, &two));
   ASSERT(two.grads == 0 && two.kept < one.kept / 10);

@@ -33,7 +33,7 @@ static void write(const OwnedModel *m, const char *folder, const Variant *v) {
       if (v->from) param_rename(rule, p.name);
       if (pass == 0) ASSERT_OK(safetensors_declare(&w, p.name, ST_F32, p.n_dims, p.dim));
       float *data = malloc((size_t)p.n * sizeof *data);
-      memcpy(data, p.w, (size_t)p.n * sizeof *data);
+      memcpy(data, param_floats(&p), (size_t)p.n * sizeof *data);
       if (i == list->count) data[0] += v->by;
       if (pass == 1) ASSERT_OK(safetensors_write(&w, data, (size_t)p.n * sizeof *data));
       free(data);
@@ -53,7 +53,7 @@ static Err load(const OwnedModel *m, const Variant *v) {
   Err err = hf_load(folder, &m->model.config, &back->model.params, false);
   for (int64_t i = 0; !err && i < m->model.params.count; i++) {
     const Param *a = &m->model.params.param[i], *b = &back->model.params.param[i];
-    ASSERT_MSG(memcmp(a->w, b->w, (size_t)a->n * sizeof(float)) == 0, "%s comes back changed", a->name);
+    ASSERT_MSG(memcmp(param_floats(a), param_floats(b), (size_t)a->n * sizeof(float)) == 0, "%s comes back changed", a->name);
   }
   owned_close(back);
   free(back);

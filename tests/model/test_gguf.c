@@ -102,8 +102,8 @@ TEST(every_architecture_comes_back_to_the_bit) {
     ASSERT_OK(weights_load(s, &b.model.params, false));
     for (int64_t i = 0; i < a.model.params.count; i++) {
       const Param *p = &a.model.params.param[i], *q = params_find(&b.model.params, p->name);
-      ASSERT_MSG(q && q->n == p->n && memcmp(p->w, q->w, (size_t)p->n * sizeof(float)) == 0, "kind %d: %s differs", (int)kind,
-                 p->name);
+      ASSERT_MSG(q && q->n == p->n && memcmp(param_floats(p), param_floats(q), (size_t)p->n * sizeof(float)) == 0,
+                 "kind %d: %s differs", (int)kind, p->name);
     }
     weights_close(s);
     owned_close(&a);
@@ -117,8 +117,8 @@ static double worst_error(const ParamList *a, const ParamList *b) {
   for (int64_t i = 0; i < a->count; i++) {
     double error = 0, most = 0;
     for (int64_t k = 0; k < a->param[i].n; k++) {
-      error = fmax(error, fabs((double)a->param[i].w[k] - (double)b->param[i].w[k]));
-      most = fmax(most, fabs((double)a->param[i].w[k]));
+      error = fmax(error, fabs((double)param_floats(&a->param[i])[k] - (double)param_floats(&b->param[i])[k]));
+      most = fmax(most, fabs((double)param_floats(&a->param[i])[k]));
     }
     if (error > worst * most) worst = error / most;
   }
@@ -224,7 +224,7 @@ TEST(what_has_no_form_is_refused) {
   ModelConfig c = config_of(LLAMA);
   OwnedModel m;
   open_random(&m, &c);
-  m.model.params.param[3].w[5] = NAN;
+  param_floats(&m.model.params.param[3])[5] = NAN;
   ASSERT_ERR(save(&m, NULL, false), ERR_NUMERIC, m.model.params.param[3].name);
   ASSERT(!file_exists(file_path()));
   ASSERT_OK(save(&m, "Q4_0", true));

@@ -58,7 +58,8 @@ static Err save(const char *folder, const ModelConfig *c, const ParamList *list,
 
 static bool same_weights(const ParamList *a, const ParamList *b) {
   for (int64_t i = 0; i < a->count; i++)
-    if (memcmp(a->param[i].w, b->param[i].w, (size_t)a->param[i].n * sizeof(float)) != 0) return false;
+    if (memcmp(param_floats(&a->param[i]), param_floats(&b->param[i]), (size_t)a->param[i].n * sizeof(float)) != 0)
+      return false;
   return a->count == b->count;
 }
 
@@ -144,9 +145,9 @@ static void save_changed(OwnedModel *m, Change change) {
   ASSERT_OK(safetensors_create(&w, in_folder("out/model.safetensors")));
   const ParamList *list = &m->model.params;
   Param extra = {.name = "model.layers.2.embed_tokens.weight", .n_dims = 2, .dim = {50, 24}, .n = 1200};
-  extra.w = malloc(1200 * sizeof(float));
-  memcpy(extra.w, params_find(list, "model.embed_tokens.weight")->w, 1200 * sizeof(float));
-  if (change == COPY_DIFFERS) extra.w[31] += 1;
+  extra.w = mat_of(malloc(1200 * sizeof(float)), 24, DT_F32);
+  param_get(params_find(list, "model.embed_tokens.weight"), 0, 1200, param_floats(&extra));
+  if (change == COPY_DIFFERS) param_floats(&extra)[31] += 1;
   for (int pass = 0; pass < 2; pass++) {
     for (int64_t i = 0; i <= list->count; i++) {
       Param p = i < list->count ? list->param[i] : extra;
@@ -155,17 +156,17 @@ static void save_changed(OwnedModel *m, Change change) {
       if (change == WRONG_SHAPE && strcmp(p.name, "lm_head.weight") == 0) p.dim[0] = 25, p.dim[1] = 48;
       if (change == MTP_ONE_ON && strncmp(p.name, "model.layers.2.", 15) == 0) p.name[13] = '3';
       if (pass == 0) ASSERT_OK(safetensors_declare(&w, p.name, ST_F32, p.n_dims, p.dim));
-      else ASSERT_OK(safetensors_write(&w, p.w, (size_t)p.n * sizeof(float)));
+      else ASSERT_OK(safetensors_write(&w, param_floats(&p), (size_t)p.n * sizeof(float)));
     }
     if (change == WITH_OTHER || change == WITH_INV_FREQ) {
       const char *name = change == WITH_OTHER ? "model.layers.0.mlp.something" : "model.layers.0.self_attn.rotary_emb.inv_freq";
       if (pass == 0) ASSERT_OK(safetensors_declare(&w, name, ST_F32, 1, (int64_t[]){3}));
-      else ASSERT_OK(safetensors_write(&w, extra.w, 12));
+      else ASSERT_OK(safetensors_write(&w, extra.w.data, 12));
     }
     if (pass == 0) ASSERT_OK(safetensors_begin(&w));
   }
   ASSERT_OK(safetensors_commit(&w));
-  free(extra.w);
+  free(extra.w.data);
 }
 
 TEST(what_is_missing_left_over_or_of_another_shape_is_named) {
@@ -198,7 +199,7 @@ TEST(a_weight_that_is_not_finite_is_named) {
   small_model(&m);
   const ModelConfig *c = &m.model.config;
   Param *p = params_find(&m.model.params, "model.layers.1.mlp.experts.3.up_proj.weight");
-  p->w[2 * 24 + 5] = NAN;
+  param_floats(p)[2 * 24 + 5] = NAN;
   ASSERT_ERR(save(in_folder("nan"), c, &m.model.params, &(HfSave){.type = ST_F32}), ERR_NUMERIC,
              "model.layers.1.mlp.experts.3.up_proj.weight[2, 5] is nan");
   ASSERT(!file_exists(in_folder("nan")) && !file_exists(in_folder("nan.tmp")));

@@ -53,7 +53,7 @@ static void copy_renamed(const Param *p, const char *const *pairs) {
     snprintf(at, sizeof name - (size_t)(at - name), "%s%s", pairs[1], rest);
   }
   Made *m = make(name, p->dim[0], p->n_dims > 1 ? p->dim[1] : 0);
-  memcpy(m->data, p->w, (size_t)p->n * sizeof(float));
+  memcpy(m->data, param_floats(p), (size_t)p->n * sizeof(float));
 }
 
 static const Param *param(const OwnedModel *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -70,7 +70,7 @@ static const Param *param(const OwnedModel *m, const char *format, ...) {
 
 static void put_row(Made *m, int64_t row, const Param *p, int64_t from) {
   int64_t cols = p->n_dims > 1 ? p->dim[1] : 1;
-  memcpy(m->data + row * cols, p->w + from * cols, (size_t)cols * sizeof(float));
+  memcpy(m->data + row * cols, param_floats(p) + from * cols, (size_t)cols * sizeof(float));
 }
 
 static void two_halves(const char *name, const Param *gate, const Param *up) {
@@ -87,7 +87,7 @@ static void expect_loaded(OwnedModel *m, const char *folder) {
   ASSERT_OK(hf_load(folder, &m->model.config, &got.model.params, false));
   for (int64_t i = 0; i < m->model.params.count; i++) {
     const Param *a = &m->model.params.param[i], *b = &got.model.params.param[i];
-    ASSERT_MSG(memcmp(a->w, b->w, (size_t)a->n * sizeof(float)) == 0, "%s differs", a->name);
+    ASSERT_MSG(memcmp(param_floats(a), param_floats(b), (size_t)a->n * sizeof(float)) == 0, "%s differs", a->name);
   }
   owned_close(&got);
 }
@@ -106,7 +106,7 @@ static void open_dense(OwnedModel *m) {
   model_reset(&m->model, 7);
   for (int64_t i = 0; i < m->model.params.count; i++) {
     Param *p = &m->model.params.param[i];
-    for (int64_t k = 0; k < p->n && p->n_dims == 1; k++) p->w[k] = (float)(i * 100 + k);
+    for (int64_t k = 0; k < p->n && p->n_dims == 1; k++) param_floats(p)[k] = (float)(i * 100 + k);
   }
 }
 
@@ -306,7 +306,7 @@ static void experts_alone(const OwnedModel *m, int layer) {
     two_halves(name, param(m, "model.layers.%d.mlp.experts.%d.gate_proj.weight", layer, e),
                param(m, "model.layers.%d.mlp.experts.%d.up_proj.weight", layer, e));
     snprintf(name, sizeof name, "%s.mlp.experts.local_experts.%d.linear_fc2.weight", layer_text(layer), e);
-    memcpy(make(name, WIDTH, FFN)->data, down->w, (size_t)down->n * sizeof(float));
+    memcpy(make(name, WIDTH, FFN)->data, param_floats(down), (size_t)down->n * sizeof(float));
   }
 }
 
@@ -317,9 +317,9 @@ static void experts_stacked(const OwnedModel *m, int layer) {
   snprintf(name, sizeof name, "%s.mlp.experts.weight2", layer_text(layer));
   float *second = make(name, EXPERTS * FFN, WIDTH)->data;
   for (int e = 0; e < EXPERTS; e++) {
-    const float *gate = param(m, "model.layers.%d.mlp.experts.%d.gate_proj.weight", layer, e)->w;
-    const float *up = param(m, "model.layers.%d.mlp.experts.%d.up_proj.weight", layer, e)->w;
-    const float *down = param(m, "model.layers.%d.mlp.experts.%d.down_proj.weight", layer, e)->w;
+    const float *gate = param_floats(param(m, "model.layers.%d.mlp.experts.%d.gate_proj.weight", layer, e));
+    const float *up = param_floats(param(m, "model.layers.%d.mlp.experts.%d.up_proj.weight", layer, e));
+    const float *down = param_floats(param(m, "model.layers.%d.mlp.experts.%d.down_proj.weight", layer, e));
     for (int d = 0; d < WIDTH; d++)
       for (int f = 0; f < FFN; f++) {
         *first++ = gate[f * WIDTH + d];

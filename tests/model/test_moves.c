@@ -115,7 +115,7 @@ TEST(gradient_is_the_slope_of_the_loss) {
       for (int64_t i = 0; i < s.model->params.count; i++) {
         const Param *p = &s.model->params.param[i];
         const float *p_g = p->g ? g + (p->g - (float *)(void *)s.grads.base) : NULL;
-        for (int64_t j = 0; p_g && j < p->n; j++) p->w[j] += (float)((side ? step : -step) * (double)p_g[j]);
+        for (int64_t j = 0; p_g && j < p->n; j++) param_floats(p)[j] += (float)((side ? step : -step) * (double)p_g[j]);
       }
       loss[side] = total_loss(&s, &eval);
     }

@@ -39,9 +39,10 @@ static void adamw_declare(Trial *t) {
   }
 }
 static void adamw_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
-  AdamwArgs a = {.n = count,
+  AdamwArgs a = {.N = 1,
+                 .D = count,
                  .step = t->variant & 1 ? 1 : 7,
-                 .p = trial_f(t, P, first),
+                 .p = mat_of(trial_f(t, P, first), count, DT_F32),
                  .g = trial_f(t, G, first),
                  .m = trial_m(t, M, first),
                  .v = trial_m(t, V, first),

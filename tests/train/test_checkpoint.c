@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/half.h"
 #include "base/log.h"
 #include "test.h"
 
@@ -416,4 +417,70 @@ SLOW_TEST(fifty_kills_never_lose_the_last_good_checkpoint) {
     newest = step;
   }
   ASSERT(newest >= 40);
+}
+
+// ---- arrays in halves
+
+enum { SPLIT_ROWS = 37, SPLIT_COLS = 61, SPLIT_LD = 64 };
+
+static float split_value(int64_t i) {
+  return (float)((i * 2654435761u & 0xffffffu) | 1) * 0x1p-25F;  // 24 bits, the last of them set: no tie
+}
+
+static CheckpointArray array_in_halves(StType type, Mat split, void *data) {
+  return (CheckpointArray){
+      .name = "w", .type = type, .n_dims = 2, .dim = {SPLIT_ROWS, SPLIT_COLS}, .split = split, .data = data};
+}
+
+// A shard ends within an element; the bytes are those of the fp32 array; and it is read into halves, and from bf16.
+TEST(halves_are_written_and_read_as_fp32) {
+  enum { N = SPLIT_ROWS * SPLIT_COLS };
+  const char *folder = test_folder();
+  static float x[N], back[N];
+  static uint16_t high[2][SPLIT_ROWS * SPLIT_LD], low[2][SPLIT_ROWS * SPLIT_LD], bf16[N];
+  Mat split[2];
+  char path[2][PATH_BYTES], name[PATH_BYTES];
+  for (int i = 0; i < N; i++) x[i] = split_value(i), bf16[i] = (uint16_t)(0x3f80 + i % 77);
+  for (int k = 0; k < 2; k++) {
+    split[k] = mat_of(high[k], SPLIT_LD, DT_SPLIT);
+    split[k].low = low[k];
+  }
+  mat_write(split[0], SPLIT_COLS, 0, N, x);
+  const CheckpointArray kinds[] = {array_in_halves(ST_F32, mat_none(), x), array_in_halves(ST_F32, split[0], NULL),
+                                   array_in_halves(ST_BF16, mat_none(), bf16)};
+  json_t *state = json_object();
+  for (int k = 0; k < 3; k++) {
+    Checkpointer *c;
+    snprintf(name, sizeof name, "%.900s/kind-%d", folder, k);
+    CheckpointOptions o = {.folder = name,
+                           .identity = identity,
+                           .config = "",
+                           .version = "test",
+                           .array = &kinds[k],
+                           .n_arrays = 1,
+                           .staging = test_memory(checkpoint_staging_bytes(&kinds[k], 1)),
+                           .keep_last = 1,
+                           .shard_bytes = 1003};
+    ASSERT_OK(checkpoint_open(&c, &o));
+    ASSERT_OK(checkpoint_save(c, 1, state));
+    ASSERT_OK(checkpoint_close(c));
+    CheckpointArray into = array_in_halves(ST_F32, split[1], NULL);
+    snprintf(path[k == 1], PATH_BYTES, "%.900s/kind-%d/step-1", folder, k);
+    ASSERT_OK(checkpoint_load(path[k == 1], identity, &into, 1, true, NULL));
+    mat_read(split[1], SPLIT_COLS, 0, N, back);
+    for (int i = 0; i < N; i++) ASSERT(back[i] == (k == 2 ? bf16_to_f32(bf16[i]) : x[i]));
+    if (k != 1) continue;
+    for (int shard = 0; shard < 10; shard++) {
+      char *text[2];
+      size_t size[2];
+      for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%.1000s/shard-%04d.bin", path[i], shard);
+        ASSERT_OK(file_read(name, 1 << 20, &text[i], &size[i]));
+      }
+      ASSERT(size[0] == size[1] && memcmp(text[0], text[1], size[0]) == 0);
+      free(text[0]);
+      free(text[1]);
+    }
+  }
+  json_decref(state);
 }

@@ -6,15 +6,25 @@
 
 static float weights[4][64];
 static Param params[4] = {
-    {.name = "model.embed_tokens.weight", .role = PARAM_EMBEDDING, .n_dims = 2, .dim = {8, 8}, .n = 64, .w = weights[0]},
+    {.name = "model.embed_tokens.weight",
+     .role = PARAM_EMBEDDING,
+     .n_dims = 2,
+     .dim = {8, 8},
+     .n = 64,
+     .w = {weights[0], 8, DT_F32, NULL}},
     {.name = "model.layers.1.mlp.experts.3.down_proj.weight",
      .role = PARAM_OUTPUT,
      .n_dims = 2,
      .dim = {8, 8},
      .n = 64,
-     .w = weights[1]},
-    {.name = "model.layers.1.mlp.gate.weight", .role = PARAM_ROUTER, .n_dims = 2, .dim = {8, 8}, .n = 64, .w = weights[2]},
-    {.name = "model.norm.weight", .role = PARAM_NORM, .n_dims = 1, .dim = {8}, .n = 8, .w = weights[3]},
+     .w = {weights[1], 8, DT_F32, NULL}},
+    {.name = "model.layers.1.mlp.gate.weight",
+     .role = PARAM_ROUTER,
+     .n_dims = 2,
+     .dim = {8, 8},
+     .n = 64,
+     .w = {weights[2], 8, DT_F32, NULL}},
+    {.name = "model.norm.weight", .role = PARAM_NORM, .n_dims = 1, .dim = {8}, .n = 8, .w = {weights[3], 8, DT_F32, NULL}},
 };
 static const ParamList list = {.param = params, .count = 4};
 

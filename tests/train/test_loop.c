@@ -123,12 +123,13 @@ TEST(a_run_leaves_what_it_promises_and_learns) {
   free(c);
 }
 
-static void resumed(int optimizer) {
+static void resumed(int optimizer, int dtype) {
   const char *folder = test_folder();
   tiny_data(folder);
   TrainSummary s;
   RunConfig *whole = config_of(folder, "whole"), *parts = config_of(folder, "parts");
   whole->optimizer.kind = parts->optimizer.kind = optimizer;
+  whole->train.dtype = parts->train.dtype = dtype;
   whole->eval.every = parts->eval.every = 3;
   whole->eval.batches = parts->eval.batches = 1;
   run_until(whole, 8, &s);
@@ -142,8 +143,10 @@ static void resumed(int optimizer) {
   free(parts);
 }
 
-TEST(a_resumed_run_is_the_same_to_the_bit) { resumed(OPTIMIZER_ADAMW); }
-TEST(a_resumed_run_of_muon_is_the_same_to_the_bit) { resumed(OPTIMIZER_MUON); }
+TEST(a_resumed_run_is_the_same_to_the_bit) { resumed(OPTIMIZER_ADAMW, DT_F32); }
+TEST(a_resumed_run_of_muon_is_the_same_to_the_bit) { resumed(OPTIMIZER_MUON, DT_F32); }
+TEST(a_resumed_run_in_bf16_is_the_same_to_the_bit) { resumed(OPTIMIZER_ADAMW, DT_BF16); }
+TEST(a_resumed_run_of_muon_in_bf16_is_the_same_to_the_bit) { resumed(OPTIMIZER_MUON, DT_BF16); }
 
 TEST(growing_stages_resume_too) {
   const char *folder = test_folder();

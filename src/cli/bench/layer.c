@@ -119,11 +119,11 @@ static Err measure_memory(Layer *l, size_t bytes[LAYER_ARENAS]) {
 }
 
 // The same few random rows again and again: what is timed does not depend on more. `some` [RANDOM_ROWS, in].
-static void fill_copy(Dev *dev, const Weight *w, Mat some) {
+static void fill_rows(Dev *dev, const Weight *w, Mat some) {
   some.ld = w->in;
   rng_fill_normal(rng_named(1, "layer"), 0, 0, some.data, RANDOM_ROWS * w->in, 0, 0.02);
   for (int64_t i = 0; i < w->out; i += RANDOM_ROWS)
-    dev->op->cast(dev, mat_at(w->c, i, 0), some, w->out - i < RANDOM_ROWS ? w->out - i : RANDOM_ROWS, w->in);
+    dev->op->cast(dev, mat_at(w->w, i, 0), some, w->out - i < RANDOM_ROWS ? w->out - i : RANDOM_ROWS, w->in);
 }
 
 // Tokens and router wholly random: experts then have about equal loads.
@@ -131,13 +131,13 @@ static Err fill_all(Layer *l) {
   const ParamList *list = &l->model.params;
   int64_t D = l->config.model.width, N = l->B * l->T, widest = 0;
   for (int64_t i = 0; i < list->count; i++)
-    if (list->param[i].w) model_reset_param(&list->param[i], 1, model_init_std(&l->config, &list->param[i]));
+    if (list->param[i].w.type == DT_F32) model_reset_param(&list->param[i], 1, model_init_std(&l->config, &list->param[i]));
   for (int64_t i = 0; i < list->n_weights; i++)
     if (list->weight[i]->in > widest) widest = list->weight[i]->in;
   Mat some = mat_of(malloc((size_t)(RANDOM_ROWS * widest) * sizeof(float)), widest, DT_F32);
   CHECK(some.data, ERR_MEMORY, "no memory for %d random rows", RANDOM_ROWS);
   for (int64_t i = 0; i < list->n_weights; i++)
-    if (!list->weight[i]->w) fill_copy(&l->dev, list->weight[i], some);
+    if (list->weight[i]->w.type != DT_F32) fill_rows(&l->dev, list->weight[i], some);
   free(some.data);
   for (int64_t n = 0; n < N; n++) {
     rng_fill_normal(rng_named(1, "h"), 0, (uint64_t)(n * D), mat_at(l->stream.h, n, 0).data, D, 0, 1);

@@ -323,15 +323,15 @@ static void run_squares(Dev *dev, BenchJob *j) {
 }
 const BenchCase bench_op_sum_squares[] = {{"gradients", carve_squares, run_squares, NEEDS_NOTHING}, {0}};
 
-static void carve_adamw(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
-  (void)dev;
-  int64_t n = s->parameters;
-  j->adamw = (AdamwArgs){.n = n,
+static void take_adamw(BenchJob *j, Arena *a, int64_t rows, int64_t cols, Dtype weights, Dtype moments) {
+  int64_t n = rows * cols;
+  j->adamw = (AdamwArgs){.N = rows,
+                         .D = cols,
                          .step = 10,
-                         .p = arena_take(a, (size_t)n * 4),
+                         .p = mat_take(a, rows, cols, weights),
                          .g = arena_take(a, (size_t)n * 4),
-                         .m = mat_take(a, 1, n, j->type),
-                         .v = mat_take(a, 1, n, j->type),
+                         .m = mat_take(a, 1, n, moments),
+                         .v = mat_take(a, 1, n, moments),
                          .lr = 1e-3,
                          .beta1 = 0.9,
                          .beta2 = 0.95,
@@ -339,7 +339,21 @@ static void carve_adamw(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes 
                          .decay = 0.1,
                          .grad_scale = 1,
                          .clear = true};
-  cost(j, 2 * (double)n, 2 * (double)n, 2 * (double)n, 2 * (double)n);
+}
+static void carve_adamw(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  double n = (double)s->parameters;
+  take_adamw(j, a, 1, s->parameters, DT_F32, j->type);
+  cost(j, 2 * n, 2 * n, 2 * n, 2 * n);
+}
+// As matrices are trained in bf16.
+static void carve_adamw_split(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
+  (void)dev;
+  double n = (double)(s->parameters / s->D * s->D);
+  take_adamw(j, a, s->parameters / s->D, s->D, DT_SPLIT, j->type);
+  cost(j, 2 * n, 2 * n, 2 * n, 2 * n);
 }
 static void run_adamw(Dev *dev, BenchJob *j) { dev->op->adamw(dev, &j->adamw); }
-const BenchCase bench_op_adamw[] = {{"moments of the type", carve_adamw, run_adamw, NEEDS_NOTHING}, {0}};
+const BenchCase bench_op_adamw[] = {{"moments of the type", carve_adamw, run_adamw, NEEDS_NOTHING},
+                                    {"weights in halves", carve_adamw_split, run_adamw, NEEDS_NOTHING},
+                                    {0}};

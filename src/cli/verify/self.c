@@ -34,7 +34,6 @@ Err self_trainer(const Self *s, Trainer *t, int threads, const char *isa) {
   free(cap);
   TRY(err);
   memcpy(t->arena[MEMORY_WEIGHTS].base, s->trainer.arena[MEMORY_WEIGHTS].base, s->trainer.arena[MEMORY_WEIGHTS].used);
-  trainer_loaded(t);
   return ERR_OK;
 }
 
@@ -74,7 +73,6 @@ static Err open_model(Self *s, const char *path) {
   TrainerOptions o = options_of(s, s->threads);
   if (!err) err = trainer_open(&s->trainer, &o);
   if (!err) err = weights_load(source, &s->trainer.model.params, false);
-  if (!err) trainer_loaded(&s->trainer);
   weights_close(source);
   return err;
 }
@@ -148,7 +146,8 @@ static void gather(const Trainer *t, bool weights, float *out) {
   for (int64_t i = 0; i < t->model.params.count; i++) {
     const Param *p = &t->model.params.param[i];
     if (!p->g) continue;
-    memcpy(out, weights ? p->w : p->g, (size_t)p->n * sizeof *out);
+    if (weights) param_get(p, 0, p->n, out);
+    else memcpy(out, p->g, (size_t)p->n * sizeof *out);
     out += p->n;
   }
 }
@@ -165,7 +164,6 @@ static void take_update(Trainer *t, double norm, float *update) {
     memcpy(weights->base, before, weights->used);
     memset(t->arena[MEMORY_MOMENTS].base, 0, t->arena[MEMORY_MOMENTS].used);
     t->optimizer.step = 0;
-    trainer_loaded(t);
   }
   free(before);
 }

@@ -31,10 +31,11 @@ static double direction_of(const Param *p, const float *g, uint64_t number, floa
 }
 
 static Err loss_at(Slopes *v, Param *p, const float *w, const float *d, double step, double *loss) {
-  Trainer *t = &v->s->trainer;
-  for (int64_t i = 0; i < p->n; i++) p->w[i] = (float)((double)w[i] + step * (double)d[i]);
-  trainer_loaded(t);
-  return self_loss(t, &v->batch, &v->tape, loss);
+  for (int64_t i = 0; i < p->n; i++) {
+    float moved = (float)((double)w[i] + step * (double)d[i]);
+    param_put(p, i, 1, &moved);
+  }
+  return self_loss(&v->s->trainer, &v->batch, &v->tape, loss);
 }
 
 static Err difference(Slopes *v, Param *p, const float *w, const float *d, double step, double *slope) {
@@ -64,13 +65,12 @@ static Err compare(Slopes *v, VerifyLine *l, Param *p, const float *g, uint64_t 
   double wide = 0, narrow = 0;
   *compared = false;
   CHECK_OUT(d && w, ERR_MEMORY, "no memory for a direction of %s", p->name);
-  double slope = direction_of(p, g, number, d), step = slope > 0 ? step_of(p, p->w, d, slope) : 0;
+  param_get(p, 0, p->n, w);
+  double slope = direction_of(p, g, number, d), step = slope > 0 ? step_of(p, w, d, slope) : 0;
   if (step == 0) goto out;
-  memcpy(w, p->w, (size_t)p->n * sizeof *w);
   err = difference(v, p, w, d, step, &wide);
   if (!err) err = difference(v, p, w, d, step / 2, &narrow);
-  memcpy(p->w, w, (size_t)p->n * sizeof *w);
-  trainer_loaded(&v->s->trainer);
+  param_put(p, 0, p->n, w);
   if (err) goto out;
   double measured = (4 * narrow - wide) / 3;
   verify_note(l, fabs(measured - slope) / slope, "%.80s: slope %.6g, gradient says %.6g", p->name, measured, slope);

@@ -99,7 +99,6 @@ static Err open_trainer(Trace *t, WeightSource *source, int threads) {
                       .batch_rows = B * T};
   TRY(trainer_open(&t->trainer, &o));
   TRY(weights_load(source, &t->trainer.model.params, false));
-  trainer_loaded(&t->trainer);
   t->trainer.batch.B = B, t->trainer.batch.T = T;
   return read_ids(t);
 }

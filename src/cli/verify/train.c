@@ -143,7 +143,9 @@ static Err compare_biases(Verify *v) {
           v->folder, name);
     for (int64_t i = 0; i < p->n; i++) {
       double w = json_number_value(json_array_get(want, (size_t)i));
-      verify_note(l, fabs((double)p->w[i] - w), "%s[%lld]: %.9g, want %.9g", name, (long long)i, (double)p->w[i], w);
+      float got;
+      param_get(p, i, 1, &got);
+      verify_note(l, fabs((double)got - w), "%s[%lld]: %.9g, want %.9g", name, (long long)i, (double)got, w);
     }
   }
   return ERR_OK;
@@ -157,7 +159,11 @@ static Err compare_norms(Verify *v, double tolerance) {
     const Param *p = params_find(&v->trainer.model.params, name);
     CHECK(p, ERR_FORMAT, "%s/train.json: \"%s\" is no parameter of this model", v->folder, name);
     double sum = 0, w = json_number_value(want);
-    for (int64_t i = 0; i < p->n; i++) sum += (double)p->w[i] * (double)p->w[i];
+    for (int64_t i = 0; i < p->n; i++) {
+      float x;
+      param_get(p, i, 1, &x);
+      sum += (double)x * (double)x;
+    }
     verify_note(l, fabs(sqrt(sum) - w) / (w > 0 ? w : 1), "%s: %.9g, want %.9g", name, sqrt(sum), w);
   }
   return ERR_OK;

@@ -217,7 +217,6 @@ static Err open_trainer(Verify *v) {
     if (o.shape[i].micro_batch * o.shape[i].T > o.batch_rows) o.batch_rows = o.shape[i].micro_batch * o.shape[i].T;
   TRY(trainer_open(&v->trainer, &o));
   TRY(hf_load(v->folder, &v->config, &v->trainer.model.params, false));
-  trainer_loaded(&v->trainer);
   verify_hook(v, &v->trainer.model);
   return ERR_OK;
 }

@@ -15,6 +15,34 @@ static inline Vf vf_load_bf16(const Bf16 *p) {
   return _mm256_castsi256_ps(bf16_widen_bits(_mm_loadu_si128((const __m128i *)p)));
 }
 static inline void vf_store_bf16(Bf16 *p, Vf x) { _mm_storeu_si128((__m128i *)p, bf16_narrow_bits(vi_bf16(x))); }
+// The first n (1..8) numbers in halves (base/half.h).
+static inline __m128i load_halves(const uint16_t *p, int64_t n) {
+  uint16_t lane[V_LANES] = {0};
+  if (n == V_LANES) return _mm_loadu_si128((const __m128i *)p);
+  memcpy(lane, p, (size_t)lanes_clamped(n) * sizeof *p);
+  return _mm_loadu_si128((const __m128i *)lane);
+}
+static inline void store_halves(uint16_t *p, __m128i x, int64_t n) {
+  uint16_t lane[V_LANES];
+  if (n == V_LANES) {
+    _mm_storeu_si128((__m128i *)p, x);
+    return;
+  }
+  _mm_storeu_si128((__m128i *)lane, x);
+  memcpy(p, lane, (size_t)lanes_clamped(n) * sizeof *p);
+}
+static inline Vf vf_load_split(const Bf16 *high, const uint16_t *low, int64_t n) {
+  return _mm256_castsi256_ps(
+      _mm256_add_epi32(bf16_widen_bits(load_halves(high, n)), _mm256_cvtepi16_epi32(load_halves(low, n))));
+}
+static inline void vf_store_split(Bf16 *high, uint16_t *low, Vf x, int64_t n) {
+  const __m256i tie = _mm256_set1_epi32(0x8000), low_bits = _mm256_set1_epi32(0xffff), quiet = _mm256_set1_epi32(0x400000);
+  __m256i u = _mm256_castps_si256(x), nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+  u = _mm256_blendv_epi8(u, _mm256_or_si256(_mm256_andnot_si256(low_bits, u), quiet), nan);
+  u = _mm256_sub_epi32(u, _mm256_cmpeq_epi32(_mm256_and_si256(u, low_bits), tie));  // equal: -1
+  store_halves(high, bf16_narrow_bits(_mm256_srli_epi32(_mm256_add_epi32(u, tie), 16)), n);
+  store_halves(low, bf16_narrow_bits(_mm256_and_si256(u, low_bits)), n);
+}
 // The first n (1..8) of p as floats.
 static inline Vf vf_load_ints_first(const int32_t *p, int64_t n) {
   return _mm256_cvtepi32_ps(_mm256_maskload_epi32(p, vmask_first(n)));

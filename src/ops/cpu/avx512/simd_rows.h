@@ -19,6 +19,31 @@ static inline void vf_store_bf16(Bf16 *p, Vf x) {
 #endif
   _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(vi_bf16(x)));
 }
+// The first n (1..16) numbers in halves (base/half.h).
+static inline Vf vf_load_split(const Bf16 *high, const uint16_t *low, int64_t n) {
+  __m256i h, l;
+  if (n == V_LANES) {
+    h = _mm256_loadu_si256((const __m256i *)high), l = _mm256_loadu_si256((const __m256i *)low);
+  } else {
+    h = _mm256_maskz_loadu_epi16(vmask_first(n), high), l = _mm256_maskz_loadu_epi16(vmask_first(n), low);
+  }
+  return _mm512_castsi512_ps(_mm512_add_epi32(bf16_widen_bits(h), _mm512_cvtepi16_epi32(l)));
+}
+static inline void vf_store_split(Bf16 *high, uint16_t *low, Vf x, int64_t n) {
+  const __m512i tie = _mm512_set1_epi32(0x8000), low_bits = _mm512_set1_epi32(0xffff), quiet = _mm512_set1_epi32(0x400000);
+  __m512i u = _mm512_castps_si512(x);
+  Vmask nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  u = _mm512_mask_or_epi32(u, nan, _mm512_andnot_si512(low_bits, u), quiet);
+  u = _mm512_mask_add_epi32(u, _mm512_cmpeq_epi32_mask(_mm512_and_si512(u, low_bits), tie), u, _mm512_set1_epi32(1));
+  __m256i h = _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_add_epi32(u, tie), 16)), l = _mm512_cvtepi32_epi16(u);
+  if (n == V_LANES) {
+    _mm256_storeu_si256((__m256i *)high, h);
+    _mm256_storeu_si256((__m256i *)low, l);
+  } else {
+    _mm256_mask_storeu_epi16(high, vmask_first(n), h);
+    _mm256_mask_storeu_epi16(low, vmask_first(n), l);
+  }
+}
 // The first n (1..16) of p as floats.
 static inline Vf vf_load_ints_first(const int32_t *p, int64_t n) {
   return _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(vmask_first(n), p));

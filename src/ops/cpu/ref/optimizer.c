@@ -34,16 +34,16 @@ static void adamw_part(void *arg, int thread, int n_threads) {
   const AdamwArgs *a = arg;
   double c1 = 1 - pow(a->beta1, (double)a->step), c2 = 1 - pow(a->beta2, (double)a->step);
   int64_t begin, end;
-  pool_range(a->n, 64, thread, n_threads, &begin, &end);
+  pool_range(a->N * a->D, 64, thread, n_threads, &begin, &end);
   for (int64_t i = begin; i < end; i++) {
-    double g = a->grad_scale * (double)a->g[i], p = (double)a->p[i];
+    double g = a->grad_scale * (double)a->g[i], p = get(a->p, i / a->D, i % a->D);
     double m = a->beta1 * get(a->m, 0, i) + (1 - a->beta1) * g;
     double v = a->beta2 * get(a->v, 0, i) + (1 - a->beta2) * g * g;
     put(a->m, 0, i, m);
     put(a->v, 0, i, v);
-    a->p[i] = (float)(p - a->lr * (m / c1 / (sqrt(v / c2) + a->eps) + a->decay * p));
+    put(a->p, i / a->D, i % a->D, p - a->lr * (m / c1 / (sqrt(v / c2) + a->eps) + a->decay * p));
     if (a->clear) a->g[i] = 0;
   }
 }
 
-void ref_adamw(Dev *dev, const AdamwArgs *a) { ops_run(dev, adamw_part, (void *)(uintptr_t)a, a->n); }
+void ref_adamw(Dev *dev, const AdamwArgs *a) { ops_run(dev, adamw_part, (void *)(uintptr_t)a, a->N * a->D); }

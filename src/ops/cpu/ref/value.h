@@ -10,6 +10,7 @@ static inline double get(Mat m, int64_t row, int64_t column) {
   switch (m.type) {
     case DT_F32: return (double)((const float *)m.data)[i];
     case DT_BF16: return (double)bf16_to_f32(((const Bf16 *)m.data)[i]);
+    case DT_SPLIT: return (double)f32_join(((const Bf16 *)m.data)[i], m.low[i]);
     default: return ((const double *)m.data)[i];
   }
 }
@@ -19,6 +20,7 @@ static inline void put(Mat m, int64_t row, int64_t column, double x) {
   switch (m.type) {
     case DT_F32: ((float *)m.data)[i] = (float)x; return;
     case DT_BF16: ((Bf16 *)m.data)[i] = bf16_from_f32((float)x); return;
+    case DT_SPLIT: f32_split((float)x, (Bf16 *)m.data + i, m.low + i); return;
     default: ((double *)m.data)[i] = x;
   }
 }
