@@ -2,6 +2,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,27 @@ static Err put_input(Rewrite *w, size_t bytes) {
   return ERR_OK;
 }
 
+// Whether \p{name} would be a script.
+static bool names_script(const char *name, size_t size) {
+  char probe[64];
+  int code;
+  PCRE2_SIZE at;
+  int n = snprintf(probe, sizeof probe, "\\p{sc:%.*s}", (int)size, name);
+  if (n < 0 || n >= (int)sizeof probe) return false;
+  pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)probe, (size_t)n, PCRE2_UTF, &code, &at, NULL);
+  pcre2_code_free(compiled);
+  return compiled;
+}
+
+// \p{...} or \P{...}, at its backslash; size: all of it.
+static Err put_property(Rewrite *w, size_t size) {
+  size_t head = w->in[w->at + 3] == '^' ? 4 : 3;
+  bool script = size > head + 1 && names_script(w->in + w->at + head, size - head - 1);
+  TRY(put_input(w, head));
+  if (script) TRY(put(w, "sc:"));
+  return put_input(w, size - head);
+}
+
 // A backslash and what follows. True classes differ from PCRE2's; all else is the same in both.
 static Err put_escape(Rewrite *w, bool in_class) {
   char c = w->at + 1 < w->size ? w->in[w->at + 1] : '\0';
@@ -85,7 +107,7 @@ static Err put_escape(Rewrite *w, bool in_class) {
     if (c == 'p' || c == 'P' || c == 'x')
       if (w->at + 2 < w->size && w->in[w->at + 2] == '{')
         while (w->at + n < w->size && w->in[w->at + n - 1] != '}') n++;
-    return put_input(w, n);
+    return n > 4 && c != 'x' && w->in[w->at + n - 1] == '}' ? put_property(w, n) : put_input(w, n);
   }
   w->at += 2;
   TRY(put(w, open));

@@ -1,7 +1,8 @@
 // The patterns of tokenizer.json: written for Oniguruma (Ruby's syntax), run by PCRE2.
 //
 // What the two read differently is rewritten first: \s \w \h and their opposites by Unicode's properties as Oniguruma has them,
-// \uHHHH, (?m) (there: the dot takes newlines), {n,m}+ (there: a repeat of a repeat). Intersections of classes (&&) and classes
+// \p{Han} and other scripts (there: the script alone, in PCRE2 its extensions too, punctuation that it shares), \uHHHH, (?m)
+// (there: the dot takes newlines), {n,m}+ (there: a repeat of a repeat). Intersections of classes (&&) and classes
 // within classes are refused. A compiled pattern is shared by threads; what a match writes lies in a HfMatch of the calling
 // thread.
 #ifndef TEXT_HF_REGEX_H
