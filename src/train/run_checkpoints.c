@@ -53,6 +53,36 @@ static Err get_reals(const json_t *state, const char *key, const char *where, do
   return ERR_OK;
 }
 
+// How much each token file holds: {prefix: [sequences, tokens]}. A prefix that is not UTF-8 is left out.
+static json_t *data_sizes(const Feed *f, int n_sources) {
+  json_t *sizes = json_object();
+  for (int i = 0; sizes && i < n_sources; i++)
+    for (int64_t k = 0; k < dataset_sources(f->source[i]); k++) {
+      const Packed *p = dataset_packed(f->source[i], k);
+      const Indexed *x = p ? p->ids : dataset_source(f->source[i], k)->data;
+      (void)json_object_set_new(sizes, x->prefix, json_pack("[I, I]", (json_int_t)x->sequences, (json_int_t)x->tokens));
+    }
+  return sizes;
+}
+
+// Other data under the same name come in another order than the cursor stands in. Older checkpoints do not say.
+static void compare_data(const TrainRun *r, const json_t *state) {
+  json_t *is = data_sizes(&r->feed, r->plan.n_sources), *now, *had;
+  const char *prefix;
+  json_object_foreach(is, prefix, now) {
+    long long sequences, tokens, sequences_had, tokens_had;
+    had = json_object_get(json_object_get(state, "data"), prefix);
+    if (!had || json_equal(had, now)) continue;
+    if (json_unpack(now, "[I, I]", &sequences, &tokens) || json_unpack(had, "[I, I]", &sequences_had, &tokens_had)) continue;
+    log_warn(
+        "%s: %lld sequences, %lld tokens, but %lld and %lld at the checkpoint: the samples that follow are not those that "
+        "would "
+        "have followed; for other data begin a run with train.init",
+        prefix, sequences, tokens, sequences_had, tokens_had);
+  }
+  json_decref(is);
+}
+
 static Err state_pack(const TrainRun *r, json_t **out) {
   const RunState *s = &r->state;
   json_t *j =
@@ -70,6 +100,8 @@ static Err state_pack(const TrainRun *r, json_t **out) {
   for (int i = 0; i < r->plan.n_sources; i++)
     CHECK(json_array_append_new(cursors, json_integer((json_int_t)r->feed.cursor[i])) == 0, ERR_MEMORY,
           "no memory for the state of the run");
+  CHECK(json_object_set_new(j, "data", data_sizes(&r->feed, r->plan.n_sources)) == 0, ERR_MEMORY,
+        "no memory for the state of the run");
   const Dev *d = &r->trainer.dev;
   CHECK(json_object_set_new(j, "arithmetic", json_pack("[s, s]", isa_names[d->isa], isa_names[d->bf16])) == 0, ERR_MEMORY,
         "no memory for the state of the run");
@@ -112,6 +144,7 @@ static Err state_unpack(TrainRun *r, const json_t *j, const char *where) {
   TRY(checkpoint_get_real(j, "best_loss", where, &s->best_loss));
   int64_t window = r->config->guard.window, had = (int64_t)json_object_size(json_object_get(j, "guard_norms"));
   compare_arithmetic(&r->trainer.dev, j, where);
+  compare_data(r, j);
   bool same = had == (s->guard.count < window ? s->guard.count : window);
   if (!same) s->guard.count = 0;  // another window than the checkpoint's: it fills anew
   else TRY(get_reals(j, "guard_norms", where, s->guard.norm, had));
@@ -121,9 +154,9 @@ static Err state_unpack(TrainRun *r, const json_t *j, const char *where) {
 // Says in which lines two texts differ.
 static void say_changes(const char *what, const char *was, const char *is) {
   while (*was && *is) {
-    size_t a = strcspn(was, "\n"), b = strcspn(is, "\n");
+    size_t a = strcspn(was, "\n"), b = strcspn(is, "\n"), indent_a = strspn(was, " "), indent_b = strspn(is, " ");
     if (a != b || memcmp(was, is, a) != 0)
-      log_warn("%s: \"%.*s\" is now \"%.*s\"", what, (int)a, was + strspn(was, " "), (int)b, is + strspn(is, " "));
+      log_warn("%s: \"%.*s\" is now \"%.*s\"", what, (int)(a - indent_a), was + indent_a, (int)(b - indent_b), is + indent_b);
     was += a + (was[a] == '\n');
     is += b + (is[b] == '\n');
   }

@@ -258,6 +258,18 @@ TEST(a_checkpoint_of_another_model_is_named) {
           "shard-0000");
 }
 
+// What changed between two runs in a folder is told line by line.
+TEST(changes_since_the_checkpoint_are_told) {
+  program_things();
+  done("$P train config.yaml --train.output=run --model.vocab=400 && echo trained", "trained");
+  done("$P train config.yaml --train.output=run --model.vocab=400 --train.steps=3",
+       "since the checkpoint: \"steps: 2\" is now \"steps: 3\"\n");
+  done(
+      "$P data build text.jsonl --tokenizer t.model --output toy >made 2>&1; rm made; $P train config.yaml --train.output=run "
+      "--model.vocab=400 --train.steps=4",
+      "toy: 300 sequences");
+}
+
 // Its numbers will not be those of a run that never stopped.
 TEST(a_run_that_goes_on_by_other_instructions_says_so) {
   if (!__builtin_cpu_supports("avx2")) test_skip("needs AVX2 to go on by other instructions");
