@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "train/checkpoint_file.h"
+#include "train/config.h"
 
 enum { STEP_DIGITS_MAX = 18, READ_BYTES = 1 << 14 };
 
@@ -89,19 +90,41 @@ out:
   return err;
 }
 
-// Finds the first line that the two texts do not share.
-static Err check_identity(const char *path, const char *theirs, const char *ours) {
-  if (!ours) return ERR_OK;
-  const char *a = theirs, *b = ours;
-  for (;;) {
-    size_t n = strcspn(a, "\n"), k = strcspn(b, "\n");
-    if (n != k || memcmp(a, b, n) != 0)
-      FAIL(ERR_CONFIG, "%s: a checkpoint of another model: \"%.*s\" there, \"%.*s\" here", path, n > 200 ? 200 : (int)n, a,
-           k > 200 ? 200 : (int)k, b);
-    if (!a[n] && !b[k]) return ERR_OK;
-    a += n + (a[n] != 0);
-    b += k + (b[k] != 0);
+// The line of `key`, `size` bytes of name, in a text of lines "key: value"; NULL if there is none.
+static const char *line_of(const char *text, const char *key, size_t size) {
+  for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+    if (strncmp(at, key, size) == 0 && at[size] == ':') return at;
+  return NULL;
+}
+
+// Every line of `ours` must be in `theirs`. One that a build of then did not know must be as what it knew: the default.
+static Err compare_identity(const char *path, const char *theirs, const char *ours, const char *defaults) {
+  for (const char *at = ours; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+    size_t key = strcspn(at, ":\n"), n = strcspn(at, "\n");
+    const char *there = line_of(theirs, at, key), *usual = line_of(defaults, at, key);
+    size_t m = there ? strcspn(there, "\n") : 0;
+    if (there ? m == n && memcmp(there, at, n) == 0 : usual && strcspn(usual, "\n") == n && memcmp(usual, at, n) == 0) continue;
+    CHECK(there, ERR_CONFIG, "%s: a checkpoint of another model: \"%.*s\" here, and of a build that did not know it there",
+          path, n > 200 ? 200 : (int)n, at);
+    FAIL(ERR_CONFIG, "%s: a checkpoint of another model: \"%.*s\" there, \"%.*s\" here", path, m > 200 ? 200 : (int)m, there,
+         n > 200 ? 200 : (int)n, at);
   }
+  for (const char *at = theirs; *at; at += strcspn(at, "\n"), at += *at == '\n')
+    CHECK(line_of(ours, at, strcspn(at, ":\n")), ERR_CONFIG,
+          "%s: a checkpoint of a newer build: this one does not know \"%.*s\"; build that version", path,
+          (int)(strcspn(at, "\n") > 200 ? 200 : strcspn(at, "\n")), at);
+  return ERR_OK;
+}
+
+static Err check_identity(const char *path, const char *theirs, const char *ours) {
+  ModelConfig usual;
+  char *defaults = NULL;
+  if (!ours) return ERR_OK;
+  model_config_defaults(&usual);
+  TRY(run_identity(&usual, &defaults));
+  Err err = compare_identity(path, theirs, ours, defaults);
+  free(defaults);
+  return err;
 }
 
 Err checkpoint_reader_open(CheckpointReader *r, const char *folder) {

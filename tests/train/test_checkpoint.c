@@ -126,6 +126,21 @@ TEST(a_state_comes_back_to_the_bit) {
   checkpoint_info_free(&info);
 }
 
+// A build of before a key of the model was known left checkpoints that are read as long as the key is as it was then.
+TEST(a_checkpoint_of_an_older_build_is_read_where_nothing_differs) {
+  static const char same[] = "model.layers: 2\nmodel.up_bias: false\nmodel.width: 64\n";
+  static const char other[] = "model.layers: 2\nmodel.width: 64\nmodel.up_bias: true\n";
+  Fixture f;
+  char path[PATH_BYTES];
+  save_some(test_folder(), &f, 4, 4);
+  ASSERT_OK(checkpoint_path(path, test_folder(), 4));
+  ASSERT_OK(checkpoint_load(path, same, f.array, N_ARRAYS, true, NULL));
+  ASSERT_ERR(checkpoint_load(path, other, f.array, N_ARRAYS, true, NULL), ERR_CONFIG, "did not know");
+  ASSERT_ERR(checkpoint_load(path, "model.layers: 2\n", f.array, N_ARRAYS, true, NULL), ERR_CONFIG, "newer build");
+  ASSERT_ERR(checkpoint_load(path, "model.layers: 3\nmodel.width: 64\n", f.array, N_ARRAYS, true, NULL), ERR_CONFIG,
+             "\"model.layers: 2\" there");
+}
+
 TEST(reals_come_back_to_the_bit) {
   const double values[] = {0.0, -0.0, 1.0 / 3, 5e-324, 1.7976931348623157e308, INFINITY, -INFINITY, 0.1 + 0.2};
   json_t *state = json_object();
