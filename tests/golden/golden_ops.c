@@ -133,6 +133,27 @@ static void check_ids(const TensorCase *c, const int32_t *got, int64_t n, const 
   case_compare(c, wrong == 0, "%s: %lld of %lld differ", tensor, (long long)wrong, (long long)n);
 }
 
+// The normalised scores, through the balance loss: where each token is a sequence and its one pick is expert e, by its bias,
+// the loss is E times the score of e.
+static void router_probs(const TensorCase *c, RouterArgs r) {
+  Mat probs = case_fresh(c, r.N, r.E);
+  float *push = arena_take(c->arena, (size_t)r.E * sizeof *push);
+  int64_t others = 0;
+  r.T = r.k = r.n_group = r.topk_group = 1;
+  r.bias = push;
+  r.ids = case_fresh(c, r.N, 1).data;
+  r.picks = case_fresh(c, r.N, r.E).data;
+  r.weights = case_fresh(c, r.N, 1);
+  r.aux = case_fresh(c, r.N, 1);
+  for (int64_t e = 0; e < r.E; e++) {
+    for (int64_t i = 0; i < r.E; i++) push[i] = i == e ? 1e4F : 0;
+    c->dev->op->router_forward(c->dev, &r);
+    for (int64_t n = 0; n < r.N; n++) others += r.ids[n] != e, mat_put(probs, n * r.E + e, mat_get(r.aux, n) / (double)r.E);
+  }
+  case_compare(c, others == 0, "a bias of 1e4 does not choose its expert");
+  case_check_rows(c, probs, "probs");
+}
+
 static void router(const TensorCase *c) {
   bool softmax = strncmp(c->name, "softmax", 7) == 0;
   int64_t B = case_whole(c, "settings", 0), E = case_whole(c, "settings", 1), k = case_whole(c, "settings", 2),
@@ -174,6 +195,7 @@ static void router(const TensorCase *c) {
   r.aux_scale = 1 / (double)B;
   c->dev->op->router_backward(c->dev, &r);
   case_check_all(c, r.dlogits, "dlogits_from_aux");
+  router_probs(c, r);
 }
 void golden_router(GoldenCount *n) { golden_each_case(n, "logits", false, router); }
 

@@ -106,6 +106,27 @@ static void orthogonal(const TensorCase *c, int64_t rows, int64_t cols) {
     compare(c, "ns_of_grad0", i, mat_get(mat_at(n.x, i / cols, i % cols), 0), case_real(c, "ns_of_grad0", i), 4e-5);
 }
 
+// What a step takes from weights that are zero, at rate 1 and without decay.
+static void muon_updates(const TensorCase *c, Param param, OptimizerConfig config, const float *grads, int64_t steps) {
+  int64_t n = param.n, side = param.dim[0] > param.dim[1] ? param.dim[0] : param.dim[1];
+  float *w = param.w.data;
+  float *before = arena_take(c->arena, (size_t)n * sizeof *before);
+  memcpy(before, w, (size_t)n * sizeof *w);
+  ParamList list = {.param = &param, .count = 1, .type = DT_F32};
+  ParamSettings settings = {1, 0, 0, -1};
+  Optimizer o = {0};
+  if (golden_ok(c->count, optimizer_init(&o, config, &list, &settings, c->arena)))
+    for (int64_t s = 0; s < steps; s++) {
+      memset(w, 0, (size_t)n * sizeof *w);
+      memcpy(param.g, grads + s * n, (size_t)n * sizeof *w);
+      optimizer_step(&o, c->dev, c->arena, 1, 1);
+      for (int64_t i = 0; i < n; i++)
+        compare(c, "update", s * n + i, -(double)w[i], case_real(c, "update", s * n + i), 4e-5 * 0.2 * sqrt((double)side));
+    }
+  optimizer_free(&o);
+  memcpy(w, before, (size_t)n * sizeof *w);
+}
+
 static void muon(const TensorCase *c) {
   int64_t rows = case_dim(c, "p0", 0), cols = case_dim(c, "p0", 1), n = rows * cols,
           steps = n ? case_elements(c, "grads") / n : 0;
@@ -119,6 +140,7 @@ static void muon(const TensorCase *c) {
   OptimizerConfig config = {.kind = OPTIMIZER_MUON, .momentum = case_real(c, "lr_wd_mu", 2)};
   double lr = case_real(c, "lr_wd_mu", 0);
   Optimizer o = {0};
+  muon_updates(c, param, config, grads, steps);
   if (golden_ok(c->count, optimizer_init(&o, config, &list, &settings, c->arena))) {
     for (int64_t s = 0; s < steps; s++) {
       memcpy(g, grads + s * n, (size_t)n * sizeof *g);
