@@ -46,17 +46,4 @@ static inline void put_half(uint8_t *p, float x) {
   p[1] = (uint8_t)(h >> 8);
 }
 
-// NaN gives `low`.
-static inline float limit(float x, float low, float high) {
-  x = x > low ? x : low;
-  return x < high ? x : high;
-}
-
-// roundf, of a number that an int can hold; compilers make vectors of it.
-static inline int round_away(float x) {
-  int whole = (int)x;
-  float rest = x - (float)whole;  // exact
-  return whole + (rest >= 0.5f) - (rest <= -0.5f);
-}
-
 #endif

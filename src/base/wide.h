@@ -5,11 +5,18 @@
 #define BASE_WIDE_H
 
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#define WIDE __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
 #define WIDE
 #endif
 // Part of such functions: it takes their width.
 #define WIDE_PART static inline __attribute__((always_inline))
+// Before a loop whose turns should follow each other without a branch.
+#ifdef __clang__
+#define UNROLL(n)
+#else
+#define UNROLL(n) UNROLL_PRAGMA(GCC unroll n)
+#define UNROLL_PRAGMA(text) _Pragma(#text)
+#endif
 
 #endif
