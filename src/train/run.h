@@ -48,7 +48,9 @@ typedef struct {
   Trainer trainer;
   RunState state;
   Checkpointer *checkpointer;
-  int64_t saved_step;     // of the newest checkpoint asked for or loaded
+  int64_t saved_step;  // of the newest checkpoint asked for or loaded
+  int64_t lost_step;   // of the newest one that could not be written, 0: none; and why
+  char lost[ERR_TEXT_BYTES];
   char *identity, *text;  // of the checkpoints
   int32_t *token_bytes;   // [vocab] bytes of each token, or NULL without a tokenizer
   // logs
@@ -78,7 +80,7 @@ Err checkpoints_resume(TrainRun *r);  // loads the newest good one; state.step s
 Err checkpoints_init(TrainRun *r);    // the weights of train.init, or random ones
 Err checkpoints_save(TrainRun *r);
 void checkpoints_report(TrainRun *r);  // says what was written since
-Err checkpoints_close(TrainRun *r);
+Err checkpoints_close(TrainRun *r);    // ERR_IO: the checkpoint of the last step could not be written
 // Writes the mean of the weights of the last `count` checkpoints to FOLDER/averaged/step-N; the trainer then holds that mean.
 Err checkpoints_average(TrainRun *r, int64_t count);
 bool checkpoints_averaged(const TrainRun *r);  // whether that of the present step is there

@@ -219,6 +219,11 @@ Err checkpoints_init(TrainRun *r) {
   return ERR_OK;
 }
 
+static void lost(TrainRun *r, int64_t step, const char *why) {
+  r->lost_step = step;
+  snprintf(r->lost, sizeof r->lost, "%s", why);
+}
+
 Err checkpoints_save(TrainRun *r) {
   double begin = clock_s();
   json_t *state = NULL;
@@ -228,6 +233,7 @@ Err checkpoints_save(TrainRun *r) {
   json_decref(state);
   r->trainer.phase_s[PHASE_CHECKPOINT] += clock_s() - begin;
   if (err != ERR_IO) return err;
+  lost(r, r->state.step, err_text());
   progress_clear(&r->progress);
   log_warn("%s; the run goes on", err_text());  // a full disk costs checkpoints, not the run
   return ERR_OK;
@@ -238,6 +244,7 @@ void checkpoints_report(TrainRun *r) {
   CheckpointReport report;
   while (checkpoint_finished(r->checkpointer, &report)) {
     bool failed = report.error.kind != ERR_OK;
+    if (failed) lost(r, report.step, report.error.text);
     if (!failed && clock_s() - r->reported_s < GAP_S) continue;  // short runs write many
     progress_clear(&r->progress);
     r->reported_s = clock_s();
@@ -259,7 +266,12 @@ Err checkpoints_close(TrainRun *r) {
   free(r->identity);
   free(r->text);
   r->identity = r->text = NULL;
-  return err;
+  if (err) return err;
+  CHECK(r->lost_step == 0 || r->lost_step != r->state.step, ERR_IO,
+        "the checkpoint of the last step, %lld, is not written: %s. The same command goes on from the one before, if there is "
+        "one",
+        (long long)r->lost_step, r->lost);
+  return ERR_OK;
 }
 
 // ---- the mean of the last checkpoints

@@ -225,6 +225,18 @@ TEST(a_target_that_cannot_be_written_is_named) {
 
 // ---- runs
 
+// A checkpoint that cannot be written costs the run nothing, but for the last: what was trained would be lost in silence.
+TEST(a_last_checkpoint_that_cannot_be_written_is_an_error) {
+  program_things();
+  char *output = NULL;
+  int code = program_shell(&output, "trap '' XFSZ; ulimit -f 60; $P train config.yaml --train.output=run");
+  ASSERT_MSG(code == 1 && strstr(output, "error: the checkpoint of the last step, 2, is not written: ") &&
+                 strstr(output, "shard-0000.bin"),
+             "exit code %d: %s", code, output);
+  free(output);
+  done("$P train config.yaml --train.output=run && ls run/checkpoints", "step-2");
+}
+
 TEST(lengths_beyond_the_model_are_refused) {
   program_things();
   refused("$P train config.yaml --train.output=run2 --data.seq_length=65", "data.seq_length|model.max_length");
