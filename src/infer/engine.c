@@ -140,8 +140,9 @@ static void feed_chunk(Session *s, const int32_t *ids, int64_t n, bool score) {
 Err session_feed(Session *s, const int32_t *ids, int64_t n, bool score) {
   Engine *e = s->engine;
   int64_t V = e->model->config.model.vocab;
-  CHECK(n <= s->kv.capacity - s->kv.length, ERR_ARG, "%lld tokens and %lld more do not fit a context of %lld",
-        (long long)s->kv.length, (long long)n, (long long)s->kv.capacity);
+  CHECK(n <= s->kv.capacity - s->kv.length, ERR_ARG,
+        "a text of %lld tokens does not fit a context of %lld: shorten it, or take a larger --context if the model has it",
+        (long long)(s->kv.length + n), (long long)s->kv.capacity);
   for (int64_t i = 0; i < n; i++)
     CHECK(ids[i] >= 0 && ids[i] < V, ERR_ARG, "token %lld has id %d, outside the model's vocabulary of %lld", (long long)i,
           ids[i], (long long)V);

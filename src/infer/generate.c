@@ -52,6 +52,11 @@ static void give_out(Output *out, int32_t id, float logprob, bool last) {
   out->stopped = found;
 }
 
+// Where room ends within a character, its first bytes came as U+FFFD: no text.
+static void drop_unfinished(Bytes *b, size_t from) {
+  while (b->size >= from + 3 && memcmp(b->data + b->size - 3, "\xef\xbf\xbd", 3) == 0) b->size -= 3;
+}
+
 static Err generate_tokens(Session *s, Sampler *sampler, TextStream *stream, Output *out, GenerateResult *r) {
   const GenerateOptions *o = out->o;
   int32_t id = -1;
@@ -78,7 +83,9 @@ static Err generate_tokens(Session *s, Sampler *sampler, TextStream *stream, Out
       return ERR_OK;
     }
   }
+  size_t certain = out->pending.size;
   TRY(text_stream_end(stream, &out->pending));
+  if (r->stop != STOP_TOKEN) drop_unfinished(&out->pending, certain);
   if (out->pending.size) give_out(out, id, logprob, true);
   return ERR_OK;
 }
