@@ -44,23 +44,27 @@ TEST(edges_round_as_defined) {
 
 // ---- fp32 in two halves
 
-static void check_split(uint32_t u) {
+// Bits in which what comes back of a pattern, or its high half, is not what it should be.
+static inline uint32_t split_faults(uint32_t u) {
   const bool nan = (u & 0x7fffffffu) > 0x7f800000u, tie = (u & 0xffffu) == 0x8000u;
   const uint32_t want = nan ? (u & 0xffff0000u) | 0x400000u : tie ? u + 1 : u;
   Bf16 high;
   uint16_t low;
   f32_split(f32_from_bits(u), &high, &low);
-  uint32_t got = f32_bits(f32_join(high, low));
-  ASSERT_MSG(got == want, "%08x comes back as %08x, want %08x", u, got, want);
-  ASSERT_MSG(high == bf16_from_f32(f32_from_bits(want)), "%08x: its half is %04x", u, high);
+  return (f32_bits(f32_join(high, low)) ^ want) | (uint32_t)(high ^ bf16_from_f32(f32_from_bits(want)));
 }
 
 TEST(halves_hold_all_but_ties) {
   static const uint16_t low[] = {0, 1, 2, 0x40, 0x1234, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0x8002, 0x9abc, 0xc000, 0xfffe, 0xffff};
   for (uint32_t high = 0; high < 65536; high++)
-    for (size_t i = 0; i < sizeof low / sizeof *low; i++) check_split(high << 16 | low[i]);
+    for (size_t i = 0; i < sizeof low / sizeof *low; i++)
+      ASSERT_MSG(split_faults(high << 16 | low[i]) == 0, "%04x%04x", high, low[i]);
 }
 
 SLOW_TEST(halves_hold_every_pattern_but_ties) {
-  for (uint64_t u = 0; u < (uint64_t)1 << 32; u++) check_split((uint32_t)u);
+  for (uint32_t high = 0; high < 65536; high++) {
+    uint32_t faults = 0;
+    for (uint32_t low = 0; low < 65536; low++) faults |= split_faults(high << 16 | low);
+    ASSERT_MSG(faults == 0, "some %04x....", high);
+  }
 }

@@ -349,8 +349,9 @@ static void carve_adamw(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes 
 // As matrices are trained in bf16.
 static void carve_adamw_split(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;
-  double n = (double)(s->parameters / s->D * s->D);
-  take_adamw(j, a, s->parameters / s->D, s->D, DT_SPLIT, j->type);
+  const int64_t rows = s->parameters / s->D;
+  double n = (double)rows * (double)s->D;
+  take_adamw(j, a, rows, s->D, DT_SPLIT, j->type);
   cost(j, 2 * n, 2 * n, 2 * n, 2 * n);
 }
 static void run_adamw(Dev *dev, BenchJob *j) { dev->op->adamw(dev, &j->adamw); }
