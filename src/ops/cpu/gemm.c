@@ -130,6 +130,30 @@ static void tile_run(const Job *job, const Product *p, const Space *s, const Blo
   }
 }
 
+// Whether whole tiles go straight to C.
+static bool is_straight(const GemmKernel *k, const Product *p) {
+  if (!k->tile_to || p->c.type != DT_F32 || p->bias || p->N % k->nr) return false;
+  if (p->zero) return ((uintptr_t)p->c.data | (uintptr_t)p->c.ld * sizeof(float)) % 64 == 0;
+  return p->add.data && p->add.type == DT_F32;
+}
+
+// Such tiles of rows [m, m + rows), columns [n, n1), row by row, with what tiles a little later will be added to asked for.
+static void straight_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows, int64_t n,
+                         int64_t n1, const char *panel) {
+  const GemmKernel *k = job->kernel;
+  const int64_t tiles = (n1 - n) / k->nr, all = tiles * div_up(rows, k->mr);
+  for (int64_t t = 0; t < all; t++) {
+    const int64_t i = t / tiles * k->mr, j = t % tiles * k->nr, later = min64(t + GEMM_AHEAD, all - 1);
+    k->tile_to(b->n_k, s->a + (size_t)(t / tiles) * b->a_panel_bytes, panel + (size_t)(t % tiles) * b->b_panel_bytes,
+               (int)min64(k->mr, rows - i), b->first ? NULL : partial_of(k, s, b, m + i, n + j),
+               &(GemmTo){.c = mat_at(p->c, m + i, n + j).data,
+                         .ld = p->c.ld,
+                         .add = mat_at(p->add, m + i, n + j).data,
+                         .add_ld = p->add.ld,
+                         .ask = mat_at(p->add, m + later / tiles * k->mr, n + later % tiles * k->nr).data});
+  }
+}
+
 // Where memory has as much to do as the tile, the tiles of a strip of rows are kept aside, and go to C row by row, which it
 // likes better; the lines that are added to, or written, are asked for in that order, too, while the tiles are computed.
 static void strip_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, int64_t n1,
@@ -160,12 +184,20 @@ static void strip_run(const Job *job, const Product *p, const Space *s, const Bl
 static void tiles_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows, int64_t n,
                       int64_t n1, const char *panel, size_t bytes) {
   const GemmKernel *k = job->kernel;
-  const bool heavy = p->add.data || (b->first && b->n_k <= GEMM_SHORT);
+  const bool heavy = p->zero || p->add.data || (b->first && b->n_k <= GEMM_SHORT);
   if (b->last && heavy && bytes == b->b_panel_bytes) {
-    for (int64_t i = 0; i < rows; i += k->mr)
-      for (int64_t j = n; j < n1; j += GEMM_STRIP)
-        strip_run(job, p, s, b, m + i, j, min64(j + GEMM_STRIP, n1), s->a + (size_t)(i / k->mr) * b->a_panel_bytes,
-                  panel + (size_t)((j - n) / k->nr) * b->b_panel_bytes);
+    const int64_t wide = max64(GEMM_STRIP / k->nr, GEMM_L2_BYTES / 4 / (int64_t)bytes) * k->nr;
+    for (; n < n1; n += wide, panel += (size_t)(wide / k->nr) * bytes) {
+      const int64_t end = min64(n + wide, n1);
+      if (is_straight(k, p)) {
+        straight_run(job, p, s, b, m, rows, n, end, panel);
+        continue;
+      }
+      for (int64_t i = 0; i < rows; i += k->mr)
+        for (int64_t j = n; j < end; j += GEMM_STRIP)
+          strip_run(job, p, s, b, m + i, j, min64(j + GEMM_STRIP, end), s->a + (size_t)(i / k->mr) * b->a_panel_bytes,
+                    panel + (size_t)((j - n) / k->nr) * bytes);
+    }
     return;
   }
   for (; n < n1; n += k->nr, panel += bytes)

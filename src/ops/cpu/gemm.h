@@ -40,6 +40,14 @@ typedef struct {
   bool zero;          // c is fp32 and 0 as yet: c = tile + 0, past the caches; no add, no bias
 } GemmStore;
 
+// Where a whole tile goes whose C is fp32: c = sums + add, or, where add is NULL, sums + 0, past the caches (c and ld are then
+// aligned). `ask`: what will be added to a later tile, rows as of add.
+typedef struct {
+  float *c;
+  const float *add, *ask;
+  int64_t ld, add_ld;
+} GemmTo;
+
 typedef struct {
   const char *name;
   int mr, nr;                  // lines of a panel of A, of B; all kernels of a device have the same nr
@@ -56,7 +64,9 @@ typedef struct {
   // init: rows of nr floats. Columns from `cols` on may be left out. What follows init (or out, where there is none) is asked
   // for meanwhile.
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
-  // The same of rows of GEMM_ROW_LINE elements of A as they lie, not packed.
+  // The same of nr columns, straight to C. NULL: by way of `tile` and `store`.
+  void (*tile_to)(int64_t n_k, const void *a, const void *b, int rows, const float *init, const GemmTo *to);
+  // As `tile`, of rows of GEMM_ROW_LINE elements of A as they lie, not packed.
   void (*tile_rows)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   int direct_rows;  // rows of A up to which tile_across is the faster way, at most GEMM_DIRECT_ROWS
   // For few rows of A, over B as it is stored (NULL: it is always packed); n_k a multiple of ku; out: rows of nr floats.
@@ -76,6 +86,7 @@ enum {
   GEMM_COLS = 1024,
   GEMM_SHORT = 128,        // a K this short leaves C the most of the work
   GEMM_STRIP = 256,        // columns of C of tiles kept aside, in the first-level cache
+  GEMM_AHEAD = 4,          // tiles from one to that whose part of C is asked for
   GEMM_DIRECT_ROWS = 256,  // rows of A for which B is not packed, at most: stored [N,K] (and the kernel's direct_rows)
   GEMM_DIRECT_WIDE = 80,   // stored [K,N]
   GEMM_KC_MAX = 512,       // of any kernel, in fp32 elements

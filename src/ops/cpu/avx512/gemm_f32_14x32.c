@@ -12,6 +12,8 @@ typedef __m512 Sums, Words;
 static inline Sums sums_zero(void) { return _mm512_setzero_ps(); }
 static inline Sums sums_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void sums_store(float *p, Sums x) { _mm512_storeu_ps(p, x); }
+static inline void sums_past(float *p, Sums x) { _mm512_stream_ps(p, x); }
+static inline Sums sums_add(Sums a, Sums b) { return _mm512_add_ps(a, b); }
 static inline Words words_load(const Word *p) { return _mm512_loadu_ps(p); }
 static inline Words words_all(Word x) { return _mm512_set1_ps(x); }
 static inline Sums sums_step(Sums sum, Words x, Words column) { return _mm512_fmadd_ps(x, column, sum); }
@@ -31,6 +33,7 @@ const GemmKernel gemm_f32_avx512 = {
     .pack_along = gemm_pack_along_avx512,
     .widen = gemm_widen_avx512,
     .tile = tile,
+    .tile_to = tile_to,
     .tile_rows = tile_rows,
     .direct_rows = 192,
     .tile_across = tile_across,
