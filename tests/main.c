@@ -1,4 +1,4 @@
-// Runs the registered tests, each in a process of its own so that a crash is one failed test, one for each processor at a time.
+// Runs the registered tests, each in a process of its own so that a crash is one failed test, some at a time.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -215,9 +215,9 @@ static Counts run_all(int argc, char **argv, bool fast, int jobs) {
   return counts;
 }
 
-// --jobs N, else a test for each processor, within reason.
+// --jobs N, else a test for each processor, within reason, and one more: many wait for the disk.
 static int jobs_of(int argc, char **argv) {
-  long jobs = sysconf(_SC_NPROCESSORS_ONLN);
+  long jobs = sysconf(_SC_NPROCESSORS_ONLN) + 1;
   for (int i = 1; i < argc; i++)
     if (strncmp(argv[i], "--jobs=", 7) == 0) jobs = atol(argv[i] + 7);
   return jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : (int)jobs;

@@ -176,7 +176,7 @@ static bool print_text(void *context, const char *text, size_t size, int32_t id,
   if (p->quiet) {
     char *grown = realloc(p->text.data, p->text.size + size + 1);
     if (!grown) return false;
-    memcpy(grown + p->text.size, text, size);
+    if (size) memcpy(grown + p->text.size, text, size);
     p->text.data = grown;
     p->text.size += size;
   } else if (!p->logprobs) {

@@ -115,6 +115,7 @@ Err append_ids(Bytes *out, const Ids *ids, const char *between) {
 
 Err append_json_string(Bytes *out, const char *text, size_t size) {
   TRY(bytes_append(out, "\"", 1));
+  if (!size) text = "";
   size_t plain = 0;
   for (size_t i = 0; i < size; i++) {
     uint8_t c = (uint8_t)text[i];
