@@ -2,14 +2,18 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 static _Thread_local ErrInfo last;
 
 static const char *const kind_names[ERR_KINDS] = {"ok",     "argument", "configuration", "io",   "format",
                                                   "memory", "shape",    "numeric",       "state"};
 
 void text_plain(char *text) {
-  for (; *text; text++)
-    if (((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') || *text == 0x7f) *text = '?';
+  const size_t size = strlen(text);
+  for (size_t i = 0; i < size; i++)
+    if (((unsigned char)text[i] < ' ' && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f) text[i] = '?';
+  for (size_t at = 0; (at += utf8_invalid_at(text + at, size - at)) < size; at++) text[at] = '?';
 }
 
 Err err_set(Err kind, const char *function, const char *file, int line, const char *format, ...) {

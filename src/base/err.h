@@ -50,7 +50,7 @@ Err err_set(Err kind, const char *function, const char *file, int line, const ch
 // Adds a frame to the trace of this thread's error and returns `kind`.
 Err err_frame(Err kind, const char *function, const char *file, int line);
 
-// What comes from a file goes to a terminal: control characters become '?'.
+// What comes from a file goes to a terminal: control characters, and bytes that are not UTF-8, become '?'.
 void text_plain(char *text);
 
 const char *err_text(void);           // the message of this thread's last error, "" if none

@@ -12,15 +12,9 @@
 #include "model/hf_files.h"
 #include "model/hf_names.h"
 #include "model/hf_piece.h"
-#include "model/hf_telechat_52b.h"
+#include "model/hf_stored.h"
 
 enum { FILE_NAME_BYTES = PARAM_NAME_BYTES + 16 };
-
-// What config.json says of the weights beside the model's configuration.
-typedef struct {
-  int64_t scale_block[2];  // of 8-bit codes
-  double logit_factor;     // goes into the last norm's weight, which the head multiplies
-} Stored;
 
 typedef struct {
   char name[FILE_NAME_BYTES], of[PARAM_NAME_BYTES];
@@ -33,7 +27,7 @@ typedef struct {
   Copy *copy;    // tensors that may repeat a parameter
   int64_t n_copies, copy_capacity;
   int64_t mtp_layer;  // index of the multi-token-prediction layer in the files
-  Stored stored;
+  HfStored stored;
   bool other_names;  // some are Megatron's or MindFormers'
 } HfSource;
 
@@ -71,13 +65,13 @@ static bool has_shape(const StTensor *t, int n_dims, const int64_t *dim) {
   return same;
 }
 
-// The scales of a tensor of 8-bit codes, if it has any.
+// The scales of a tensor of 8-bit codes.
 static Err find_scale(WeightSource *s, Piece *p) {
   HfSource *h = s->own;
   char name[FILE_NAME_BYTES + 16], got[DIMS_TEXT_BYTES], want[DIMS_TEXT_BYTES];
   snprintf(name, sizeof name, "%s_scale_inv", p->tensor->name);
   p->scale = hf_take(&h->folder, name, &p->scale_file);
-  if (!p->scale) return ERR_OK;
+  if (!p->scale) return h->stored.scaled ? weights_fault(s->missing, "%s", name) : ERR_OK;
   const int64_t *b = h->stored.scale_block, dims[2] = {(p->rows + b[0] - 1) / b[0], (p->cols + b[1] - 1) / b[1]};
   memcpy(p->block, b, sizeof p->block);
   if (p->scale->type == ST_F32 && has_shape(p->scale, 2, dims)) return ERR_OK;
@@ -353,7 +347,7 @@ static void forget_prediction(const HfFolder *h, const char *folder, ModelConfig
 }
 
 // known: the configuration is the caller's; else it is the folder's own, and may promise a prediction layer that is not there.
-static Err open_as(WeightSource **out, const char *folder, ModelConfig config, bool known, Stored stored) {
+static Err open_as(WeightSource **out, const char *folder, ModelConfig config, bool known, HfStored stored) {
   HfSource *h = calloc(1, sizeof *h);
   CHECK(h, ERR_MEMORY, "%s: no memory", folder);
   h->stored = stored;
@@ -373,34 +367,15 @@ static Err open_as(WeightSource **out, const char *folder, ModelConfig config, b
   return err;
 }
 
-static const Stored usual = {.scale_block = {128, 128}, .logit_factor = 1};
-
-// Codes of 8 bits with a scale a block are read; what else a quantization_config speaks of stays in `hf`, to be refused.
-static Err read_quantization(json_t *hf, const char *where, int64_t block[2]) {
-  const json_t *q = json_object_get(hf, "quantization_config"), *size = json_object_get(q, "weight_block_size");
-  const char *method;
-  if (!json_is_object(q)) return ERR_OK;
-  TRY(json_text_or(q, "quant_method", where, "", &method));
-  if (strcmp(method, "fp8") != 0) return ERR_OK;
-  for (int i = 0; i < 2 && size; i++) {
-    block[i] = json_integer_value(json_array_get(size, (size_t)i));
-    CHECK(json_array_size(size) == 2 && block[i] > 0, ERR_CONFIG,
-          "%s: \"weight_block_size\" is not two sizes of a block; only scales by block can be read", where);
-  }
-  json_object_del(hf, "quantization_config");
-  return ERR_OK;
-}
-
 Err hf_source_open(WeightSource **out, const char *folder) {
   char path[PATH_BYTES];
   json_t *hf;
   ModelConfig config;
-  Stored stored = usual;
+  HfStored stored;
   TRY(path_join(path, folder, "config.json"));
   TRY(json_read(&hf, path, true));
-  Err err = read_quantization(hf, path, stored.scale_block);
+  Err err = hf_stored_read(hf, path, &stored);
   if (!err) err = hf_config_read(hf, path, &config);
-  if (!err) err = hf_logit_factor(hf, path, &stored.logit_factor);
   json_decref(hf);
   return err ? err : open_as(out, folder, config, false, stored);
 }
@@ -408,11 +383,11 @@ Err hf_source_open(WeightSource **out, const char *folder) {
 Err hf_source_open_as(WeightSource **out, const char *folder, const ModelConfig *config) {
   char path[PATH_BYTES];
   json_t *hf;
-  Stored stored = usual;
+  HfStored stored;
   TRY(path_join(path, folder, "config.json"));
-  if (!file_exists(path)) return open_as(out, folder, *config, true, stored);
+  if (!file_exists(path)) return open_as(out, folder, *config, true, hf_stored_usual());
   TRY(json_read(&hf, path, true));
-  Err err = hf_logit_factor(hf, path, &stored.logit_factor);
+  Err err = hf_stored_read(hf, path, &stored);
   json_decref(hf);
   return err ? err : open_as(out, folder, *config, true, stored);
 }

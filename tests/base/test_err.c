@@ -103,4 +103,8 @@ TEST(control_characters_do_not_reach_the_terminal) {
   ASSERT_INT(err_set(ERR_FORMAT, __func__, __FILE__, __LINE__, "name \"%s\"\n\tnext", "a\x1b[31m\x7f\r\xe4\xbd\xa0"),
              ERR_FORMAT);
   ASSERT_TEXT(err_text(), "name \"a?[31m??\xe4\xbd\xa0\"\n\tnext");
+  (void)err_set(ERR_FORMAT, __func__, __FILE__, __LINE__, "%s",
+                "\xbd"
+                "7\xe4\xbd, \xe4\xbd\xa0\xff");
+  ASSERT_TEXT(err_text(), "?7??, \xe4\xbd\xa0?");
 }

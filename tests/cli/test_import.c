@@ -209,48 +209,68 @@ TEST(a_weight_that_is_not_finite_is_named_unless_allowed) {
   owned_close(&m);
 }
 
-// Codes of 8 bits with a scale for each block of 2 x 3, in a tensor that no block divides.
-TEST(codes_with_scales_are_made_whole) {
-  static const char name[] = "model.layers.0.self_attn.o_proj.weight";  // [24, 12]
-  enum { ROWS = 24, COLS = 12, DOWN = 5, ACROSS = 2 };
-  const int64_t dim[] = {ROWS, COLS}, scale_dim[] = {DOWN, ACROSS};
-  save_model(in_folder("m"), ST_F32, 0);
+enum { CODE_ROWS = 24, CODE_COLS = 12, CODE_DOWN = 5, CODE_ACROSS = 2 };
+
+// The model in `m` with o_proj [24, 12] of its first layer as codes of 8 bits, in blocks of 5 x 7, which do not divide it.
+static void codes_in_model(const uint8_t *code, const float *scale) {
+  static const char name[] = "model.layers.0.self_attn.o_proj.weight";
+  const int64_t scale_dim[] = {CODE_DOWN, CODE_ACROSS};
+  const size_t code_bytes = CODE_ROWS * CODE_COLS, scale_bytes = CODE_DOWN * CODE_ACROSS * sizeof *scale;
   SafeTensors old;
   SafeTensorsWriter w;
-  uint8_t code[ROWS * COLS];
-  float scale[DOWN * ACROSS];
-  for (int i = 0; i < ROWS * COLS; i++) code[i] = (uint8_t)(i % 120);
-  for (int i = 0; i < DOWN * ACROSS; i++) scale[i] = 0.5f + (float)i / 7;
+  save_model(in_folder("m"), ST_F32, 0);
   ASSERT_OK(safetensors_open(&old, in_folder("m/model.safetensors")));
   ASSERT_OK(safetensors_create(&w, in_folder("m/model.safetensors")));
   for (int64_t i = 0; i < old.count; i++) {
     const StTensor *t = &old.tensor[i];
     bool it = strcmp(t->name, name) == 0;
     ASSERT_OK(safetensors_declare(&w, t->name, it ? ST_F8_E4M3 : t->type, t->n_dims, t->dim));
-    if (it) ASSERT(t->dim[0] == dim[0] && t->dim[1] == dim[1]);
+    if (it) ASSERT(t->dim[0] == CODE_ROWS && t->dim[1] == CODE_COLS);
   }
-  ASSERT_OK(safetensors_declare(&w, "model.layers.0.self_attn.o_proj.weight_scale_inv", ST_F32, 2, scale_dim));
+  if (scale) ASSERT_OK(safetensors_declare(&w, "model.layers.0.self_attn.o_proj.weight_scale_inv", ST_F32, 2, scale_dim));
   ASSERT_OK(safetensors_begin(&w));
   for (int64_t i = 0; i < old.count; i++)
-    ASSERT_OK(strcmp(old.tensor[i].name, name) == 0 ? safetensors_write(&w, code, sizeof code)
+    ASSERT_OK(strcmp(old.tensor[i].name, name) == 0 ? safetensors_write(&w, code, code_bytes)
                                                     : safetensors_write(&w, old.tensor[i].data, old.tensor[i].size));
-  ASSERT_OK(safetensors_write(&w, scale, sizeof scale));
+  if (scale) ASSERT_OK(safetensors_write(&w, scale, scale_bytes));
   ASSERT_OK(safetensors_commit(&w));
   safetensors_close(&old);
   change_config(in_folder("m"), "quantization_config",
                 json_pack("{s:s, s:s, s:[i, i]}", "quant_method", "fp8", "fmt", "e4m3", "weight_block_size", 5, 7));
+}
+
+TEST(codes_with_scales_are_made_whole) {
+  static const char name[] = "model.layers.0.self_attn.o_proj.weight";
+  uint8_t code[CODE_ROWS * CODE_COLS];
+  float scale[CODE_DOWN * CODE_ACROSS], got[CODE_ROWS * CODE_COLS], part[10];
+  for (int i = 0; i < CODE_ROWS * CODE_COLS; i++) code[i] = (uint8_t)(i % 120);
+  for (int i = 0; i < CODE_DOWN * CODE_ACROSS; i++) scale[i] = 0.5f + (float)i / 7;
+  codes_in_model(code, scale);
   WeightSource *s;
   ASSERT_OK(hf_source_open(&s, in_folder("m")));
-  ASSERT_OK(weights_check(s));
-  const WeightTensor *t = weights_find(s, name);
-  float got[ROWS * COLS], part[10];
-  ASSERT_OK(s->read(s, t - s->tensor, 0, ROWS * COLS, got));
-  for (int i = 0; i < ROWS * COLS; i++) ASSERT(got[i] == e4m3_to_f32(code[i]) * scale[i / COLS / 5 * ACROSS + i % COLS / 7]);
-  ASSERT_OK(s->read(s, t - s->tensor, 77, 10, part));
-  ASSERT(memcmp(part, got + 77, sizeof part) == 0);
-  weights_close(s);
+  ModelConfig config = s->config;
+  for (int known = 0; known < 2; known++) {  // the configuration is the folder's, or another's who says the same
+    if (known) ASSERT_OK(hf_source_open_as(&s, in_folder("m"), &config));
+    ASSERT_OK(weights_check(s));
+    const WeightTensor *t = weights_find(s, name);
+    ASSERT_OK(s->read(s, t - s->tensor, 0, CODE_ROWS * CODE_COLS, got));
+    for (int i = 0; i < CODE_ROWS * CODE_COLS; i++)
+      ASSERT(got[i] == e4m3_to_f32(code[i]) * scale[i / CODE_COLS / 5 * CODE_ACROSS + i % CODE_COLS / 7]);
+    ASSERT_OK(s->read(s, t - s->tensor, 77, 10, part));
+    ASSERT(memcmp(part, got + 77, sizeof part) == 0);
+    weights_close(s);
+  }
   change_config(in_folder("m"), "quantization_config", json_pack("{s:s}", "quant_method", "awq"));
   ASSERT_ERR(hf_source_open(&s, in_folder("m")), ERR_CONFIG, "quantization_config");
+}
+
+TEST(codes_whose_scales_are_lost_are_refused) {
+  uint8_t code[CODE_ROWS * CODE_COLS] = {0};
+  WeightSource *s;
+  codes_in_model(code, NULL);
+  ASSERT_OK(hf_source_open(&s, in_folder("m")));
+  ASSERT_ERR(weights_check(s), ERR_FORMAT, "1 tensors missing: model.layers.0.self_attn.o_proj.weight_scale_inv");
+  weights_close(s);
 }
 
 // ---- the program
