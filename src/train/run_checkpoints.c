@@ -227,6 +227,7 @@ static void lost(TrainRun *r, int64_t step, const char *why) {
 Err checkpoints_save(TrainRun *r) {
   double begin = clock_s();
   json_t *state = NULL;
+  TRY(tensorboard_flush(&r->tensorboard));  // its steps are not made again after a kill
   Err err = state_pack(r, &state);
   if (!err) err = checkpoint_save(r->checkpointer, r->state.step, state);
   r->saved_step = r->state.step;

@@ -349,6 +349,32 @@ TEST(a_stop_signal_ends_after_the_step_with_a_checkpoint) {
   ASSERT_MSG(file_exists(path), "%s is missing", path);
 }
 
+// A step that a checkpoint holds is not made again: a kill takes none of them from the TensorBoard file.
+TEST(a_kill_takes_no_step_of_a_checkpoint_from_the_tensorboard_file) {
+  const char *folder = test_folder();
+  char path[PATH_BYTES], **names, *text;
+  size_t count, size;
+  tiny_data(folder);
+  write_config(folder, 100000);
+  pid_t pid = start_program(folder, "run");
+  out_of(path, folder, "run/checkpoints/step-15/manifest.json");
+  for (int i = 0; i < 15000 && !file_exists(path); i++) usleep(2000);
+  ASSERT_MSG(file_exists(path), "%s is missing", path);
+  kill(pid, SIGKILL);
+  finish_program(pid);
+  out_of(path, folder, "run/tensorboard");
+  ASSERT_OK(folder_list(path, &names, &count));
+  ASSERT_INT(count, 1);
+  char file[PATH_BYTES];
+  out_of(file, path, names[0]);
+  names_free(names, count);
+  ASSERT_OK(file_read(file, 1 << 24, &text, &size));
+  int64_t steps = 0;
+  for (char *at = text; (at = memmem(at, size - (size_t)(at - text), "loss/total", 10)); at++) steps++;
+  free(text);
+  ASSERT_MSG(steps >= 15, "%lld steps", (long long)steps);
+}
+
 static size_t lines_bytes(const char *folder, const char *name) {
   char path[PATH_BYTES];
   struct stat st;
