@@ -211,7 +211,7 @@ static Err build(Bpe *b, const Scored *order, uint32_t *of_id, Pairs *joins) {
   TRY(bpe_find_tokens(b));
   mark_user(b);
   for (uint32_t code = 0; code < 128; code++) b->ascii[code] = b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
-  return ERR_OK;
+  return bpe_find_segments(b);
 }
 
 Err bpe_init(Bpe *b, const SpmPieces *pieces, bool merges) {
@@ -245,5 +245,6 @@ void bpe_free(Bpe *b) {
   free(b->token);
   free(b->pair_bits);
   trie_free(&b->trie);
+  segments_free(&b->segments);
   *b = (Bpe){0};
 }

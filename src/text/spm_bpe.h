@@ -9,9 +9,11 @@
 //   place of the text is reached at most once, since the tokens before a place are the encoding of what is before it.
 // - A piece is only ever joined of the one pair that encoding its own text ends with, so the ends of a token as it grows are a
 //   path in a tree. Two tokens stay apart if no pair of ends that are there at once joins before either is joined to another.
-// - Between characters that are joined across in no token the text falls apart; most borders are such. (The way back over
+// - Between characters that are joined across in no token the text falls apart; most borders are such. The segments between
+//   them are looked up whole (spm_segments.h); what follows is for the one of six that is not found. (The way back over
 //   tokens is that of van Antwerpen and Neubeck 2024, "So many tokens, so little time".)
 // - Where a text does not fall apart, it is encoded in parts: see encode_open.
+// - Where many tokens are taken back, as in runs of one character, the pairs are joined after all.
 // Training never makes a piece whose score is better than that of a part of it. With such, and with unused pieces, pairs are
 // really joined: n log n, and memory in proportion to the text.
 #ifndef TEXT_SPM_BPE_H
@@ -20,6 +22,7 @@
 #include "base/arena.h"
 #include "text/places.h"
 #include "text/spm_model.h"
+#include "text/spm_segments.h"
 #include "text/utf8.h"
 
 enum { CODE_PAGES = 0x110000 / 64, BPE_NEAR_BITS = 20 };
@@ -62,10 +65,13 @@ typedef struct {
   Arena pair_memory, near_memory;  // on large pages: the tables are looked at in no order
   BpeToken *token;                 // of a symbol
   Trie trie;                       // tokens of two or more characters; value: symbol
+  uint32_t near_count;             // of near, but for the first
   BpeNear *near;                   // by time, the best first; the first of all holds none
   uint32_t *near_cell;             // places in `near`, with their mark
   Places near_places;              // of `near_cell`
   uint32_t longest;                // characters of the longest token
+  Segments segments;
+  bool cut;  // texts are cut into them
 } Bpe;
 
 #define BPE_FROZEN 0x80000000u
@@ -80,7 +86,7 @@ void bpe_free(Bpe *b);
 typedef struct BpeWork BpeWork;
 Err bpe_work_open(BpeWork **w);
 void bpe_work_close(BpeWork *w);
-uint64_t bpe_work_steps(const BpeWork *w);  // characters and pairs looked at so far: what a test of linearity counts
+uint64_t bpe_work_steps(const BpeWork *w);  // characters and pairs looked at so far, but in the table of segments
 
 // Encodes normalised text[0, size), readable for SPM_PADDING bytes more; *used bytes of it are done, the rest must be given
 // again with more behind it. `last`: nothing comes behind, all is done.
@@ -121,6 +127,11 @@ static inline uint32_t bpe_join(const Bpe *b, uint32_t left, uint32_t right) {
 Err bpe_index_pairs(Bpe *b, const uint64_t *item, size_t count);
 // Finds the tokens, and forgets the pairs that none is joined of.
 Err bpe_find_tokens(Bpe *b);
+// Makes the table of segments, by bpe_encode_parts.
+Err bpe_find_segments(Bpe *b);
+// Two ways of bpe_encode: by segments, and the general one.
+Err bpe_encode_segments(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
+Err bpe_encode_parts(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
 
 static inline uint64_t bpe_near_hash(uint64_t key) { return (key ^ key >> 23) * 0x9e3779b97f4a7c15u; }
 

@@ -100,8 +100,9 @@ static uint32_t read_items(const Bpe *b, BpeWork *w, const char *text, size_t si
     }
     item[n] = cell;
     place[n] = (uint32_t)at;
-    near[n] = bpe_near(b, before << 21 | cell);
-    before = cell;
+    uint64_t symbol = cell & BPE_FROZEN ? BPE_NONE : cell;
+    near[n] = bpe_near(b, before << 21 | symbol);
+    before = symbol;
   }
   item[n] = BPE_NONE;
   place[n] = (uint32_t)at;
@@ -204,11 +205,24 @@ static void emit_placed(const Run *r, const Placed *placed, uint32_t count, SpmS
   sink->ids->count = to - sink->ids->id;
 }
 
-// Encodes the items [0, n), with nothing joined across the end.
-static void encode_items(const Run *r, uint32_t n, SpmSink *sink) {
+// Encodes the items [0, n) by joining their pairs.
+static Err join_items(const Run *r, uint32_t n, SpmSink *sink) {
+  BpeJoining *j = &r->work->joining;
+  TRY(bpe_joining_reserve(j, n));
+  memcpy(j->symbol, r->item, n * sizeof *j->symbol);
+  bpe_join_all(r->b, j, n);
+  r->work->steps += n;
+  for (uint32_t i = 0; i != UINT32_MAX; i = j->next[i]) emit_placed(r, &(Placed){j->symbol[i], i}, 1, sink);
+  return ERR_OK;
+}
+
+// Encodes the items [0, n), with nothing joined across the end. Where tokens are taken back often, as in runs of one character,
+// joining the pairs is quicker.
+static Err encode_items(const Run *r, uint32_t n, SpmSink *sink) {
   Placed *restrict placed = r->work->placed;
   uint32_t count = 0;
   bool longest = true;
+  uint64_t enough = r->work->steps + 4 * (uint64_t)n;
   for (uint32_t at = 0, end; at < n; at = end) {
     uint32_t symbol = r->item[at], near = r->near[at];
     end = at + 1;
@@ -217,6 +231,7 @@ static void encode_items(const Run *r, uint32_t n, SpmSink *sink) {
       count = place_shorter(r, count, symbol, at);
       end = placed[count - 1].at + r->b->token[placed[count - 1].symbol].length;
       longest = false;
+      if (r->work->steps > enough) return join_items(r, n, sink);
       continue;
     }
     longest = true;
@@ -224,6 +239,7 @@ static void encode_items(const Run *r, uint32_t n, SpmSink *sink) {
   }
   r->work->steps += n;
   emit_placed(r, placed, count, sink);
+  return ERR_OK;
 }
 
 // ---- a text without a border that nothing is joined across, and more behind it
@@ -255,7 +271,7 @@ static uint32_t encode_open(const Run *r, uint32_t n, SpmSink *sink) {
   return end;
 }
 
-static Err encode_parts(const Bpe *b, BpeWork *work, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
+Err bpe_encode_parts(const Bpe *b, BpeWork *work, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
   TRY(reserve_items(work, size));
   uint32_t n = read_items(b, work, text, size, last), border = n;
   Run r = {.b = b, .work = work, .text = text, .item = work->item, .at = work->at, .near = work->near};
@@ -263,7 +279,7 @@ static Err encode_parts(const Bpe *b, BpeWork *work, const char *text, size_t si
     border = n - 1;  // what follows may join across the end
     while (work->near[border]) border--;
   }
-  if (border || n == 0) encode_items(&r, border, sink);
+  if (border || n == 0) TRY(encode_items(&r, border, sink));
   else border = encode_open(&r, n, sink);
   *used = work->at[border];
   return ERR_OK;
@@ -323,5 +339,5 @@ static Err encode_whole(const Bpe *b, BpeWork *work, const char *text, size_t si
 
 Err bpe_encode(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink) {
   CHECK(size < UINT32_MAX, ERR_SHAPE, "a run of %zu bytes that the model cannot cut is too long", size);
-  return (b->whole ? encode_whole : encode_parts)(b, w, text, size, last, used, sink);
+  return (b->whole ? encode_whole : b->cut ? bpe_encode_segments : bpe_encode_parts)(b, w, text, size, last, used, sink);
 }

@@ -83,6 +83,7 @@ static Err index_near(Bpe *b, uint64_t *key, uint32_t count) {
   size_t bytes = (pairs + 1) * sizeof *b->near;
   TRY(arena_init(&b->near_memory, "neighbouring characters", bytes));
   b->near = arena_take(&b->near_memory, bytes);
+  b->near_count = pairs;
   b->near[0] = (BpeNear){.key = BPE_NEAR_FREE, .token = BPE_NONE};
   for (uint32_t k = 0; k < pairs; k++) b->near[k + 1] = (BpeNear){.key = key[k], .token = BPE_NONE};
   uint64_t *hash = malloc((pairs + 1) * sizeof *hash);

@@ -8,7 +8,7 @@
 #include "text/trie.h"
 
 // Texts to encode must be readable for this many bytes past their end.
-enum { SPM_PADDING = 24 };
+enum { SPM_PADDING = 64 };
 
 // What becomes of a text that no id stands for.
 enum { EMIT_UNKNOWN = -1 };
