@@ -71,13 +71,17 @@ static Err take_shape(Shape *s, int argc, char **argv) {
   return read_shape(s);
 }
 
-// What a token reads in the middle of the answer: a table that is only looked up is not read.
+// What a token reads in the middle of the answer: a table that is only looked up is not read. MLA's kv_b never has 8 bits.
 static double token_bytes(const Shape *s, const Model *m) {
-  double weights = (double)model_counts(&s->model).active;
+  const ModelConfig *c = &s->model;
+  double weights = (double)model_counts(c).active;
+  double kv_b = (double)(c->model.layers * c->mla.kv_rank * c->attention.heads * (c->mla.nope + c->mla.v));
   if (m->head_used != &m->embedding) weights -= (double)m->embedding.out * (double)m->embedding.in;
   double length = (double)s->prompt + (double)s->tokens / 2;
   double of_one = s->type == DT_Q8 ? (double)sizeof(Q8Block) / (Q8_BLOCK * Q8_LANES) : (double)dtype_bytes(s->type);
-  return weights * of_one + length * (double)engine_cache_bytes(&s->model, dtype_of_rows(s->type), s->latent);
+  double of_kv_b = s->type == DT_Q8 ? (double)dtype_bytes(dtype_of_rows(s->type)) : of_one;
+  return (weights - kv_b) * of_one + kv_b * of_kv_b +
+         length * (double)engine_cache_bytes(&s->model, dtype_of_rows(s->type), s->latent);
 }
 
 // read: the weights that GEMMs read.
