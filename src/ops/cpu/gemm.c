@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 
+#include "ops/cpu/blocks.h"
 #include "ops/cpu/gemm_product.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/q8.h"
@@ -237,6 +238,11 @@ static void block_run(const Job *job, const Product *p, const Space *s, const Bl
   }
 }
 
+// K's of the next of as few visits of at most `most` as will do: none is a small rest.
+static int64_t even_k(int64_t K, int64_t most) {
+  return min64(K, div_up(div_up(K, max64(1, div_up(K, most))), BLOCK_STEP) * BLOCK_STEP);
+}
+
 static void rectangle_run(const Job *job, const Product *p, const Space *s, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
   const GemmKernel *k = job->kernel;
   if (m0 == 0 && m1 == p->M && direct_is_better(k, p, s)) {
@@ -249,7 +255,7 @@ static void rectangle_run(const Job *job, const Product *p, const Space *s, int6
   for (int64_t n = n0; n < n1; n += job->blocks.cols) {
     Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + job->blocks.cols, n1), .first = true};
     do {
-      b.n_k = min64(kc, p->K - b.k0);
+      b.n_k = even_k(p->K - b.k0, kc);
       b.last = b.k0 + b.n_k == p->K;
       b.a_panel_bytes = panel_bytes(k, k->mr, b.n_k);
       b.b_panel_bytes = panel_bytes(k, k->nr, b.n_k);
