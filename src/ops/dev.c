@@ -102,22 +102,26 @@ void dev_close(Dev *d) {
   *d = (Dev){0};
 }
 
-static Ops null_tables[ISA_LEVELS];
-
-static void null_tables_fill(void) {
-  for (int isa = 0; isa < ISA_LEVELS; isa++) {
-    table_fill(&null_tables[isa], (Isa)isa);  // what is not an operation (sizes) stays the level's own
-    ops_init_null(&null_tables[isa]);
+// Only of a level that the processor has: even what fills its table is compiled for it.
+static const Ops *null_table(Isa isa) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static Ops table[ISA_LEVELS];
+  static bool filled[ISA_LEVELS];
+  pthread_mutex_lock(&lock);
+  if (!filled[isa]) {
+    table_fill(&table[isa], isa);  // what is not an operation (sizes) stays the level's own
+    ops_init_null(&table[isa]);
+    filled[isa] = true;
   }
+  pthread_mutex_unlock(&lock);
+  return &table[isa];
 }
 
 void dev_measure(Dev *d) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, null_tables_fill);
   *d = (Dev){0};
   if (isa_choose(&d->isa) != ERR_OK) d->isa = cpu_isa();  // dev_open will say so
   d->bf16 = isa_for_bf16(d->isa);
-  d->op = &null_tables[d->isa];
+  d->op = null_table(d->isa);
   arena_measure(&d->scratch, "the operations' working space");
   d->scratch_thread_bytes = SCRATCH_THREAD_BYTES;
 }
