@@ -1,8 +1,8 @@
 #include "nn/head.h"
 
-// Of a chunk: with fewer, adding to the weight's gradient, once a chunk, takes longer than the products; with more, the logits
-// outgrow everything else that is temporary, which those of a large vocabulary do sooner.
-static int64_t chunk_rows(int64_t V) { return V > 32768 ? 256 : 512; }
+// Of a chunk: with fewer, adding to the weight's gradient, once a chunk, and packing the weight anew take longer; with more,
+// the logits outgrow everything else that is temporary.
+enum { CHUNK_ROWS = 512 };
 
 void head_logits(const Weight *head, const Run *run, Mat logits, Mat x, int64_t N) {
   linear_forward(head, run, logits, mat_none(), x, N);
@@ -10,7 +10,7 @@ void head_logits(const Weight *head, const Run *run, Mat logits, Mat x, int64_t 
 
 void head_loss(const Weight *head, const Run *run, Mat dx, Mat add, Mat x, const int32_t *label, const float *mask, int64_t N,
                double scale, double z, double *loss, double *z_loss) {
-  int64_t V = head->out, R = chunk_rows(V) < N ? chunk_rows(V) : N;
+  int64_t V = head->out, R = CHUNK_ROWS < N ? CHUNK_ROWS : N;
   size_t mark = arena_mark(run->temp);
   Mat logits = mat_take(run->temp, R, V, DT_F32), dlogits = logits;
   if (run->type == DT_BF16) dlogits = mat_of(logits.data, 2 * logits.ld, DT_BF16);
