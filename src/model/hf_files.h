@@ -27,6 +27,10 @@ typedef struct {
 // ERR_IO: a file is missing; ERR_FORMAT: cut, not where the index says, or a tensor in two files.
 Err hf_open(HfFolder *h, const char *folder);
 void hf_close(HfFolder *h);
+// Bytes of all its files of weights.
+double hf_bytes(const HfFolder *h);
+// Whether one of them holds a tensor of this name; marks nothing.
+bool hf_has(const HfFolder *h, const char *name);
 // NULL if there is none. Marks it as used. *file: the one that holds it.
 const StTensor *hf_take(const HfFolder *h, const char *name, const SafeTensors **file);
 

@@ -167,6 +167,18 @@ void hf_close(HfFolder *h) {
   *h = (HfFolder){0};
 }
 
+double hf_bytes(const HfFolder *h) {
+  double bytes = 0;
+  for (int64_t i = 0; i < h->n_files; i++) bytes += (double)h->file[i].map.size;
+  return bytes;
+}
+
+bool hf_has(const HfFolder *h, const char *name) {
+  for (int64_t i = 0; i < h->n_files; i++)
+    if (safetensors_find(&h->file[i], name)) return true;
+  return false;
+}
+
 const StTensor *hf_take(const HfFolder *h, const char *name, const SafeTensors **file) {
   for (int64_t i = 0; i < h->n_files; i++) {
     const StTensor *t = safetensors_find(&h->file[i], name);

@@ -31,12 +31,6 @@ typedef struct {
   bool other_names;  // some are Megatron's or MindFormers'
 } HfSource;
 
-static bool has_tensor(const HfFolder *h, const char *name) {
-  for (int64_t k = 0; k < h->n_files; k++)
-    if (safetensors_find(&h->file[k], name)) return true;
-  return false;
-}
-
 // The parameter's name in the files: the number of the multi-token-prediction layer may differ, and older files may have other
 // names.
 static void file_name(const HfSource *h, const ModelConfig *c, const char *name, char out[FILE_NAME_BYTES]) {
@@ -47,14 +41,14 @@ static void file_name(const HfSource *h, const ModelConfig *c, const char *name,
   else snprintf(out, FILE_NAME_BYTES, "%s", name);
   snprintf(older, sizeof older, "%s", name);
   param_rename(family_of(c)->older, older);
-  if (!has_tensor(&h->folder, out) && has_tensor(&h->folder, older)) snprintf(out, FILE_NAME_BYTES, "%s", older);
+  if (!hf_has(&h->folder, out) && hf_has(&h->folder, older)) snprintf(out, FILE_NAME_BYTES, "%s", older);
 }
 
 static int64_t find_mtp_layer(const HfFolder *h, const ModelConfig *c) {
   for (int64_t i = c->model.layers; i <= c->model.layers + 1; i++) {
     char name[PARAM_NAME_BYTES];
     snprintf(name, sizeof name, "model.layers.%lld.eh_proj.weight", (long long)i);
-    if (has_tensor(h, name)) return i;
+    if (hf_has(h, name)) return i;
   }
   return c->model.layers;
 }
@@ -106,9 +100,9 @@ static Err find_param(WeightSource *s, const WeightTensor *t, Piece *p) {
   OtherName other;
   int64_t row = 0, want[2];
   file_name(h, &s->config, t->name, name);
-  if (has_tensor(&h->folder, name)) return find_piece(s, name, t->n_dims, t->dim, p);
+  if (hf_has(&h->folder, name)) return find_piece(s, name, t->n_dims, t->dim, p);
   while (other_name(&s->config, t->name, &row, &other)) {
-    if (!has_tensor(&h->folder, other.name)) continue;
+    if (!hf_has(&h->folder, other.name)) continue;
     int n_dims = join_shape(&s->config, &other, t->n_dims, t->dim, want);
     h->other_names = true;
     if (other.join == JOIN_NONE) return find_piece(s, other.name, n_dims, want, p);
@@ -150,7 +144,7 @@ static Err add_copy(WeightSource *s, const WeightTensor *of, const char *format,
   vsnprintf(own, sizeof own, format, args);
   va_end(args);
   file_name(h, &s->config, own, name);
-  if (!of || !has_tensor(&h->folder, name)) return ERR_OK;
+  if (!of || !hf_has(&h->folder, name)) return ERR_OK;
   if (h->n_copies == h->copy_capacity) {
     int64_t wanted = h->copy_capacity ? 2 * h->copy_capacity : 16;
     Copy *grown = realloc(h->copy, (size_t)wanted * sizeof *grown);
@@ -302,12 +296,6 @@ static void close_source(WeightSource *s) {
   free(h);
 }
 
-static double folder_bytes(const HfFolder *h) {
-  double bytes = 0;
-  for (int64_t i = 0; i < h->n_files; i++) bytes += (double)h->file[i].map.size;
-  return bytes;
-}
-
 static Err fill(WeightSource *s, HfSource *h) {
   s->own = h;
   s->close = close_source;
@@ -353,7 +341,7 @@ static Err open_as(WeightSource **out, const char *folder, ModelConfig config, b
   h->stored = stored;
   Err err = hf_open(&h->folder, folder);
   if (!err && !known) forget_prediction(&h->folder, folder, &config);
-  if (!err) err = weights_want_room(&config, folder_bytes(&h->folder), folder);
+  if (!err) err = weights_want_room(&config, hf_bytes(&h->folder), folder);
   if (!err) err = weights_new(out, "Hugging Face folder", folder, &config);
   if (err) {
     hf_close(&h->folder);
