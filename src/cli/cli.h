@@ -25,7 +25,7 @@ Err cli_value(int *argc, char **argv, const char *name, const char **value);
 Err cli_int(int *argc, char **argv, const char *name, int64_t low, int64_t high, int64_t *value);
 // The same for one of some words (NULL at the end): *choice is its index. ERR_ARG lists them.
 Err cli_choice(int *argc, char **argv, const char *name, const char *const *words, int *choice);
-// Whether --help is among the arguments: then prints `text`, and the command returns ERR_OK.
+// Whether --help is among the arguments: then prints `text`, beside --json as {"help": text}, and the command returns ERR_OK.
 bool cli_help(int argc, char **argv, const char *text);
 // ERR_ARG that names the first argument nobody took; options: the known ones, NULL at the end, to suggest the nearest.
 Err cli_no_more(int argc, char **argv, const char *const *options);

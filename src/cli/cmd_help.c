@@ -42,12 +42,22 @@ Err cli_run(int argc, char **argv) {
   return commands[index].run(argc, argv);
 }
 
+static Err list_json(void) {
+  char name[NAME_BYTES];
+  json_t *list = json_object();
+  for (int i = 0; i < N_COMMANDS; i++) (void)json_object_set_new(list, shown(i, name), json_string(commands[i].about));
+  return cli_json(json_pack("{s:o}", "commands", list), "the list of commands");
+}
+
 Err cmd_help(int argc, char **argv) {
   static char option[] = "--help";
+  bool json = cli_flag(&argc, argv, "--json");
   if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0) {
-    char *of_command[] = {argv[1], option, NULL};
-    return cli_run(2, of_command);
+    static char as_json[] = "--json";
+    char *of_command[] = {argv[1], option, json ? as_json : NULL, NULL};
+    return cli_run(json ? 3 : 2, of_command);
   }
+  if (json) return list_json();
   printf(
       "pleiad trains, measures and talks with language models made of many small experts.\n"
       "\n"

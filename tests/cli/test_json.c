@@ -39,6 +39,11 @@ static void fails(const char *line, int code) {
 TEST(every_command_ends_with_an_object) {
   program_things();
   tells("$P version --json", "version");
+  tells("$P help --json", "commands");
+  tells("$P --help --json", "commands");
+  tells("$P help bench --json", "benches");
+  tells("$P help train --json", "help");
+  tells("$P bench train --help --json", "help");
   tells("$P info --json", "processor");
   tells("$P tokenizer train --input text.jsonl --vocab 300 --byte-fallback --output u.model --json", "vocab");
   tells("echo 'word 7' | $P tokenize --tokenizer t.model --json", "tokens");

@@ -21,7 +21,7 @@ static const char help_text[] =
     "Times whole training steps: forward, loss, backward, clipping to 1, AdamW, gradients cleared. SHAPE.json is\n"
     "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the\n"
     "peak measured in the same run, multiply-adds in registers alone; beside it the share of a matrix product's speed.\n"
-    "--recompute is train.recompute; all: a table of the bytes and the time of each.\n";
+    "--recompute is train.recompute; all: a table of the bytes and the time of each, under --json {\"runs\": [...]}.\n";
 
 enum { WARM_UP_STEPS = 2, STEPS_MAX = 1000 };
 static const double PEAK_BUDGET_S = 0.5;
@@ -208,7 +208,7 @@ Err bench_train(int argc, char **argv) {
     json_t *rows = json ? json_array() : NULL;
     Err err = compare_recomputes(&s, rows);
     if (!json || err) return json_decref(rows), err;
-    return cli_json(rows, "the results");
+    return cli_json(json_pack("{s:o}", "runs", rows), "the results");
   }
   TRY(measure(&s, (Recompute)s.recompute, &r));
   if (json) return cli_json(result_json(&s, (Recompute)s.recompute, &r), "the result");
