@@ -36,7 +36,7 @@ typedef struct Checkpointer Checkpointer;
 
 // Everything is borrowed until checkpoint_close.
 typedef struct {
-  const char *folder;    // made if missing; left-over step-*.tmp in it are removed, so the caller holds its lock
+  const char *folder;    // made if missing; left-over step-N.tmp in it are removed, so the caller holds its lock
   const char *identity;  // what a checkpoint must agree in to be of this model: lines "key: value", the model's configuration
   const char *config;    // the whole resolved run file, kept for the reader
   const char *version;   // of the program that writes
@@ -71,8 +71,11 @@ Err checkpoint_save(Checkpointer *c, int64_t step, const json_t *state);
 bool checkpoint_finished(Checkpointer *c, CheckpointReport *report);
 // Waits until nothing is being written.
 void checkpoint_wait(Checkpointer *c);
-// This step is not removed to make room (the best so far); -1: none.
+// From the next save on this step is not removed to make room (the best so far); -1: none.
 void checkpoint_protect(Checkpointer *c, int64_t step);
+// Removes what no rule keeps among the checkpoints up to `step`, as a save does: what a kill before that left. Waits for a
+// write under way. For the run that goes on from `step`; later steps, and folders of other names, are not touched.
+void checkpoint_tidy(Checkpointer *c, int64_t step);
 // Waits, then ends the thread. Returns the last write's error if nobody has had it.
 Err checkpoint_close(Checkpointer *c);
 

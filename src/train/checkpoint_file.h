@@ -116,6 +116,8 @@ void checkpoint_reader_close(CheckpointReader *r);
 // The bytes of a part, or some of them, verified by block.
 Err checkpoint_reader_part(CheckpointReader *r, const Part *part, size_t offset, size_t bytes, void *out);
 
+// "step-120" END gives 120; any other name -1.
+int64_t checkpoint_step_of(const char *name, const char *end);
 size_t array_bytes(const CheckpointArray *a);
 size_t array_room(const CheckpointArray *a);  // with what aligns the next one
 void hex64(uint64_t v, char out[HEX64_BYTES]);

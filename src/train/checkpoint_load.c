@@ -54,12 +54,11 @@ void checkpoint_info_free(CheckpointInfo *info) {
   *info = (CheckpointInfo){0};
 }
 
-// "step-120" gives 120; any other name -1.
-static int64_t step_of(const char *name) {
+int64_t checkpoint_step_of(const char *name, const char *end) {
   if (strncmp(name, "step-", 5) != 0) return -1;
   const char *digits = name + 5;
-  size_t n = strlen(digits);
-  if (n == 0 || n > STEP_DIGITS_MAX || strspn(digits, "0123456789") != n || (n > 1 && digits[0] == '0')) return -1;
+  size_t n = strspn(digits, "0123456789");
+  if (n == 0 || n > STEP_DIGITS_MAX || strcmp(digits + n, end) != 0 || (n > 1 && digits[0] == '0')) return -1;
   return strtoll(digits, NULL, 10);
 }
 
@@ -79,7 +78,7 @@ Err checkpoint_steps(const char *folder, int64_t **steps, int64_t *count) {
   int64_t *list = malloc((n + 1) * sizeof *list);
   CHECK_OUT(list, ERR_MEMORY, "%s: no memory for %zu names", folder, n);
   for (size_t i = 0; i < n; i++) {
-    int64_t step = step_of(names[i]);
+    int64_t step = checkpoint_step_of(names[i], "");
     snprintf(path, sizeof path, "%.3000s/%.40s/manifest.json", folder, names[i]);
     if (step >= 0 && file_exists(path)) list[(*count)++] = step;
   }

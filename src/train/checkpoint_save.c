@@ -14,6 +14,7 @@
 #include "train/checkpoint_file.h"
 
 enum { COPY_GRAIN = 1 << 16, WRITER_NICE = 5 };
+static const char TEMP_END[] = ".tmp";
 
 struct Checkpointer {
   CheckpointOptions o;
@@ -22,8 +23,10 @@ struct Checkpointer {
   pthread_mutex_t lock;
   pthread_cond_t changed;
   bool busy, stop, unread;  // unread: `report` is of a write nobody has asked about
-  int64_t step, protected_step;
-  json_t *state;  // of the write under way; owned
+  int64_t protected_step;
+  // of the write under way
+  int64_t step, kept_step;  // kept: protected when it was asked for
+  json_t *state;            // owned
   CheckpointReport report;
 };
 
@@ -108,35 +111,45 @@ static Err put_in_place(const char *temp, const char *path) {
   return ERR_OK;
 }
 
-// Only after the newest is in place. What cannot be removed costs space, not the run.
-static void remove_old(const Checkpointer *c, int64_t protected_step) {
-  int64_t *steps, n;
-  char path[PATH_BYTES];
-  if (checkpoint_steps(c->o.folder, &steps, &n) != ERR_OK) return;
-  int64_t newer = 0;
+static Err temp_path(char out[PATH_BYTES], const char *folder, int64_t step) {
+  TRY(checkpoint_path(out, folder, step));
+  size_t n = strlen(out);
+  CHECK(n + sizeof TEMP_END <= PATH_BYTES, ERR_ARG, "%.100s...: a path too long", out);
+  memcpy(out + n, TEMP_END, sizeof TEMP_END);
+  return ERR_OK;
+}
+
+// Under its other name first: a kill in between leaves no half of a checkpoint that looks like none and stays for ever.
+static Err remove_step(const char *folder, int64_t step) {
+  char path[PATH_BYTES], temp[PATH_BYTES];
+  TRY(checkpoint_path(path, folder, step));
+  TRY(temp_path(temp, folder, step));
+  CHECK(rename(path, temp) == 0, ERR_IO, "%s: cannot be removed: %s", path, strerror(errno));
+  return folder_remove(temp);
+}
+
+// Removes, of the steps up to `step`, those that no rule keeps. What cannot be removed costs space, not the run.
+static void remove_old(const CheckpointOptions *o, int64_t step, int64_t kept_step) {
+  int64_t *steps, n, newer = 0;
+  if (checkpoint_steps(o->folder, &steps, &n) != ERR_OK) return;
   for (int64_t i = n - 1; i >= 0; i--) {
-    if (steps[i] > c->step) continue;  // of a run that was ahead of the one resumed; not ours to judge
-    bool keep =
-        newer++ < c->o.keep_last || (c->o.keep_every > 0 && steps[i] % c->o.keep_every == 0) || steps[i] == protected_step;
-    if (keep || checkpoint_path(path, c->o.folder, steps[i]) != ERR_OK) continue;
-    if (folder_remove(path) != ERR_OK) log_warn("an old checkpoint stays: %s", err_text());
+    if (steps[i] > step) continue;  // of a run that was ahead of the one resumed; not ours to judge
+    if (newer++ < o->keep_last || (o->keep_every > 0 && steps[i] % o->keep_every == 0) || steps[i] == kept_step) continue;
+    if (remove_step(o->folder, steps[i]) != ERR_OK) log_warn("an old checkpoint stays: %s", err_text());
   }
   free(steps);
 }
 
-static Err write_checkpoint(const Checkpointer *c, int64_t protected_step) {
+static Err write_checkpoint(const Checkpointer *c) {
   char path[PATH_BYTES], temp[PATH_BYTES];
   TRY(checkpoint_path(path, c->o.folder, c->step));
-  TRY(checkpoint_path(temp, c->o.folder, c->step));
-  size_t n = strlen(temp);
-  CHECK(n + 5 < PATH_BYTES, ERR_ARG, "%.100s...: a path too long", temp);
-  memcpy(temp + n, ".tmp", 5);
+  TRY(temp_path(temp, c->o.folder, c->step));
   Err err = ERR_OK;
   TRY_OUT(folder_remove(temp));
   TRY_OUT(write_folder(c, temp));
   TRY_OUT(put_in_place(temp, path));
   TRY_OUT(folder_sync(c->o.folder));
-  remove_old(c, protected_step);
+  remove_old(&c->o, c->step, c->kept_step);  // only after the newest is in place
   return ERR_OK;
 out:;
   ErrInfo info;
@@ -163,10 +176,9 @@ static void *writer(void *arg) {
   for (;;) {
     while (!c->busy && !c->stop) pthread_cond_wait(&c->changed, &c->lock);
     if (!c->busy) break;
-    int64_t protected_step = c->protected_step;
     pthread_mutex_unlock(&c->lock);
     double start_s = clock_s();
-    Err err = write_checkpoint(c, protected_step);
+    Err err = write_checkpoint(c);
     pthread_mutex_lock(&c->lock);
     c->report.write_s = clock_s() - start_s;
     c->report.error = (ErrInfo){0};
@@ -189,8 +201,7 @@ static Err remove_left_over(const char *folder) {
   TRY(folder_list(folder, &names, &n));
   Err err = ERR_OK;
   for (size_t i = 0; i < n && !err; i++) {
-    size_t length = strlen(names[i]);
-    if (strncmp(names[i], "step-", 5) != 0 || length < 9 || strcmp(names[i] + length - 4, ".tmp") != 0) continue;
+    if (checkpoint_step_of(names[i], TEMP_END) < 0) continue;
     err = path_join(path, folder, names[i]);
     if (!err) err = folder_remove(path);
   }
@@ -238,6 +249,7 @@ Err checkpoint_save(Checkpointer *c, int64_t step, const json_t *state) {
   else copy_part(c, 0, 1);
   pthread_mutex_lock(&c->lock);
   c->step = step;
+  c->kept_step = c->protected_step;
   c->state = copy;
   c->report = (CheckpointReport){.step = step, .stall_s = clock_s() - start_s};
   c->busy = true;
@@ -261,10 +273,11 @@ void checkpoint_wait(Checkpointer *c) {
   pthread_mutex_unlock(&c->lock);
 }
 
-void checkpoint_protect(Checkpointer *c, int64_t step) {
-  pthread_mutex_lock(&c->lock);
-  c->protected_step = step;
-  pthread_mutex_unlock(&c->lock);
+void checkpoint_protect(Checkpointer *c, int64_t step) { c->protected_step = step; }
+
+void checkpoint_tidy(Checkpointer *c, int64_t step) {
+  checkpoint_wait(c);
+  remove_old(&c->o, step, c->protected_step);
 }
 
 Err checkpoint_close(Checkpointer *c) {

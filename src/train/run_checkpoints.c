@@ -183,6 +183,7 @@ Err checkpoints_resume(TrainRun *r) {
   r->saved_step = r->state.step;
   compare_config(r, step);
   if (r->config->checkpoint.best && r->state.best_step >= 0) checkpoint_protect(r->checkpointer, r->state.best_step);
+  checkpoint_tidy(r->checkpointer, step);
   log_info("going on from %s/step-%lld", r->checkpoints, (long long)step);
   return ERR_OK;
 }

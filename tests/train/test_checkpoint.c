@@ -188,6 +188,14 @@ TEST(the_same_state_gives_the_same_bytes_with_any_threads) {
   }
 }
 
+static void expect_steps(const int64_t *want, int64_t count) {
+  int64_t *steps, n;
+  ASSERT_OK(checkpoint_steps(test_folder(), &steps, &n));
+  ASSERT_INT(n, count);
+  for (int64_t i = 0; i < n; i++) ASSERT_INT(steps[i], want[i]);
+  free(steps);
+}
+
 TEST(the_last_n_and_every_mth_are_kept) {
   Fixture f;
   Checkpointer *c;
@@ -197,12 +205,63 @@ TEST(the_last_n_and_every_mth_are_kept) {
   checkpoint_protect(c, 3);
   for (int64_t step = 1; step <= 10; step++) save(c, &f, step);
   ASSERT_OK(checkpoint_close(c));
-  int64_t *steps, n;
-  const int64_t want[] = {3, 4, 8, 9, 10};
-  ASSERT_OK(checkpoint_steps(test_folder(), &steps, &n));
-  ASSERT_INT(n, 5);
-  for (int i = 0; i < 5; i++) ASSERT_INT(steps[i], want[i]);
-  free(steps);
+  expect_steps((int64_t[]){3, 4, 8, 9, 10}, 5);
+}
+
+// The best so far is let go with the save of a better one, not before that is there.
+TEST(a_better_one_takes_the_place_of_the_best_when_it_is_saved) {
+  Fixture f;
+  Checkpointer *c;
+  fixture(&f, test_folder());
+  f.options.keep_last = 1;
+  ASSERT_OK(checkpoint_open(&c, &f.options));
+  checkpoint_protect(c, 1);
+  for (int64_t step = 1; step < 4; step++) save(c, &f, step);
+  state_fill(f.state, 4);
+  json_t *state = scalars(4);
+  ASSERT_OK(checkpoint_save(c, 4, state));
+  json_decref(state);
+  checkpoint_protect(c, 5);  // while 4 is being written
+  checkpoint_wait(c);
+  expect_steps((int64_t[]){1, 4}, 2);
+  CheckpointReport r;
+  ASSERT(checkpoint_finished(c, &r));
+  save(c, &f, 5);
+  save(c, &f, 6);
+  expect_steps((int64_t[]){5, 6}, 2);
+  ASSERT_OK(checkpoint_close(c));
+}
+
+// A kill before the removal leaves a former best; a kill within it a folder of a temporary name. Only whole names of ours go.
+TEST(what_a_kill_left_goes_and_what_is_not_ours_stays) {
+  static const char *const others[] = {"step-03", "step-mine", "step-mine.tmp", "step-.tmp", "step-2.tmp.old", "xstep-2"};
+  Fixture f;
+  Checkpointer *c;
+  char path[PATH_BYTES];
+  fixture(&f, test_folder());
+  f.options.keep_last = 9;
+  ASSERT_OK(checkpoint_open(&c, &f.options));
+  for (int64_t step = 1; step <= 6; step++) save(c, &f, step);
+  ASSERT_OK(checkpoint_close(c));
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    snprintf(path, sizeof path, "%.1000s/%s", test_folder(), others[i]);
+    ASSERT_OK(folder_make(path));
+    snprintf(path, sizeof path, "%.1000s/%s/manifest.json", test_folder(), others[i]);
+    ASSERT_OK(file_replace(path, "{}", 2));
+  }
+  snprintf(path, sizeof path, "%.1000s/step-7.tmp", test_folder());
+  ASSERT_OK(folder_make(path));
+  f.options.keep_last = 1;
+  ASSERT_OK(checkpoint_open(&c, &f.options));
+  ASSERT(!file_exists(path));
+  checkpoint_protect(c, 2);
+  checkpoint_tidy(c, 5);
+  expect_steps((int64_t[]){2, 5, 6}, 3);
+  ASSERT_OK(checkpoint_close(c));
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    snprintf(path, sizeof path, "%.1000s/%s/manifest.json", test_folder(), others[i]);
+    ASSERT_MSG(file_exists(path), "%s is gone", path);
+  }
 }
 
 TEST(a_step_written_again_replaces_the_bad_one) {

@@ -120,6 +120,13 @@ TEST(a_run_leaves_what_it_promises_and_learns) {
   ASSERT(remove(path) == 0);
   ASSERT_OK(tiny_run(c, &s));  // but for what a kill prevented
   ASSERT(isnan(s.loss) && isfinite(s.averaged_loss));
+  c->checkpoint.average = 0, c->checkpoint.keep_last = 1, c->checkpoint.best = false;
+  ASSERT_OK(tiny_run(c, &s));  // and for the checkpoints that no rule keeps
+  ASSERT_OK(path_join(path, c->train.output, "checkpoints"));
+  int64_t *steps, n;
+  ASSERT_OK(checkpoint_steps(path, &steps, &n));
+  ASSERT(n == 1 && steps[0] == 30);
+  free(steps);
   free(c);
 }
 
