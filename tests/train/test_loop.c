@@ -1,3 +1,4 @@
+#include "train/checkpoint.h"
 #include "train/loop.h"
 
 #include <math.h>
