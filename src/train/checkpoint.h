@@ -61,6 +61,8 @@ typedef struct {
 size_t checkpoint_staging_bytes(const CheckpointArray *array, int64_t n_arrays);
 // What writing takes from the heap besides, about: a block of a shard, a file's buffer, the manifest and its text.
 size_t checkpoint_writing_bytes(int64_t n_arrays);
+// And reading: a block of a shard, the manifest and its text. n_arrays: of the checkpoint.
+size_t checkpoint_reading_bytes(int64_t n_arrays);
 Err checkpoint_open(Checkpointer **c, const CheckpointOptions *options);
 // Copies the state and returns; the thread writes it. Waits for a write that is still under way (part of the stall). `state` is
 // copied. Allocates nothing in proportion to the state. If the write before failed and nobody asked checkpoint_finished, its

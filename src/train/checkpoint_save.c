@@ -36,10 +36,13 @@ size_t checkpoint_staging_bytes(const CheckpointArray *array, int64_t n_arrays) 
   return bytes;
 }
 
+enum { ENTRY_BYTES = 2 << 10 };  // of an array in the manifest: objects, and its text while it is put together
+
 size_t checkpoint_writing_bytes(int64_t n_arrays) {
-  enum { ENTRY_BYTES = 2 << 10 };  // of an array in the manifest: objects, and its text while it is put together
   return SHARD_BLOCK_BYTES + FILE_BUFFER_BYTES + (size_t)n_arrays * ENTRY_BYTES;
 }
+
+size_t checkpoint_reading_bytes(int64_t n_arrays) { return SHARD_BLOCK_BYTES + (size_t)n_arrays * ENTRY_BYTES; }
 
 // ---- the state, copied
 

@@ -112,9 +112,10 @@ static Err open_run(TrainRun *r) {
   trainer_count_program(&r->trainer);
   size_t bytes[MEMORY_LINES];
   trainer_memory(&r->trainer, bytes);
+  bytes[MEMORY_STAGING] += checkpoints_average_bytes(r);
   for (int i = 0; i < MEMORY_LINES; i++) r->announced_bytes += bytes[i];
   TRY(logs_open(r));
-  logs_announce(r);
+  logs_announce(r, bytes);
   return ERR_OK;
 }
 

@@ -70,7 +70,7 @@ typedef struct {
 Err logs_open(TrainRun *r);
 Err logs_step(TrainRun *r, StepRecord *s);
 Err logs_close(TrainRun *r);
-void logs_announce(const TrainRun *r);
+void logs_announce(const TrainRun *r, const size_t bytes[MEMORY_LINES]);  // the memory, by line
 // Greatest load of an expert over the mean, over all layers; 0 without experts.
 double load_imbalance(const Trainer *t);
 
@@ -83,7 +83,8 @@ void checkpoints_report(TrainRun *r);  // says what was written since
 Err checkpoints_close(TrainRun *r);    // ERR_IO: the checkpoint of the last step could not be written
 // Writes the mean of the weights of the last `count` checkpoints to FOLDER/averaged/step-N; the trainer then holds that mean.
 Err checkpoints_average(TrainRun *r, int64_t count);
-bool checkpoints_averaged(const TrainRun *r);  // whether that of the present step is there
+size_t checkpoints_average_bytes(const TrainRun *r);  // what that takes from the heap, about; 0: none is wanted
+bool checkpoints_averaged(const TrainRun *r);         // whether that of the present step is there
 
 // ---- run_eval.c
 // Held-out loss over eval.batches micro-batches.

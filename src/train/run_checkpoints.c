@@ -327,6 +327,12 @@ static Err write_average(TrainRun *r, const CheckpointArray *array, int64_t n) {
   return err;
 }
 
+// A thread's heap is its own and stays: the second writer takes its blocks beside the first one's.
+size_t checkpoints_average_bytes(const TrainRun *r) {
+  if (!r->config->checkpoint.average) return 0;
+  return checkpoint_reading_bytes(r->trainer.n_arrays) + checkpoint_writing_bytes(r->trainer.model.params.count);
+}
+
 Err checkpoints_average(TrainRun *r, int64_t count) {
   int64_t *steps = NULL, found = 0, n = 0;
   CheckpointArray *array;

@@ -64,9 +64,7 @@ Err logs_open(TrainRun *r) {
   return tensorboard_open(&r->tensorboard, folder, r->state.step + 1);
 }
 
-void logs_announce(const TrainRun *r) {
-  size_t bytes[MEMORY_LINES];
-  trainer_memory(&r->trainer, bytes);
+void logs_announce(const TrainRun *r, const size_t bytes[MEMORY_LINES]) {
   ModelCounts n = model_counts(&r->config->model);
   log_info("model: %.2f M parameters, %.2f M active for a token%s", (double)n.total * 1e-6, (double)n.active * 1e-6,
            n.mtp ? " (and a multi-token-prediction layer)" : "");

@@ -131,6 +131,28 @@ TEST(a_run_leaves_what_it_promises_and_learns) {
   free(c);
 }
 
+// Weights of several blocks of a shard, so that whatever is taken to write and read them is taken whole.
+static void announced(bool best, int64_t average) {
+  const char *folder = test_folder();
+  if (under_sanitizer()) test_skip("the process's memory, of which the sanitizer takes a part");
+  tiny_data(folder);
+  RunConfig *c = config_of(folder, "run");
+  c->model.model.vocab = 16384, c->model.model.width = 64;
+  snprintf(c->data.valid, sizeof c->data.valid, "%s", c->data.train);
+  c->train.steps = 4, c->eval.every = 2, c->eval.batches = 1;
+  c->checkpoint.every = 1, c->checkpoint.best = best, c->checkpoint.average = average;
+  TrainSummary s;
+  ASSERT_OK(tiny_run(c, &s));
+  double more = (double)s.process_bytes / (double)s.announced_bytes - 1;
+  ASSERT_MSG(fabs(more) < 0.02, "%zu bytes used, %zu announced: %+.1f %%", s.process_bytes, s.announced_bytes, 100 * more);
+  free(c);
+}
+
+TEST(memory_is_announced) { announced(false, 0); }
+TEST(memory_is_announced_with_the_best_kept) { announced(true, 0); }
+TEST(memory_is_announced_with_an_average) { announced(false, 2); }
+TEST(memory_is_announced_with_both) { announced(true, 2); }
+
 static void resumed(int optimizer, int dtype) {
   const char *folder = test_folder();
   tiny_data(folder);
