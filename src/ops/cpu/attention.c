@@ -304,6 +304,7 @@ static ForwardSpace forward_space(const AttentionJob *job, int thread) {
 }
 
 static void forward_block_begin(const AttentionJob *job, const QueryItem *item, QueryBlock *b, void *room) {
+  assert(b->out);
   query_block_see(job, item, b);
   query_block_pack(job, item, b, job->a->q, job->a->q_stride, job->Dk, b->q, room);
   memset(b->out, 0, (size_t)(job->a->Dv * job->g->nr) * 4);

@@ -2,6 +2,8 @@
 #ifndef OPS_CPU_REF_VALUE_H
 #define OPS_CPU_REF_VALUE_H
 
+#include <assert.h>
+
 #include "base/half.h"
 #include "ops/ops.h"
 
@@ -10,7 +12,7 @@ static inline double get(Mat m, int64_t row, int64_t column) {
   switch (m.type) {
     case DT_F32: return (double)((const float *)m.data)[i];
     case DT_BF16: return (double)bf16_to_f32(((const Bf16 *)m.data)[i]);
-    case DT_SPLIT: return (double)f32_join(((const Bf16 *)m.data)[i], m.low[i]);
+    case DT_SPLIT: assert(m.low); return (double)f32_join(((const Bf16 *)m.data)[i], m.low[i]);
     default: return ((const double *)m.data)[i];
   }
 }
