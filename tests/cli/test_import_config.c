@@ -343,6 +343,17 @@ TEST(import_config_refuses_megatron_arguments) {
   program_expect("import-config --megatron '" DENSE "--frobnicate 3'", 1, "--frobnicate: unknown");
 }
 
+TEST(import_config_knows_megatrons_default_width) {
+  const char *text =
+      "--num-layers 2 --hidden-size 4096 --num-attention-heads 4 --swiglu --normalization RMSNorm "
+      "--disable-bias-linear --position-embedding-type rope --vocab-size 128 --train-iters 10 --data-path /a";
+  static Import m;
+  ASSERT_OK(import_init(&m, &import_megatron, "--megatron"));
+  ASSERT_OK(import_arguments(&m, text, strlen(text), "--megatron"));
+  ASSERT_INT(m.run->model.model.ffn, 10880);
+  import_free(&m);
+}
+
 // The run files describe the released models: to the parameter.
 TEST(import_config_gives_the_released_sizes) {
   static const char *const files[][2] = {

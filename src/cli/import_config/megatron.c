@@ -102,8 +102,7 @@ static Err check_shape(const Import *m) {
                 {"--position-embedding-type", "the default is learned positions, and they are rotary here"},
                 {"--num-layers", "nothing else says it"},
                 {"--hidden-size", "nothing else says it"},
-                {"--num-attention-heads", "nothing else says it"},
-                {"--ffn-hidden-size", "its default follows from other arguments; write it"}};
+                {"--num-attention-heads", "nothing else says it"}};
   for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
     bool rotary = i == 3 && given(m, "--use-rotary-position-embeddings");
     CHECK(given(m, needed[i].key) || rotary, ERR_CONFIG, "%s: %s is not given (or was refused): %s", m->path, needed[i].key,
@@ -170,6 +169,11 @@ static Err finish_model(Import *m) {
     if (c->model.vocab != vocab)
       import_note(m, "model.vocab: %lld, to a multiple of make-vocab-size-divisible-by %lld x tensor-model-parallel-size %lld",
                   (long long)c->model.vocab, (long long)m->facts.facts.divide, (long long)m->facts.facts.tp);
+  }
+  if (!given(m, "--ffn-hidden-size")) {
+    c->model.ffn = 8 * c->model.width / 3 / 64 * 64;  // as many weights as two matrices of four widths, in whole 64s
+    import_note(m, "model.ffn: %lld, two thirds of four times hidden-size in whole 64s, as with swiglu there",
+                (long long)c->model.ffn);
   }
   c->attention.kv_heads = m->facts.facts.kv_heads > 0 && !m->facts.facts.mla ? m->facts.facts.kv_heads : c->attention.heads;
   if (!m->facts.facts.mla) {
