@@ -8,11 +8,12 @@
 
 typedef struct {
   const char *name, *about;
+  char *full_name;
   Err (*run)(int argc, char **argv);
 } Bench;
 
 static const Bench benches[] = {
-#define BENCH(name, about) {#name, about, bench_##name},
+#define BENCH(name, about) {#name, about, "bench " #name, bench_##name},
 #include "cli/bench/benches.inc"
 #undef BENCH
 };
@@ -34,8 +35,11 @@ Err cmd_bench(int argc, char **argv) {
   for (int i = 0; i < N_BENCHES; i++) names[i] = benches[i].name;
   if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
     return list_benches(cli_flag(&argc, argv, "--json"));
-  for (int i = 0; i < N_BENCHES; i++)
-    if (strcmp(argv[1], benches[i].name) == 0) return benches[i].run(argc - 1, argv + 1);
+  for (int i = 0; i < N_BENCHES; i++) {
+    if (strcmp(argv[1], benches[i].name) != 0) continue;
+    argv[1] = benches[i].full_name;
+    return benches[i].run(argc - 1, argv + 1);
+  }
   const char *near = name_nearest(argv[1], names);
   if (near) FAIL(ERR_ARG, "no bench \"%s\"; did you mean %s?", argv[1], near);
   FAIL(ERR_ARG, "no bench \"%s\"; see pleiad bench --help", argv[1]);

@@ -61,6 +61,7 @@ static Err read_words(Words *w, int argc, char **argv) {
         "pleiad chat-template does one thing: render (--help tells more)");
   static const char *const known[] = {"--model", "--template", "--tokenizer", "--messages", "--tools", "--kwargs",
                                       "--name",  "--generate", "--ids",       "--mask",     "--json",  NULL};
+  argv[1] = "chat-template render";
   TRY(cli_no_more(argc - 1, argv + 1, known));
   CHECK(w->model || w->template, ERR_ARG, "chat-template render needs --model PATH or --template FILE");
   CHECK(w->messages, ERR_ARG, "chat-template render needs --messages FILE");

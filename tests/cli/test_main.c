@@ -24,6 +24,8 @@ TEST(wrong_calls_exit_with_2_and_a_suggestion) {
   program_expect("help zzzzzz", 2, "no command \"zzzzzz\"");
   program_expect("info --jsom", 2, "did you mean --json?");
   program_expect("version now", 2, "unknown argument \"now\"");
+  program_expect("bench tokenize now", 2, "see pleiad bench tokenize --help");
+  program_expect("chat-template render now", 2, "see pleiad chat-template render --help");
 }
 
 TEST(a_result_nobody_receives_is_an_error) {

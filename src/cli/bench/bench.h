@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 
-// argv[0] is the bench's own name.
+// argv[0] is "bench" and the bench's own name.
 #define BENCH(name, about) Err bench_##name(int argc, char **argv);
 #include "cli/bench/benches.inc"
 #undef BENCH
