@@ -4,7 +4,7 @@
 
 #include "text/utf8.h"
 
-enum { FILTER_BITS = 32 };  // of the filter for each pair: one border in 300 is missed
+enum { FILTER_BITS = 32 };  // of the filter for each pair
 
 Err segments_open(Segments *s, uint32_t pairs) {
   int bits = 1;
