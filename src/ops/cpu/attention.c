@@ -213,6 +213,7 @@ static bool next_run(const AttentionJob *job, const QueryItem *item, const Query
 
 void query_block_pack(const AttentionJob *job, const QueryItem *item, const QueryBlock *block, Mat m, int64_t stride, int64_t D,
                       void *to, void *room) {
+  assert(m.data && room);
   GemmPack pack = {.to = to, .width = job->g->nr, .ku = job->g->ku, .n_lines = block->lanes, .n_k = D};
   Run r = {0};
   if (!next_run(job, item, block, &r)) return;
