@@ -22,7 +22,10 @@ static inline void put(Mat m, int64_t row, int64_t column, double x) {
   switch (m.type) {
     case DT_F32: ((float *)m.data)[i] = (float)x; return;
     case DT_BF16: ((Bf16 *)m.data)[i] = bf16_from_f32((float)x); return;
-    case DT_SPLIT: f32_split((float)x, (Bf16 *)m.data + i, m.low + i); return;
+    case DT_SPLIT:
+      assert(m.low);
+      f32_split((float)x, (Bf16 *)m.data + i, m.low + i);
+      return;
     default: ((double *)m.data)[i] = x;
   }
 }
