@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "cli/cli.h"
 #include "cli/lines.h"
 #include "cli/tokenize.h"
@@ -17,10 +18,6 @@ static const char help[] =
     "  --json            one more line at the end: {\"lines\": .., \"tokens\": .., \"text_bytes\": ..}\n\n"
     "Nothing is put before or behind (no bos, no eos). An error names the line; what was before it has been written.\n\n"
     "  echo '你好，世界' | pleiad tokenize --tokenizer tokenizer.model\n";
-
-static int hex_digit(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static Err bytes_of_hex(const char *hex, size_t size, Bytes *out) {
   CHECK(size % 2 == 0, ERR_FORMAT, "\"bytes\" has %zu hex digits, wanted an even number", size);

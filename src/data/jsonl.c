@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
+#include "text/unicode.h"
 
 enum { DEPTH_MAX = 512 };
 
@@ -70,31 +72,15 @@ static bool take(Scan *s, char c) {
   return true;
 }
 
-// Of a hex digit its value and 1, else 0.
-static const uint8_t hex_digit[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
-
 static int hex4(const Scan *s, const char *p) {
   if (s->end - p < 4) return -1;
   int v = 0;
   for (int i = 0; i < 4; i++) {
-    int d = hex_digit[(uint8_t)p[i]];
-    if (!d) return -1;
-    v = v * 16 + d - 1;
+    int d = hex_digit(p[i]);
+    if (d < 0) return -1;
+    v = v * 16 + d;
   }
   return v;
-}
-
-static size_t put_utf8(char out[4], unsigned c) {
-  if (c < 0x80) return out[0] = (char)c, 1;
-  if (c < 0x800) return out[0] = (char)(0xC0 | c >> 6), out[1] = (char)(0x80 | (c & 63)), 2;
-  if (c < 0x10000)
-    return out[0] = (char)(0xE0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)), out[2] = (char)(0x80 | (c & 63)), 3;
-  out[0] = (char)(0xF0 | c >> 18), out[1] = (char)(0x80 | (c >> 12 & 63)), out[2] = (char)(0x80 | (c >> 6 & 63)),
-  out[3] = (char)(0x80 | (c & 63));
-  return 4;
 }
 
 // s->at is at the backslash. What the escape stands for: text[0, *size).
@@ -120,7 +106,7 @@ static Err take_escape(Scan *s, char text[4], size_t *size) {
     s->at += 6;
     c = 0x10000 + ((c - 0xD800) << 10) + ((unsigned)low - 0xDC00);
   }
-  *size = put_utf8(text, c);
+  *size = utf8_write(text, c);
   return ERR_OK;
 }
 

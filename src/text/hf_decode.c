@@ -1,6 +1,7 @@
 // Decoders: a list of tokens goes through each and comes out joined.
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "text/byte_level.h"
 #include "text/hf.h"
@@ -195,7 +196,7 @@ static int byte_of(const char *text, size_t size) {
   int value = 0;
   for (int i = 3; i < 5; i++) {
     char c = text[i];
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int digit = hex_digit(c);
     // The reference reads "+A" as a number too.
     if (digit < 0 && !(i == 3 && c == '+')) return -1;
     if (digit >= 0) value = value * 16 + digit;

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "text/unicode.h"
 #include "text/value.h"
@@ -30,10 +31,6 @@ static bool take(Reader *r, const char *word) {
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static int hex_digit(char c) {
-  return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static bool read_hex(const char *s, size_t size, size_t n, uint32_t *code) {
   *code = 0;
