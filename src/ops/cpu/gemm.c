@@ -31,9 +31,9 @@ const GemmKernel *gemm_kernel(const Dev *d, Dtype type) {
   return type == DT_BF16 && bf16_kernels[d->bf16] ? bf16_kernels[d->bf16] : f32_kernels[d->isa];
 }
 
-// Rows of a part, whole tiles, when M rows are cut into as few parts of about `most` rows as will do: none is a small rest.
-static int64_t even_rows(int64_t M, int64_t most, int64_t mr) {
-  return max64(1, div_up(div_up(M, mr), max64(1, div_up(M, most)))) * mr;
+// The length of a part, in whole units, when n is cut into as few parts of about `most` as will do: none is a small rest.
+static int64_t even_part(int64_t n, int64_t most, int64_t unit) {
+  return max64(1, div_up(div_up(n, unit), max64(1, div_up(n, most)))) * unit;
 }
 
 typedef struct {
@@ -215,7 +215,7 @@ static bool is_direct(const Job *job, const Product *p) {
 // last ones are still warm.
 static void block_run(const Job *job, const Product *p, const Space *s, const Block *b) {
   const GemmKernel *k = job->kernel;
-  int64_t step = even_rows(b->m1 - b->m0, job->blocks.rows, k->mr);
+  int64_t step = even_part(b->m1 - b->m0, job->blocks.rows, k->mr);
   int64_t few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)b->b_panel_bytes) * k->nr;
   bool direct = is_direct(job, p), keep = b->m1 - b->m0 > step;
   if (keep && !direct) pack_b(job, p, b, s->b, b->n0, b->n1);
@@ -238,11 +238,6 @@ static void block_run(const Job *job, const Product *p, const Space *s, const Bl
   }
 }
 
-// K's of the next of as few visits of at most `most` as will do: none is a small rest.
-static int64_t even_k(int64_t K, int64_t most) {
-  return min64(K, div_up(div_up(K, max64(1, div_up(K, most))), BLOCK_STEP) * BLOCK_STEP);
-}
-
 static void rectangle_run(const Job *job, const Product *p, const Space *s, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
   const GemmKernel *k = job->kernel;
   if (m0 == 0 && m1 == p->M && direct_is_better(k, p, s)) {
@@ -255,7 +250,7 @@ static void rectangle_run(const Job *job, const Product *p, const Space *s, int6
   for (int64_t n = n0; n < n1; n += job->blocks.cols) {
     Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + job->blocks.cols, n1), .first = true};
     do {
-      b.n_k = even_k(p->K - b.k0, kc);
+      b.n_k = min64(p->K - b.k0, even_part(p->K - b.k0, kc, BLOCK_STEP));
       b.last = b.k0 + b.n_k == p->K;
       b.a_panel_bytes = panel_bytes(k, k->mr, b.n_k);
       b.b_panel_bytes = panel_bytes(k, k->nr, b.n_k);
@@ -278,7 +273,7 @@ static int64_t chunk_cost(const GemmKernel *k, const Product *p, int64_t m) {
 }
 
 static Cut product_cut(const Job *job, const Product *p, int64_t most_rows) {
-  Cut c = {.rows = even_rows(p->M, most_rows, job->kernel->mr), .panels = div_up(p->N, job->kernel->nr)};
+  Cut c = {.rows = even_part(p->M, most_rows, job->kernel->mr), .panels = div_up(p->N, job->kernel->nr)};
   c.chunks = div_up(p->M, c.rows);
   return c;
 }
