@@ -71,15 +71,15 @@ Err cli_choice(int *argc, char **argv, const char *name, const char *const *word
   FAIL(ERR_ARG, "%s %s: %s is wanted", name, text, known);
 }
 
-static bool has_flag(int argc, char **argv, const char *name) {
+bool cli_has(int argc, char **argv, const char *name) {
   for (int i = 1; i < argc; i++)
     if (strcmp(argv[i], name) == 0) return true;
   return false;
 }
 
 bool cli_help(int argc, char **argv, const char *text) {
-  if (!has_flag(argc, argv, "--help") && !has_flag(argc, argv, "-h")) return false;
-  if (has_flag(argc, argv, "--json")) (void)cli_json(json_pack("{s:s}", "help", text), "the help");
+  if (!cli_has(argc, argv, "--help") && !cli_has(argc, argv, "-h")) return false;
+  if (cli_has(argc, argv, "--json")) (void)cli_json(json_pack("{s:s}", "help", text), "the help");
   else fputs(text, stdout);
   return true;
 }

@@ -17,7 +17,9 @@
 // Runs the command argv[0]. ERR_ARG, with the nearest known one, if there is none of that name.
 Err cli_run(int argc, char **argv);
 
-// Takes "name" out of argv if it is there.
+// Whether "name" is in argv.
+bool cli_has(int argc, char **argv, const char *name);
+// Takes it out if it is there.
 bool cli_flag(int *argc, char **argv, const char *name);
 // Takes "name VALUE" or "name=VALUE" out of argv; *value is left as it is if absent. ERR_ARG if the value is missing.
 Err cli_value(int *argc, char **argv, const char *name, const char **value);

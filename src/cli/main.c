@@ -20,16 +20,10 @@ static char *first_word(int argc, char **argv) {
   return strcmp(argv[1], "--version") == 0 ? version : argv[1];
 }
 
-static bool has_json(int argc, char **argv) {
-  for (int i = 1; i < argc; i++)
-    if (strcmp(argv[i], "--json") == 0) return true;
-  return false;
-}
-
 int main(int argc, char **argv) {
   keep_standard_streams();
   char *none[] = {first_word(argc, argv), NULL};
-  bool json = has_json(argc, argv);  // before the command takes its options out
+  bool json = cli_has(argc, argv, "--json");  // before the command takes its options out
   if (argc > 1) argv[1] = none[0];
   Err err = argc > 1 ? cli_run(argc - 1, argv + 1) : cli_run(1, none);
   if (!err) {
