@@ -89,29 +89,38 @@ out:
   return err;
 }
 
-// The line of `key`, `size` bytes of name, in a text of lines "key: value"; NULL if there is none.
-static const char *line_of(const char *text, const char *key, size_t size) {
-  for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
-    if (strncmp(at, key, size) == 0 && at[size] == ':') return at;
-  return NULL;
+// A line "key: value" of a text; the empty one at its end.
+typedef struct {
+  const char *at;
+  size_t key, size;  // bytes of the key, of the line
+} Line;
+
+static Line line_at(const char *at) { return (Line){at, strcspn(at, ":\n"), strcspn(at, "\n")}; }
+static Line line_after(Line l) { return line_at(l.at + l.size + (l.at[l.size] == '\n')); }
+static bool line_same(Line a, Line b) { return a.size == b.size && memcmp(a.at, b.at, a.size) == 0; }
+static int line_shown(Line l) { return l.size > 200 ? 200 : (int)l.size; }
+
+// The line of the same key, if there is one.
+static bool line_find(const char *text, Line wanted, Line *found) {
+  for (*found = line_at(text); *found->at; *found = line_after(*found))
+    if (found->key == wanted.key && memcmp(found->at, wanted.at, wanted.key) == 0) return true;
+  return false;
 }
 
 // Every line of `ours` must be in `theirs`. One that a build of then did not know must be as what it knew: the default.
 static Err compare_identity(const char *path, const char *theirs, const char *ours, const char *defaults) {
-  for (const char *at = ours; *at; at += strcspn(at, "\n"), at += *at == '\n') {
-    size_t key = strcspn(at, ":\n"), n = strcspn(at, "\n");
-    const char *there = line_of(theirs, at, key), *usual = line_of(defaults, at, key);
-    size_t m = there ? strcspn(there, "\n") : 0;
-    if (there ? m == n && memcmp(there, at, n) == 0 : usual && strcspn(usual, "\n") == n && memcmp(usual, at, n) == 0) continue;
-    CHECK(there, ERR_CONFIG, "%s: a checkpoint of another model: \"%.*s\" here, and of a build that did not know it there",
-          path, n > 200 ? 200 : (int)n, at);
-    FAIL(ERR_CONFIG, "%s: a checkpoint of another model: \"%.*s\" there, \"%.*s\" here", path, m > 200 ? 200 : (int)m, there,
-         n > 200 ? 200 : (int)n, at);
+  Line there, usual;
+  for (Line l = line_at(ours); *l.at; l = line_after(l)) {
+    bool known = line_find(theirs, l, &there);
+    if (known ? line_same(l, there) : line_find(defaults, l, &usual) && line_same(l, usual)) continue;
+    CHECK(known, ERR_CONFIG, "%s: a checkpoint of another model: \"%.*s\" here, and of a build that did not know it there",
+          path, line_shown(l), l.at);
+    FAIL(ERR_CONFIG, "%s: a checkpoint of another model: \"%.*s\" there, \"%.*s\" here", path, line_shown(there), there.at,
+         line_shown(l), l.at);
   }
-  for (const char *at = theirs; *at; at += strcspn(at, "\n"), at += *at == '\n')
-    CHECK(line_of(ours, at, strcspn(at, ":\n")), ERR_CONFIG,
-          "%s: a checkpoint of a newer build: this one does not know \"%.*s\"; build that version", path,
-          (int)(strcspn(at, "\n") > 200 ? 200 : strcspn(at, "\n")), at);
+  for (Line l = line_at(theirs); *l.at; l = line_after(l))
+    CHECK(line_find(ours, l, &there), ERR_CONFIG,
+          "%s: a checkpoint of a newer build: this one does not know \"%.*s\"; build that version", path, line_shown(l), l.at);
   return ERR_OK;
 }
 
