@@ -30,8 +30,8 @@ typedef struct {
 } GenerateResult;
 
 // Feeds the prompt (at least one token) and generates after it. The first bytes of a character for whose last ones there is no
-// room are not given out. Afterwards the session holds both (the stop token too, if one
-// came), with log-probabilities of the new tokens; score_prompt: of the prompt's as well.
+// room are not given out. Afterwards the session holds both (the stop token too, if one came), with log-probabilities of the
+// new tokens; score_prompt: of the prompt's as well.
 Err generate(Session *s, const Tokenizer *t, const int32_t *prompt, int64_t n_prompt, bool score_prompt,
              const GenerateOptions *o, GenerateResult *result);
 

@@ -79,12 +79,14 @@ void params_init(ParamList *list, Dtype type, Arena *weights, Arena *grads, Aren
 void params_free(ParamList *list);
 // Brings 8-bit copies of what is held in fp32 up to date; where there are none (training) it does nothing.
 void params_prepare(const ParamList *list, Dev *dev);
+// Elements of a row of its matrix; of a vector all.
+static inline int64_t param_cols(const Param *p) { return p->n_dims == 2 ? p->dim[1] : p->n; }
 // Elements [first, first + n) as fp32, or from fp32. Not of 8 bits. Halves hold no tie and no NaN but one (base/half.h).
 static inline void param_get(const Param *p, int64_t first, int64_t n, float *out) {
-  mat_read(p->w, p->n_dims == 2 ? p->dim[1] : p->n, first, n, out);
+  mat_read(p->w, param_cols(p), first, n, out);
 }
 static inline void param_put(const Param *p, int64_t first, int64_t n, const float *x) {
-  mat_write(p->w, p->n_dims == 2 ? p->dim[1] : p->n, first, n, x);
+  mat_write(p->w, param_cols(p), first, n, x);
 }
 // Row `row` of a matrix from fp32, in whatever it is held.
 void param_put_row(const Param *p, int64_t row, const float *x);

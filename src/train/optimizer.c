@@ -70,8 +70,8 @@ void optimizer_step(Optimizer *o, Dev *dev, Arena *temp, double lr, double grad_
     const Param *p = &o->list->param[i];
     if (!p->g || optimizer_is_muon(o, p)) continue;
     const ParamSettings *s = &o->settings[i];
-    dev->op->adamw(dev, &(AdamwArgs){.N = p->n_dims == 2 ? p->dim[0] : 1,
-                                     .D = p->n_dims == 2 ? p->dim[1] : p->n,
+    dev->op->adamw(dev, &(AdamwArgs){.N = p->n / param_cols(p),
+                                     .D = param_cols(p),
                                      .step = o->step,
                                      .p = p->w,
                                      .g = p->g,
