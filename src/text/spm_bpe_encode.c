@@ -205,12 +205,19 @@ static void emit_placed(const Run *r, const Placed *placed, uint32_t count, SpmS
   sink->ids->count = to - sink->ids->id;
 }
 
-// Encodes the items [0, n) by joining their pairs.
-static Err join_items(const Run *r, uint32_t n, SpmSink *sink) {
+// Joins the pairs of the items [0, n), n > 0.
+static Err join_pairs(const Run *r, uint32_t n) {
   BpeJoining *j = &r->work->joining;
   TRY(bpe_joining_reserve(j, n));
   memcpy(j->symbol, r->item, n * sizeof *j->symbol);
   bpe_join_all(r->b, j, n);
+  return ERR_OK;
+}
+
+// Encodes the items [0, n) so.
+static Err join_items(const Run *r, uint32_t n, SpmSink *sink) {
+  const BpeJoining *j = &r->work->joining;
+  TRY(join_pairs(r, n));
   r->work->steps += n;
   for (uint32_t i = 0; i != UINT32_MAX; i = j->next[i]) emit_placed(r, &(Placed){j->symbol[i], i}, 1, sink);
   return ERR_OK;
@@ -325,14 +332,12 @@ static Err encode_whole(const Bpe *b, BpeWork *work, const char *text, size_t si
   uint32_t n = read_items(b, work, text, size, true);
   *used = size;
   if (n == 0) return ERR_OK;
-  TRY(bpe_joining_reserve(j, n));
-  memcpy(j->symbol, work->item, n * sizeof *j->symbol);
-  bpe_join_all(b, j, n);
+  const Run r = {.b = b, .work = work, .text = text, .item = work->item, .at = work->at, .near = work->near};
+  TRY(join_pairs(&r, n));
   for (uint32_t i = 0; i != UINT32_MAX; i = j->next[i]) {
     uint32_t s = j->symbol[i];
-    if (s & BPE_FROZEN) spm_emit_id(sink, (int32_t)(s & ~BPE_FROZEN));
-    else if (s == BPE_NONE) spm_emit_unknown(sink, text + work->at[i], work->at[i + 1] - work->at[i]);
-    else emit_apart(b, j, s, sink);
+    if (s < BPE_NONE) emit_apart(b, j, s, sink);
+    else emit_other(&r, (Placed){s, i}, sink);
   }
   return ERR_OK;
 }
