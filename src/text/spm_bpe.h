@@ -123,12 +123,24 @@ static inline uint32_t bpe_join(const Bpe *b, uint32_t left, uint32_t right) {
   }
 }
 
-// Makes the table of pairs anew of items left << 42 | right << 21 | joined.
-Err bpe_index_pairs(Bpe *b, const uint64_t *item, size_t count);
-// Finds the tokens, and forgets the pairs that none is joined of.
-Err bpe_find_tokens(Bpe *b);
-// Makes the table of segments, by bpe_encode_parts.
-Err bpe_find_segments(Bpe *b);
+// The pieces as their characters, and what those are besides: for when the model is read.
+typedef struct {
+  uint32_t *symbol;  // of the characters of all pieces, one piece after the other
+  size_t *first;     // where a piece begins there; one more: the end
+  uint8_t *user;     // of a character, from symbol merged_count on: user-defined pieces that begin with it
+} BpeSpelling;
+
+enum { BPE_IS_USER = 1, BPE_BEGINS_USER = 2 };
+
+// Makes an empty table for `count` pairs, and puts one into it.
+Err bpe_pairs_open(Bpe *b, size_t count);
+void bpe_pair_put(Bpe *b, uint64_t left, uint64_t right, uint32_t joined);
+// Finds the tokens and the pair that each is joined of.
+Err bpe_find_tokens(Bpe *b, const BpeSpelling *spelling);
+// Makes the tables of the tokens' neighbours and beginnings.
+Err bpe_find_neighbours(Bpe *b, const BpeSpelling *spelling);
+// Makes the table of segments.
+Err bpe_find_segments(Bpe *b, const BpeSpelling *spelling);
 // Two ways of bpe_encode: by segments, and the general one.
 Err bpe_encode_segments(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
 Err bpe_encode_parts(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);

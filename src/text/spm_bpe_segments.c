@@ -5,66 +5,84 @@
 
 // ---- when the model is read
 
-static bool is_user(const Bpe *b, SpmText t) {
-  size_t length;
-  return trie_longest(&b->pieces->user, t.data, t.size, &length) >= 0 && length == t.size;
-}
-
 // The pairs of characters that stand side by side in tokens are those of `near`: a token's parts are tokens. A character that
 // is a user-defined piece is joined to nothing.
-static Err make_filter(Bpe *b) {
+static Err make_filter(Bpe *b, const BpeSpelling *spelling) {
   TRY(segments_open(&b->segments, b->near_count));
   for (uint32_t k = 1; k <= b->near_count; k++) {
-    SpmText left = b->text[b->near[k].key >> 43], right = b->text[b->near[k].key >> 22 & BPE_NONE];
-    if (is_user(b, left) || is_user(b, right)) continue;
+    uint32_t left = (uint32_t)(b->near[k].key >> 43), right = b->near[k].key >> 22 & BPE_NONE;
+    if ((spelling->user[left - b->merged_count] | spelling->user[right - b->merged_count]) & BPE_IS_USER) continue;
     char both[8];
-    memcpy(both, left.data, left.size);
-    memcpy(both + left.size, right.data, right.size);
-    segments_join(&b->segments, (SpmText){both, left.size + right.size});
+    memcpy(both, b->text[left].data, b->text[left].size);
+    memcpy(both + b->text[left].size, b->text[right].data, b->text[right].size);
+    segments_join(&b->segments, (SpmText){both, b->text[left].size + b->text[right].size});
   }
   for (int64_t id = 0; id < b->pieces->count; id++)
     if (b->pieces->piece[id].type == SPM_USER_DEFINED) segments_join(&b->segments, b->pieces->piece[id].text);
   return ERR_OK;
 }
 
-// The pieces whose text is encoded to one id. The longer ones go to their map, the others to segment[0, *count).
-static Err find_segments(Bpe *b, BpeWork *w, Ids *ids, Segment *segment, uint32_t *count) {
+// Segments on their way into their table.
+typedef struct {
+  BpeWork *work;
+  Ids ids;
+  Segment *segment;
+  uint32_t count;
+} Finding;
+
+// The longer ones go to their map.
+static Err put_segment(Bpe *b, Finding *f, SpmText t, int32_t id) {
+  if (t.size > SEGMENT_BYTES) return strmap_put(&b->segments.longer, t.data, t.size, id, NULL);
+  f->segment[f->count] = segment_of(t.data, t.size);
+  f->segment[f->count++].id = id;
+  return ERR_OK;
+}
+
+// Puts the text if it is encoded to one id.
+static Err try_segment(Bpe *b, Finding *f, SpmText t) {
+  SpmSink sink = {.pieces = b->pieces, .ids = &f->ids};
+  size_t used;
+  f->ids.count = 0;
+  TRY(ids_reserve(&f->ids, (int64_t)t.size + SPM_PADDING));
+  TRY(bpe_encode_parts(b, f->work, t.data, t.size, true, &used, &sink));
+  return f->ids.count == 1 && !sink.after_unknown ? put_segment(b, f, t, f->ids.id[0]) : ERR_OK;
+}
+
+static bool has_user(const Bpe *b, const BpeSpelling *spelling, uint32_t s) {
+  uint8_t any = 0;
+  for (size_t i = spelling->first[s]; i < spelling->first[s + 1]; i++)
+    any |= spelling->user[spelling->symbol[i] - b->merged_count];
+  return any;
+}
+
+// The texts that are encoded to one id: tokens, but where a user-defined piece may be in them; single characters and
+// user-defined pieces.
+static Err find_segments(Bpe *b, const BpeSpelling *spelling, Finding *f) {
+  for (uint32_t s = 0; s < b->merged_count; s++) {
+    if (has_user(b, spelling, s)) TRY(try_segment(b, f, b->text[s]));
+    else if (b->token[s].length) TRY(put_segment(b, f, b->text[s], b->emit[s]));
+  }
   for (int64_t id = 0; id < b->pieces->count; id++) {
     const SpmPiece *p = &b->pieces->piece[id];
-    SpmText t = p->text;
-    if ((p->type != SPM_NORMAL && p->type != SPM_USER_DEFINED) || !t.size) continue;
-    SpmSink sink = {.pieces = b->pieces, .ids = ids};
-    size_t used;
-    ids->count = 0;
-    TRY(ids_reserve(ids, (int64_t)t.size + SPM_PADDING));
-    TRY(bpe_encode_parts(b, w, t.data, t.size, true, &used, &sink));
-    if (ids->count != 1 || sink.after_unknown) continue;
-    if (t.size > SEGMENT_BYTES) {
-      TRY(strmap_put(&b->segments.longer, t.data, t.size, ids->id[0], NULL));
-    } else {
-      segment[*count] = segment_of(t.data, t.size);
-      segment[(*count)++].id = ids->id[0];
-    }
+    bool single = p->type == SPM_NORMAL && p->text.size <= utf8_announced(*p->text.data);
+    if (single || p->type == SPM_USER_DEFINED) TRY(try_segment(b, f, p->text));
   }
   return ERR_OK;
 }
 
-Err bpe_find_segments(Bpe *b) {
+Err bpe_find_segments(Bpe *b, const BpeSpelling *spelling) {
   if (b->whole) return ERR_OK;
-  BpeWork *w = NULL;
-  Ids ids = {0};
-  uint32_t count = 0;
-  Segment *segment = malloc((size_t)b->pieces->count * sizeof *segment);
+  Finding f = {.segment = malloc((size_t)b->pieces->count * sizeof *f.segment)};
   Err err = ERR_OK;
-  CHECK_OUT(segment, ERR_MEMORY, "no memory for %lld pieces", (long long)b->pieces->count);
-  TRY_OUT(bpe_work_open(&w));
-  TRY_OUT(make_filter(b));
-  TRY_OUT(find_segments(b, w, &ids, segment, &count));
-  TRY_OUT(segments_hold(&b->segments, segment, count, &b->cut));
+  CHECK_OUT(f.segment, ERR_MEMORY, "no memory for %lld pieces", (long long)b->pieces->count);
+  TRY_OUT(bpe_work_open(&f.work));
+  TRY_OUT(make_filter(b, spelling));
+  TRY_OUT(find_segments(b, spelling, &f));
+  TRY_OUT(segments_hold(&b->segments, f.segment, f.count, &b->cut));
 out:
-  bpe_work_close(w);
-  ids_free(&ids);
-  free(segment);
+  bpe_work_close(f.work);
+  ids_free(&f.ids);
+  free(f.segment);
   return err;
 }
 

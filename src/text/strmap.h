@@ -20,11 +20,13 @@ typedef struct {
   size_t pool_size, pool_capacity;
   StrMapItem *item;  // in the order of the puts
   int64_t count, capacity;
-  int32_t *slot;  // index of an item, -1 if empty
-  uint64_t mask;  // slots - 1; 0 before the first put
+  uint64_t *slot;  // 32 bits of the string's hash, and 1 + the index of its item; 0 if empty
+  uint64_t mask;   // slots - 1; 0 before the first put
 } StrMap;
 
 void strmap_free(StrMap *m);  // starts as {0}
+// Makes room for `count` strings of `bytes` bytes in all, so that their puts need not. ERR_MEMORY.
+Err strmap_reserve(StrMap *m, int64_t count, size_t bytes);
 // The index of the string's item, -1 if none.
 int64_t strmap_find(const StrMap *m, const char *text, size_t size);
 // The value of the string, `none` if it is not there.

@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 256, OPEN_BLOCKS = 16 };
+enum {
+  BLOCK = 256,
+  OPEN_BLOCKS = 16,
+  FEW = 16,  // keys: more are counted
+};
 
 // A node whose children are still to be placed: the keys [begin, end) share `depth` bytes.
 typedef struct {
@@ -18,6 +22,7 @@ typedef struct {
   uint32_t capacity;
   uint32_t *next, *prev;  // of each slot, the ring of free ones
   uint32_t free_head;     // UINT32_MAX: none
+  TrieKey *key, *spare;   // spare: room for as many
   Pending *stack;
   size_t stack_count, stack_capacity;
 } Builder;
@@ -107,57 +112,98 @@ static Err push(Builder *b, Pending p) {
   return ERR_OK;
 }
 
-static Err place_children(Builder *b, const TrieKey *key, Pending p) {
-  uint8_t label[256];
-  size_t begin[257];
-  int n = 0;
-  size_t i = p.begin;
-  for (; i < p.end && key[i].size == p.depth; i++)
-    if (b->trie->node[p.node].value < 0) b->trie->node[p.node].value = key[i].value;
-  for (; i < p.end; i++) {
-    uint8_t c = (uint8_t)key[i].text[p.depth];
-    if (n == 0 || label[n - 1] != c) {
+// What the key goes on with after `depth` bytes; 0: it ends.
+static inline uint32_t label_of(const TrieKey *key, size_t depth) {
+  return key->size == depth ? 0 : 1u + (uint8_t)key->text[depth];
+}
+
+// By insertion, n <= FEW.
+static void sort_few(TrieKey *key, size_t n, size_t depth) {
+  uint32_t label[FEW];
+  for (size_t i = 0; i < n; i++) {
+    TrieKey moved = key[i];
+    uint32_t its = label_of(&moved, depth);
+    size_t at = i;
+    for (; at && label[at - 1] > its; at--) {
+      key[at] = key[at - 1];
+      label[at] = label[at - 1];
+    }
+    key[at] = moved;
+    label[at] = its;
+  }
+}
+
+// Sorts keys that share `depth` bytes by what follows.
+static void sort_by_label(TrieKey *key, size_t n, size_t depth, TrieKey *spare) {
+  if (n <= FEW) {
+    sort_few(key, n, depth);
+    return;
+  }
+  size_t end[258] = {0};
+  for (size_t i = 0; i < n; i++) end[label_of(&key[i], depth) + 1]++;
+  if (end[label_of(&key[0], depth) + 1] == n) return;
+  for (int c = 1; c < 258; c++) end[c] += end[c - 1];
+  for (size_t i = 0; i < n; i++) spare[end[label_of(&key[i], depth)]++] = key[i];
+  memcpy(key, spare, n * sizeof *key);
+}
+
+// The keys that end at a node; those of [*begin, end) go on.
+static void end_keys(Builder *b, Pending *p) {
+  int32_t *value = &b->trie->node[p->node].value;
+  for (; p->begin < p->end && b->key[p->begin].size == p->depth; p->begin++)
+    if (*value < 0 || b->key[p->begin].value < *value) *value = b->key[p->begin].value;
+}
+
+// Places the children of a node, and theirs while there is but one.
+static Err place_children(Builder *b, Pending p) {
+  for (;;) {
+    uint8_t label[256];
+    size_t begin[257];
+    int n = 0;
+    sort_by_label(b->key + p.begin, p.end - p.begin, p.depth, b->spare);
+    end_keys(b, &p);
+    for (size_t i = p.begin; i < p.end; i++) {
+      uint8_t c = (uint8_t)b->key[i].text[p.depth];
+      if (n && label[n - 1] == c) continue;
       label[n] = c;
       begin[n++] = i;
     }
+    if (n == 0) return ERR_OK;
+    begin[n] = p.end;
+    uint32_t base;
+    TRY(find_base(b, label, n, &base));
+    b->trie->node[p.node].base = base;
+    for (int k = 0; k < n; k++) {
+      uint32_t s = base ^ label[k];
+      slot_take(b, s);
+      b->trie->node[s].parent = (int32_t)p.node;
+      if (n > 1) TRY(push(b, (Pending){begin[k], begin[k + 1], p.depth + 1, s}));
+    }
+    if (n > 1) return ERR_OK;
+    p.depth++;
+    p.node = base ^ label[0];
   }
-  if (n == 0) return ERR_OK;
-  begin[n] = p.end;
-  uint32_t base;
-  TRY(find_base(b, label, n, &base));
-  b->trie->node[p.node].base = base;
-  for (int k = 0; k < n; k++) {
-    uint32_t s = base ^ label[k];
-    slot_take(b, s);
-    b->trie->node[s].parent = (int32_t)p.node;
-    TRY(push(b, (Pending){begin[k], begin[k + 1], p.depth + 1, s}));
-  }
-  return ERR_OK;
 }
 
-static int by_text(const void *a, const void *b) {
-  const TrieKey *x = a, *y = b;
-  size_t n = x->size < y->size ? x->size : y->size;
-  int c = memcmp(x->text, y->text, n);
-  if (c) return c;
-  if (x->size != y->size) return x->size < y->size ? -1 : 1;
-  return (x->value > y->value) - (x->value < y->value);
+static Err build(Builder *b, size_t count) {
+  b->spare = malloc(count * sizeof *b->spare);
+  CHECK(b->spare, ERR_MEMORY, "no memory to build a trie of %zu strings", count);
+  TRY(add_block(b));
+  slot_take(b, 0);
+  b->trie->node[0].parent = INT32_MIN;
+  TRY(push(b, (Pending){0, count, 0, 0}));
+  while (b->stack_count) TRY(place_children(b, b->stack[--b->stack_count]));
+  return ERR_OK;
 }
 
 Err trie_build(Trie *t, TrieKey *key, size_t count) {
   *t = (Trie){0};
   if (count == 0) return ERR_OK;
-  qsort(key, count, sizeof *key, by_text);
-  Builder b = {.trie = t, .free_head = NONE};
-  Err err = add_block(&b);
-  if (!err) {
-    slot_take(&b, 0);
-    t->node[0].parent = INT32_MIN;
-    err = push(&b, (Pending){0, count, 0, 0});
-  }
-  while (!err && b.stack_count) err = place_children(&b, key, b.stack[--b.stack_count]);
+  Builder b = {.trie = t, .free_head = NONE, .key = key};
+  Err err = build(&b, count);
   free(b.next);
   free(b.prev);
+  free(b.spare);
   free(b.stack);
   if (err) trie_free(t);
   return err;
