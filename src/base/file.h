@@ -46,8 +46,8 @@ bool folder_holds(const char *folder, const char *name);
 // ---- writing: to "path.tmp.PID", synced and renamed by file_commit; file_abandon removes it. Errors name path and cause
 // (no space left: how much was wanted). The writer buffers; it owns one descriptor. What is longer than a few MB is written by
 // a thread of its own (base/lane.h) while the caller makes more: an error then comes with a later call, the commit at the
-// latest.
-enum { FILE_BUFFER_BYTES = 1 << 21 };  // of a writer at most, from the heap
+// latest. From 16 MB on it goes past the page cache, where the file system can and the disk is fast: twice the speed.
+enum { FILE_BUFFER_BYTES = 1 << 22 };  // of a writer at most, from the heap
 
 typedef struct {
   char path[PATH_BYTES], temp[PATH_BYTES];

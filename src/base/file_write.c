@@ -10,10 +10,16 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/lane.h"
 
-enum { BEGIN_BYTES = 1 << 25, SLOT_BYTES = 1 << 18, SLOTS = FILE_BUFFER_BYTES / SLOT_BYTES, BEHIND_FROM = 1 << 22 };
+enum { SLOT_BYTES = 1 << 20, SLOTS = FILE_BUFFER_BYTES / SLOT_BYTES, BEHIND_FROM = 1 << 22 };
+// A file that becomes this long goes from there on past the page cache, which costs processors more than the disk's work; in
+// whole units, from memory that begins at one. But a disk slower than SLOW (bytes a second, over the first TRIAL_BYTES) leaves
+// processors time for it, and then it serves who reads the file next.
+enum { DIRECT_FROM = 1 << 24, DIRECT_UNIT = 1 << 12, TRIAL_BYTES = 1 << 26, BEGIN_BYTES = 1 << 25 };
+static const double SLOW = 3e8;
 
 typedef struct {
   struct FileOut *out;
@@ -28,6 +34,9 @@ struct FileOut {
   char path[PATH_BYTES];
   uint64_t done;   // bytes given to the system
   uint64_t begun;  // bytes on their way to the disk, so that the sync at the end has little to wait for
+  bool direct;     // past the page cache
+  bool refused;    // there is no such way here, or no gain
+  double trial_s;  // that the first TRIAL_BYTES of it took
   Lane *lane;      // NULL: the caller writes
   Slot slot[SLOTS];
   int at;  // the slot being filled
@@ -40,10 +49,38 @@ static void begin_sync(struct FileOut *o) {
   o->begun = o->done;
 }
 
+static void set_direct(struct FileOut *o, bool direct) {
+  int flags = fcntl(o->fd, F_GETFL);
+  if (flags >= 0 && fcntl(o->fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0) o->direct = direct;
+  else o->refused = true;
+}
+
+static void choose_way(struct FileOut *o, size_t size) {
+  bool direct = o->done >= DIRECT_FROM && o->done % DIRECT_UNIT == 0 && size % DIRECT_UNIT == 0 && !o->refused;
+  if (direct != o->direct) set_direct(o, direct);
+}
+
+static ssize_t write_some(struct FileOut *o, const uint8_t *data, size_t size) {
+  choose_way(o, size);
+  const bool trial = o->direct && o->done < DIRECT_FROM + TRIAL_BYTES;
+  double start_s = trial ? clock_s() : 0;
+  ssize_t n = write(o->fd, data, size);
+  if (!trial) return n;
+  const int cause = errno;
+  o->trial_s += clock_s() - start_s;
+  if (o->done + size >= DIRECT_FROM + TRIAL_BYTES && o->trial_s * SLOW > TRIAL_BYTES) o->refused = true;
+  errno = cause;
+  return n;
+}
+
 static Err write_out(struct FileOut *o, const uint8_t *data, size_t size) {
   while (size > 0) {
-    ssize_t n = write(o->fd, data, size);
+    ssize_t n = write_some(o, data, size);
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EINVAL && o->direct && !o->refused) {  // a file system that says so only now, or has greater units
+      o->refused = true;
+      continue;
+    }
     if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
       FAIL(ERR_IO, "%s: no space left after %llu bytes (%s); free some space or choose another place", o->path,
            (unsigned long long)o->done, strerror(errno));
@@ -74,7 +111,7 @@ static struct FileOut *out_new(const char *path) {
   o->fd = -1;
   snprintf(o->path, sizeof o->path, "%s", path);
   for (int i = 0; i < SLOTS; i++) o->slot[i] = (Slot){.out = o, .job = {.fn = write_slot, .arg = &o->slot[i]}};
-  o->slot[0].data = malloc(SLOT_BYTES);
+  o->slot[0].data = aligned_alloc(DIRECT_UNIT, SLOT_BYTES);
   if (o->slot[0].data) return o;
   out_free(o);
   return NULL;
@@ -83,7 +120,7 @@ static struct FileOut *out_new(const char *path) {
 // Without memory or a thread the caller goes on alone.
 static void open_lane(struct FileOut *o) {
   for (int i = 0; i < SLOTS; i++)
-    if (!o->slot[i].data && !(o->slot[i].data = malloc(SLOT_BYTES))) return;
+    if (!o->slot[i].data && !(o->slot[i].data = aligned_alloc(DIRECT_UNIT, SLOT_BYTES))) return;
   if (lane_open(&o->lane) != ERR_OK) o->lane = NULL;
 }
 

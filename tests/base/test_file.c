@@ -226,7 +226,7 @@ TEST(no_space_left_of_a_long_file) {
 }
 
 TEST(a_long_file_is_what_was_written) {
-  const size_t size = 21000003;
+  const size_t size = 31000003;  // its end past the page cache, but for what is no whole unit
   uint8_t *data = test_memory(size);
   for (size_t i = 0; i < size; i++) data[i] = (uint8_t)(i * 7 + i / 65521);
   const char *path = in_folder("long");
@@ -244,6 +244,22 @@ TEST(a_long_file_is_what_was_written) {
   ASSERT_INT((int64_t)map.size, (int64_t)size);
   ASSERT(memcmp(map.data, data, size) == 0);
   file_unmap(&map);
+}
+
+// ... and where that stops within a unit, the rest is tried in the other way.
+TEST(no_space_left_past_the_page_cache) {
+  signal(SIGXFSZ, SIG_IGN);
+  struct rlimit limit = {(20 << 20) + 1000, (20 << 20) + 1000};
+  ASSERT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  const size_t size = 1 << 20;
+  char *block = test_memory(size);
+  FileWriter w;
+  ASSERT_OK(file_create(&w, in_folder("full")));
+  Err err = ERR_OK;
+  for (int i = 0; i < 100 && !err; i++) err = file_write(&w, block, size);
+  ASSERT_ERR(err, ERR_IO, "full: no space left after 20972520 bytes");
+  file_abandon(&w);
+  ASSERT_INT(names_in_folder(), 0);
 }
 
 TEST(no_space_left_shows_at_commit_too) {
