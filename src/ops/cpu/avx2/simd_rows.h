@@ -14,7 +14,9 @@ static inline float vf_greatest(Vf x) {
 static inline Vf vf_load_bf16(const Bf16 *p) {
   return _mm256_castsi256_ps(bf16_widen_bits(_mm_loadu_si128((const __m128i *)p)));
 }
+static inline void vf_load_bf16_two(const Bf16 *p, Vf *x) { x[0] = vf_load_bf16(p), x[1] = vf_load_bf16(p + V_LANES); }
 static inline void vf_store_bf16(Bf16 *p, Vf x) { _mm_storeu_si128((__m128i *)p, bf16_narrow_bits(vi_bf16(x))); }
+static inline void vf_store_bf16_two(Bf16 *p, const Vf *x) { vf_store_bf16(p, x[0]), vf_store_bf16(p + V_LANES, x[1]); }
 // The first n (1..8) numbers in halves (base/half.h).
 static inline __m128i load_halves(const uint16_t *p, int64_t n) {
   uint16_t lane[V_LANES] = {0};

@@ -10,14 +10,36 @@ static inline float vf_first(Vf x) { return _mm512_cvtss_f32(x); }
 static inline Vf vf_load_bf16(const Bf16 *p) {
   return _mm512_castsi512_ps(bf16_widen_bits(_mm256_loadu_si256((const __m256i *)p)));
 }
+// Two vectors by one load or store.
+static inline void vf_load_bf16_two(const Bf16 *p, Vf *x) {
+  const __m512i low =
+      _mm512_set_epi16(15, 0, 14, 0, 13, 0, 12, 0, 11, 0, 10, 0, 9, 0, 8, 0, 7, 0, 6, 0, 5, 0, 4, 0, 3, 0, 2, 0, 1, 0, 0, 0);
+  const __m512i z = _mm512_loadu_si512(p), high = _mm512_or_si512(low, _mm512_set1_epi16(16));
+  x[0] = _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, low, z));
+  x[1] = _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, high, z));
+}
+#ifdef __AVX512BF16__
+// Subnormal numbers, which the instruction that rounds to bf16 would flush.
+static inline Vmask vf_subnormal(Vf x) { return _mm512_fpclass_ps_mask(x, 0x20); }
+#endif
 static inline void vf_store_bf16(Bf16 *p, Vf x) {
 #ifdef __AVX512BF16__
-  if (__builtin_expect(_mm512_fpclass_ps_mask(x, 0x20) == 0, 1)) {  // no subnormals: the instruction would flush those
+  if (__builtin_expect(vf_subnormal(x) == 0, 1)) {
     _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(x));
     return;
   }
 #endif
   _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(vi_bf16(x)));
+}
+static inline void vf_store_bf16_two(Bf16 *p, const Vf *x) {
+#ifdef __AVX512BF16__
+  if (__builtin_expect((vf_subnormal(x[0]) | vf_subnormal(x[1])) == 0, 1)) {
+    _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(x[1], x[0]));
+    return;
+  }
+#endif
+  const __m256i low = _mm512_cvtepi32_epi16(vi_bf16(x[0])), high = _mm512_cvtepi32_epi16(vi_bf16(x[1]));
+  _mm512_storeu_si512(p, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
 }
 // The first n (1..16) numbers in halves (base/half.h).
 static inline Vf vf_load_split(const Bf16 *high, const uint16_t *low, int64_t n) {
