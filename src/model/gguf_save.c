@@ -1,11 +1,9 @@
 // Writing a source of weights as a GGUF file.
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "base/thread.h"
 #include "model/gguf_arch.h"
 #include "model/gguf_files.h"
 
@@ -19,10 +17,8 @@ typedef struct {
   const GgufSave *option;
   WeightSource *source;
   GgufArch arch;
-  Pool *pool;
   Out *out;
   int64_t n;
-  uint8_t *turned, *blocks;  // room for a run: its elements in another order; encoded
   GgufWriter w;
 } Saver;
 
@@ -93,31 +89,6 @@ static Err declare(Saver *s, const Out *o) {
 
 // ---- numbers
 
-// Blocks made of a run of elements, which are divided among the threads.
-typedef struct {
-  StType from;
-  const uint8_t *in;
-  const GgufType *type;
-  uint8_t *out;
-  int64_t blocks;
-  StType range;       // what an element must fit in
-  atomic_bool unfit;  // one does not
-} Encoding;
-
-static void encode_part(void *arg, int thread, int n_threads) {
-  enum { PART = 1 << 12 };  // elements that stay in the nearest cache: whole blocks of every type
-  Encoding *e = arg;
-  float x[PART];
-  int64_t begin, end, most = PART / e->type->block;
-  pool_range(e->blocks, 1, thread, n_threads, &begin, &end);
-  for (int64_t at = begin; at < end; at += most) {
-    int64_t count = end - at < most ? end - at : most, n = count * e->type->block;
-    st_to_f32(e->from, e->in + (size_t)(at * e->type->block) * st_type_bytes(e->from), n, x);
-    if (!weights_fit(e->range, x, n)) atomic_store(&e->unfit, true);
-    e->type->encode(x, count, e->out + (size_t)at * e->type->bytes);
-  }
-}
-
 // The safetensors type with the same bytes; ST_OTHER: none.
 static StType plain_type(const GgufType *type) {
   static const StType plain[] = {ST_F32, ST_F16, ST_BF16};
@@ -130,24 +101,45 @@ static StType plain_type(const GgufType *type) {
 typedef struct {
   Saver *saver;
   int64_t index;  // of the source
+  StType from;
   const GgufType *type;
   int64_t rows, cols;  // of a run, where they change places
 } Way;
 
-enum { ALONE = 1 << 14 };  // elements that are not worth waking the other threads
-
-static Err write_numbers(const Way *w, const void *in, int64_t first, int64_t n, const void *as_read) {
-  Saver *s = w->saver;
-  StType from = s->source->tensor[w->index].type, range = plain_type(w->type) == ST_F16 ? ST_F16 : ST_F32;
-  Encoding e = {.from = from, .in = in, .type = w->type, .out = s->blocks, .blocks = n / w->type->block, .range = range};
-  if (n <= ALONE) encode_part(&e, 0, 1);
-  else pool_run(s->pool, encode_part, &e);
-  if (atomic_load(&e.unfit) && !s->option->allow_nan) TRY(weights_refuse(s->source, w->index, first, n, range, as_read));
-  return gguf_write(&s->w, s->blocks, (size_t)e.blocks * w->type->bytes);
+static Way way_of(Saver *s, int64_t i, const GgufType *type) {
+  return (Way){.saver = s, .index = i, .from = s->source->tensor[i].type, .type = type};
 }
 
-static Err write_run(void *context, const void *raw, int64_t first, int64_t n) {
-  return write_numbers(context, raw, first, n, raw);
+// What an element must fit in.
+static StType range_of(const Way *w) { return plain_type(w->type) == ST_F16 ? ST_F16 : ST_F32; }
+
+static size_t encoded_bytes(const Way *w, int64_t n) { return (size_t)(n / w->type->block) * w->type->bytes; }
+
+// Whole blocks made of n elements. Returns whether all fit.
+static bool encode(const Way *w, const uint8_t *in, int64_t n, uint8_t *out) {
+  enum { PART = 1 << 12 };  // elements that stay in the nearest cache: whole blocks of every type
+  float x[PART];
+  bool fit = true;
+  for (int64_t at = 0; at < n; at += PART) {
+    int64_t count = n - at < PART ? n - at : PART;
+    st_to_f32(w->from, in + (size_t)at * st_type_bytes(w->from), count, x);
+    fit &= weights_fit(range_of(w), x, count);
+    w->type->encode(x, count / w->type->block, out + encoded_bytes(w, at));
+  }
+  return fit;
+}
+
+static Err finish_run(const Way *w, WeightRun *run, bool fit) {
+  const Saver *s = w->saver;
+  run->made = run->room;
+  run->bytes = encoded_bytes(w, run->n);
+  if (fit || s->option->allow_nan) return ERR_OK;
+  return weights_refuse(s->source, w->index, run->first, run->n, range_of(w), run->raw);
+}
+
+static Err make_run(void *context, WeightRun *run) {
+  const Way *w = context;
+  return finish_run(w, run, encode(w, run->raw, run->n, run->room));
 }
 
 static Err write_bytes(void *context, const void *data, size_t bytes) {
@@ -155,37 +147,53 @@ static Err write_bytes(void *context, const void *data, size_t bytes) {
   return gguf_write(&s->w, data, bytes);
 }
 
+static Err write_made(void *context, const void *data, size_t bytes) {
+  return write_bytes(((const Way *)context)->saver, data, bytes);
+}
+
+enum { MADE = 4 };  // bytes that an element has at most in a GGUF
+
 static Err write_plain(Saver *s, int64_t i, const GgufType *type) {
   StType plain = plain_type(type);
   if (plain != ST_OTHER) return weights_pump(s->source, i, plain, s->option->allow_nan, write_bytes, s);
   WeightRuns whole = weights_whole(s->source, i);
-  return weights_runs(s->source, i, &whole, write_run, &(Way){.saver = s, .index = i, .type = type});
+  whole.room = MADE;
+  Way way = way_of(s, i, type);
+  return weights_runs(s->source, i, &whole, make_run, write_made, &way);
 }
 
-static Err write_turned_run(void *context, const void *raw, int64_t first, int64_t n) {
+// A row is whole blocks.
+static Err make_turned(void *context, WeightRun *run) {
   const Way *w = context;
-  size_t row = (size_t)w->cols * st_type_bytes(w->saver->source->tensor[w->index].type);
-  for (int64_t r = 0; r < w->rows; r++)
-    memcpy(w->saver->turned + (size_t)gguf_turned_row(r, w->rows) * row, (const uint8_t *)raw + (size_t)r * row, row);
-  return write_numbers(w, w->saver->turned, first, n, raw);
+  const size_t row = (size_t)w->cols * st_type_bytes(w->from);
+  bool fit = true;
+  for (int64_t r = 0; r < w->rows; r++) {
+    uint8_t *out = (uint8_t *)run->room + encoded_bytes(w, gguf_turned_row(r, w->rows) * w->cols);
+    fit &= encode(w, (const uint8_t *)run->raw + (size_t)r * row, w->cols, out);
+  }
+  return finish_run(w, run, fit);
 }
 
 // The rows of each head for interleaved rotary.
 static Err write_turned(Saver *s, int64_t i, const GgufType *type, int64_t heads) {
   const WeightTensor *t = &s->source->tensor[i];
-  int64_t cols = t->n_dims == 2 ? t->dim[1] : 1, rows = t->dim[0] / heads, head = rows * cols;
-  return weights_runs(s->source, i, &(WeightRuns){.n = head, .stride = head, .count = heads}, write_turned_run,
-                      &(Way){.saver = s, .index = i, .type = type, .rows = rows, .cols = cols});
+  Way way = way_of(s, i, type);
+  way.rows = t->dim[0] / heads;
+  way.cols = t->n_dims == 2 ? t->dim[1] : 1;
+  int64_t head = way.rows * way.cols;
+  return weights_runs(s->source, i, &(WeightRuns){.n = head, .stride = head, .count = heads, .room = MADE}, make_turned,
+                      write_made, &way);
 }
 
-static Err write_columns_run(void *context, const void *raw, int64_t first, int64_t n) {
+// Rows and columns change places behind the room for the blocks.
+static Err make_columns(void *context, WeightRun *run) {
   const Way *w = context;
-  size_t bytes = st_type_bytes(w->saver->source->tensor[w->index].type);
-  const uint8_t *from = raw;
+  const size_t bytes = st_type_bytes(w->from);
+  const uint8_t *from = run->raw;
+  uint8_t *turned = (uint8_t *)run->room + (size_t)run->n * MADE;
   for (int64_t r = 0; r < w->rows; r++)
-    for (int64_t c = 0; c < w->cols; c++, from += bytes)
-      memcpy(w->saver->turned + (size_t)(c * w->rows + r) * bytes, from, bytes);
-  return write_numbers(w, w->saver->turned, first, n, raw);
+    for (int64_t c = 0; c < w->cols; c++, from += bytes) memcpy(turned + (size_t)(c * w->rows + r) * bytes, from, bytes);
+  return finish_run(w, run, encode(w, turned, run->n, run->room));
 }
 
 // kv_b: the key rows [nope, rank] of each head turned over, then the value rows of all.
@@ -193,12 +201,12 @@ static Err write_heads(Saver *s, int64_t i, int64_t heads) {
   const WeightTensor *t = &s->source->tensor[i];
   const ModelConfig *c = &s->source->config;
   int64_t rank = c->mla.kv_rank, nope = c->mla.nope, v = c->mla.v, head = (nope + v) * rank;
-  Way key = {.saver = s, .index = i, .type = type_of(s, t, nope), .rows = nope, .cols = rank};
-  Way value = {.saver = s, .index = i, .type = type_of(s, t, rank)};
-  WeightRuns keys = {.first = 0, .n = nope * rank, .stride = head, .count = heads};
-  WeightRuns values = {.first = nope * rank, .n = v * rank, .stride = head, .count = heads};
-  TRY(weights_runs(s->source, i, &keys, write_columns_run, &key));
-  return weights_runs(s->source, i, &values, write_run, &value);
+  Way key = way_of(s, i, type_of(s, t, nope)), value = way_of(s, i, type_of(s, t, rank));
+  key.rows = nope, key.cols = rank;
+  WeightRuns keys = {.n = nope * rank, .stride = head, .count = heads, .room = MADE + st_type_bytes(t->type)};
+  WeightRuns values = {.first = nope * rank, .n = v * rank, .stride = head, .count = heads, .room = MADE};
+  TRY(weights_runs(s->source, i, &keys, make_columns, write_made, &key));
+  return weights_runs(s->source, i, &values, make_run, write_made, &value);
 }
 
 static Err write_tensor(Saver *s, const Out *o) {
@@ -212,9 +220,13 @@ static Err write_tensor(Saver *s, const Out *o) {
 
 static Err put_factors(Saver *s) {
   const ModelConfig *c = &s->source->config;
-  float *factor = (float *)(void *)s->turned;
+  size_t n = (size_t)config_head_dim(c) / 2;
+  float *factor = malloc(n * sizeof *factor);
+  CHECK(factor, ERR_MEMORY, "%s: no memory for %zu factors of the rotary", s->source->path, n);
   gguf_rope_factors(c, factor);
-  return gguf_write(&s->w, factor, (size_t)(config_head_dim(c) / 2) * sizeof *factor);
+  Err err = gguf_write(&s->w, factor, n * sizeof *factor);
+  free(factor);
+  return err;
 }
 
 // What the file says of itself: llama.cpp's number for "mostly of this type".
@@ -253,32 +265,11 @@ static Err write_header(Saver *s, const char *path) {
   return gguf_begin(&s->w);
 }
 
-// Elements of the longest run: a chunk, or a head where rows change places.
-static int64_t most_at_once(const Saver *s) {
-  int64_t most = config_head_dim(&s->source->config);  // factors of the rotary
-  for (int64_t i = 0; i < s->n; i++) {
-    const GgufPlace *p = &s->out[i].place;
-    bool by_head = p->how == GGUF_HEADS || p->how == GGUF_TURNED;
-    int64_t n = by_head ? s->source->tensor[s->out[i].index].n / p->heads : weights_whole(s->source, s->out[i].index).n;
-    if (n > most) most = n;
-  }
-  return most;
-}
-
-static Err take_memory(Saver *s) {
-  int64_t most = most_at_once(s);
-  s->turned = malloc((size_t)most * 8);  // no type of a source has more bytes an element
-  s->blocks = malloc((size_t)most * 4);  // nor one of these files
-  CHECK(s->turned && s->blocks, ERR_MEMORY, "%s: no memory for %lld elements", s->source->path, (long long)most);
-  return pool_open(&s->pool, 0, false);
-}
-
 static Err write_all(Saver *s, const char *path) {
   TRY(gguf_config_check(&s->source->config));
   s->arch = gguf_arch_of(s->source->config.model.family);
   TRY(weights_check(s->source));
   TRY(list_tensors(s));
-  TRY(take_memory(s));
   TRY(write_header(s, path));
   if (s->source->config.rope.scaling == ROPE_LLAMA3) TRY(put_factors(s));
   for (int64_t i = 0; i < s->n; i++) TRY(write_tensor(s, &s->out[i]));
@@ -290,9 +281,6 @@ Err gguf_save(const char *path, WeightSource *source, const GgufSave *o) {
   TRY(gguf_create(&s.w, path));
   Err err = write_all(&s, path);
   gguf_abandon(&s.w);
-  if (s.pool) pool_close(s.pool);
   free(s.out);
-  free(s.turned);
-  free(s.blocks);
   return err;
 }

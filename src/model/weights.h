@@ -4,7 +4,7 @@
 //
 // A source has one tensor for each parameter of its configuration, of the parameter's name, shape and role; how that is made of
 // what the files hold (another name, rows of a joint matrix, codes and scales) is the source's affair.
-// Cost: memory for a few chunks of a tensor, unless a source says otherwise. Determinism: the same files give the same bytes.
+// Cost: memory for some chunks of a tensor, unless a source says otherwise. Determinism: the same files give the same bytes.
 #ifndef MODEL_WEIGHTS_H
 #define MODEL_WEIGHTS_H
 
@@ -92,11 +92,20 @@ Err weights_read(WeightSource *s, int64_t i, bool allow_nan, float *out);
 // Runs of a tensor's elements: [first + k * stride, + n) for k < count; the tensor's end cuts the last.
 typedef struct {
   int64_t first, n, stride, count;
+  size_t room;  // bytes for each element that what is made of them takes on its way
 } WeightRuns;
-// Hands the runs in order to `sink`, in the source's type; first: the run's first element. The next runs, and the begin of the
-// next tensor, are read by a thread of its own meanwhile.
-typedef Err WeightRunSink(void *context, const void *raw, int64_t first, int64_t n);
-Err weights_runs(WeightSource *s, int64_t i, const WeightRuns *runs, WeightRunSink *sink, void *context);
+typedef struct {
+  const void *raw;  // elements [first, first + n) in the source's type
+  int64_t first, n;
+  void *room;
+  const void *made;  // out: what goes to the sink, in `room` or `raw`
+  size_t bytes;      // out: of it
+} WeightRun;
+// Makes of a run what goes to the sink. Several threads call it at once, each with a run of its own.
+typedef Err WeightMake(void *context, WeightRun *run);
+// What is made of the runs goes to `sink` in order, by the caller's thread. The next runs, and the begin of the next tensor,
+// are read meanwhile by a thread of its own, and made by one for each processor (8 at most). The same bytes for any number.
+Err weights_runs(WeightSource *s, int64_t i, const WeightRuns *runs, WeightMake *make, WeightSink *sink, void *context);
 WeightRuns weights_whole(const WeightSource *s, int64_t i);  // all of tensor i
 // Whether all are finite and can be held by `type` (F16; others hold any).
 bool weights_fit(StType type, const float *x, int64_t n);
