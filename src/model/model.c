@@ -104,6 +104,7 @@ static void decoder_build(Model *m, Block *b, Arena *other, const char *prefix) 
 static Block *add_block(Model *m, BlockKind kind, int64_t layer, const char *format, int64_t number) {
   Block *b = &m->block[m->n_blocks++];
   *b = (Block){.kind = kind, .layer = layer, .D = m->config.model.width, .embedding = &m->embedding, .head = m->head_used};
+  if (m->params.grads) b->grads = m->params.grads->used;
   snprintf(b->name, sizeof b->name, format, (int)number);
   return b;
 }
@@ -186,6 +187,13 @@ void model_free(Model *m) {
   params_free(&m->params);
   free(m->block);
   *m = (Model){0};
+}
+
+bool model_is_apart(const Model *m) {
+  const ModelConfig *c = &m->config;
+  for (int64_t l = 0; l < c->model.layers; l++)
+    if (config_attention_layer(c, l) != l) return false;
+  return !c->model.tied && c->mtp.layers == 0;
 }
 
 double model_init_std(const ModelConfig *c, const Param *p) {

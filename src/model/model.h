@@ -26,6 +26,9 @@ RotarySpec model_rotary_spec(const ModelConfig *c);
 Err model_init(Model *m, const ModelConfig *config, Dtype type, int64_t positions, Arena *weights, Arena *grads, Arena *other);
 void model_free(Model *m);
 
+// Whether no block's backward adds to the gradients of another's parameters (a tied head, layers that share, MTP do).
+bool model_is_apart(const Model *m);
+
 // Initial values of all parameters: model_reset_param with model_init_std.
 void model_reset(Model *m, uint64_t seed);
 // The standard deviation by role: the configuration's; over sqrt(2 layers) for matrices that write to the residual stream; 0

@@ -50,6 +50,7 @@ struct Block {
   BlockKind kind;
   char name[32];     // "embed", "layer 3", "head", "mtp 0"
   int64_t layer, D;  // layer: of decoder blocks, MTP's counted on; -1 for embed and head
+  size_t grads;      // where the gradients of its own parameters begin in their arena; the next block's follow
   const Node *node[BLOCK_NODES_MAX];
   int n_nodes;
   Attention attention;  // those that its nodes use are filled

@@ -30,7 +30,7 @@ typedef struct {
   Arena *kept;      // from a forward until its backward: taken by forward, in order, given back by the caller
   Arena *temp;      // within one move of one node
   bool training;    // keep what backward needs; loss nodes make their gradients
-  bool zero_grads;  // gradients are 0 as yet: the first micro-batch since they were cleared
+  bool zero_grads;  // a first micro-batch: gradients of experts' weights count as 0, whatever is there, and are written
   Recompute recompute;
   bool again;      // within a backward: makes what it needs once more; counts, shows and adds nothing, and what no backward
                    // reads is left out

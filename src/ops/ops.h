@@ -122,14 +122,14 @@ typedef struct {
   const void *b_packed;  // or NULL: groups packs, each gemm_packed_bytes long
 } GroupedGemmArgs;
 
-// C_g[M,N] += sum over rows r of group g, in order, of A[r,:]^T B[r,:]   (weight gradients; empty groups change nothing)
+// C_g[M,N] += sum over rows r of group g, in order, of A[r,:]^T B[r,:]   (weight gradients; empty groups add nothing)
 typedef struct {
   int64_t groups, M, N;
   int64_t rows_max;
   const int32_t *offset;  // [groups + 1]
   Mat c;                  // C_0, f32; C_g begins g * c_stride elements further
   int64_t c_stride;
-  bool zero;                     // C is 0 as yet, and need not be read: the same bits for half the bytes
+  bool zero;                     // C counts as 0, whatever it holds, and is written: the same bits for half the bytes
   Mat a, b;                      // [rows,M], [rows,N]
   const int32_t *a_row, *b_row;  // [rows] or NULL: gathered rows
 } GroupedWeightArgs;
@@ -181,14 +181,13 @@ typedef struct {
 
 // AdamW, decoupled decay, one pass: g *= grad_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
 // p -= lr (m / c1 / (sqrt(v / c2) + eps) + decay p), c = 1 - b^step.  Elementwise, p in fp32 however it is held; m and v f32 or
-// bf16 (rounded to nearest); g is set to 0 if `clear`.
+// bf16 (rounded to nearest).
 typedef struct {
   int64_t N, D, step;  // step counts from 1
   Mat p;               // [N,D], f32 or split
-  float *g;            // [N D], the rows one after the other without gaps, as in m and v
+  const float *g;      // [N D], the rows one after the other without gaps, as in m and v
   Mat m, v;            // one row
   double lr, beta1, beta2, eps, decay, grad_scale;
-  bool clear;
 } AdamwArgs;
 
 struct Ops {

@@ -50,10 +50,12 @@ static TrainerOptions trainer_options(const TrainRun *r) {
                       .groups = c->groups,
                       .n_groups = c->n_groups,
                       .where = r->where,
+                      .one_micro_batch = true,
                       .checkpoints = true};
   for (int64_t i = 0; i < r->plan.n_stages; i++) {
     const Stage *g = &r->plan.stage[i];
     add_shape(&o, g->micro_batch, g->seq_length);
+    if (g->batch != g->micro_batch) o.one_micro_batch = false;
     int64_t rows = g->batch * g->seq_length, eval_rows = g->micro_batch * r->feed.valid_T;
     if (r->feed.valid) add_shape(&o, g->micro_batch, r->feed.valid_T);
     if (rows > o.batch_rows) o.batch_rows = rows;
@@ -135,7 +137,6 @@ static bool is_due(int64_t step, int64_t every) { return every > 0 && step % eve
 static Err judge(TrainRun *r, StepRecord *s) {
   s->verdict = guard_judge(&r->state.guard, &r->config->guard, s->total, s->norm);
   if (s->verdict.policy == POLICY_GO_ON) trainer_update(&r->trainer, s->lr, s->norm);
-  else trainer_skip(&r->trainer);
   return ERR_OK;
 }
 

@@ -5,14 +5,19 @@
 
 #include "train/trainer.h"
 
+// What the gradients have of what is kept counts as theirs.
+static size_t arena_bytes(const Trainer *t, int line) {
+  return t->arena[line].size - (line == MEMORY_KEPT && t->overlaid ? t->arena[MEMORY_GRADS].size : 0);
+}
+
 void trainer_count_program(Trainer *t) {
   size_t arenas = t->dev.scratch.size, all = memory_process_bytes();
-  for (int i = 0; i < MEMORY_SCRATCH; i++) arenas += t->arena[i].size;
+  for (int i = 0; i < MEMORY_SCRATCH; i++) arenas += arena_bytes(t, i);
   t->program_bytes = all > arenas ? all - arenas : 0;
 }
 
 void trainer_memory(const Trainer *t, size_t bytes[MEMORY_LINES]) {
-  for (int i = 0; i < MEMORY_SCRATCH; i++) bytes[i] = t->arena[i].size;
+  for (int i = 0; i < MEMORY_SCRATCH; i++) bytes[i] = arena_bytes(t, i);
   if (t->option.checkpoints) bytes[MEMORY_STAGING] += checkpoint_writing_bytes(t->n_arrays);
   bytes[MEMORY_SCRATCH] = t->dev.scratch.size;
   bytes[MEMORY_PROGRAM] = t->program_bytes;

@@ -82,14 +82,8 @@ void optimizer_step(Optimizer *o, Dev *dev, Arena *temp, double lr, double grad_
                                      .beta2 = o->config.beta2,
                                      .eps = s->eps,
                                      .decay = s->decay,
-                                     .grad_scale = grad_scale,
-                                     .clear = true});
+                                     .grad_scale = grad_scale});
   }
-}
-
-void optimizer_skip(Optimizer *o) {
-  for (int64_t i = 0; i < o->list->count; i++)
-    if (o->list->param[i].g) memset(o->list->param[i].g, 0, (size_t)o->list->param[i].n * sizeof(float));
 }
 
 void balance_step(float *bias, const int64_t *load, int64_t experts, double rate) {

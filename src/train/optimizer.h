@@ -44,12 +44,10 @@ bool optimizer_is_muon(const Optimizer *o, const Param *p);
 double optimizer_norm(Optimizer *o, Dev *dev);
 // min(1, clip / (norm + 1e-6)); 1 without clipping.
 double clip_coefficient(double norm, double clip);
-// One update with gradients times `grad_scale`, which are set to 0. `temp`: room for Muon, given back.
+// One update with gradients times `grad_scale`; what they hold after it is nothing. `temp`: room for Muon, given back.
 void optimizer_step(Optimizer *o, Dev *dev, Arena *temp, double lr, double grad_scale);
 // Takes from a measuring `temp` what optimizer_step will.
 void optimizer_measure(const Optimizer *o, Dev *dev, Arena *temp);
-// Sets the gradients to 0 without an update.
-void optimizer_skip(Optimizer *o);
 
 // bias[e] += rate sign(mean load - load[e]), sign(0) = 0, in integers: E load[e] against the sum. Wang et al. 2024
 // (auxiliary-loss-free balancing).

@@ -50,7 +50,9 @@ static Err carve(Trainer *t) {
                  &t->arena[MEMORY_TABLES]));
   t->settings = calloc((size_t)t->model.params.count, sizeof *t->settings);
   t->saved = calloc((size_t)t->model.n_blocks, sizeof *t->saved);
-  CHECK(t->settings && t->saved, ERR_MEMORY, "no memory for the settings of %lld parameters", (long long)t->model.params.count);
+  t->kept_end = calloc((size_t)t->model.n_blocks, sizeof *t->kept_end);
+  CHECK(t->settings && t->saved && t->kept_end, ERR_MEMORY, "no memory for the settings of %lld parameters",
+        (long long)t->model.params.count);
   TRY(groups_resolve(o->groups, o->n_groups, &t->model.params, o->optimizer.decay, o->optimizer.eps, o->where, t->settings));
   TRY(optimizer_init(&t->optimizer, o->optimizer, &t->model.params, t->settings, &t->arena[MEMORY_MOMENTS]));
   take_leaves(t);
@@ -66,6 +68,7 @@ static void release(Trainer *t) {
   schedule_free(&t->schedule);
   free(t->settings);
   free(t->saved);
+  free(t->kept_end);
   free(t->array);
 }
 
@@ -94,7 +97,33 @@ static void fold_leaf(Trainer *t, int64_t leaf) {
   }
   if (leaf + 1 == t->option.leaves) return;
   t->dev.op->cast(&t->dev, mat_of(t->leaf[level], ROW, DT_F32), g, rows, ROW);
-  t->dev.op->zero(&t->dev, g, rows, ROW);
+}
+
+static void clear_bytes(Trainer *t, char *first, char *end) {
+  const int64_t n = (end - first) / (int64_t)sizeof(float);
+  t->dev.op->zero(&t->dev, mat_of(first, n, DT_F32), 1, n);
+}
+
+// The gradients of a block's own parameters become 0, but for those of experts' weights (Run.zero_grads).
+static void clear_block(Trainer *t, int64_t i) {
+  const Arena *grads = &t->arena[MEMORY_GRADS];
+  const Block *b = &t->model.block[i];
+  const Weight *down = &b->moe.down;
+  if (!grads->base) return;
+  char *first = grads->base + b->grads, *end = grads->base + (i + 1 < t->model.n_blocks ? b[1].grads : grads->used);
+  if (b->moe.E) {
+    clear_bytes(t, first, (char *)b->moe.gate_up.g);  // declared side by side
+    first = (char *)(down->g + down->out * down->in);
+  }
+  clear_bytes(t, first, end);
+}
+
+// A step (or leaf) begins with gradients of 0. Overlaid ones are cleared when the block is about to add to them: the head,
+// which makes its gradients in the forward, before that.
+static void clear_before(Trainer *t, Move move, int64_t chunk) {
+  const bool head = t->model.block[chunk].kind == BLOCK_HEAD, forward = move == MOVE_FORWARD;
+  if (t->overlaid && head == forward) clear_block(t, chunk);
+  for (int64_t i = 0; !t->overlaid && forward && chunk == 0 && i < t->model.n_blocks; i++) clear_block(t, i);
 }
 
 static MicroBatch micro_batch_of(const Trainer *t, int64_t index) {
@@ -119,9 +148,11 @@ static Err turn(void *context, Move move, int64_t chunk, int64_t micro_batch) {
   run.zero_grads = micro_batch % each == 0;
   MicroBatch mb = micro_batch_of(t, micro_batch);
   double begin = clock_s();
+  if (run.zero_grads) clear_before(t, move, chunk);
   if (move == MOVE_FORWARD) {
     if (chunk == 0) t->kept_mark = arena_mark(kept), t->temp_mark = arena_mark(temp);
     model_forward(&t->model, &run, &mb, chunk, chunk + 1, &t->stream, t->saved, &t->losses);
+    if (kept->used > t->kept_end[chunk]) t->kept_end[chunk] = kept->used;
     t->phase_s[PHASE_FORWARD] += clock_s() - begin;
     return ERR_OK;
   }
@@ -163,7 +194,7 @@ static void clear_loads(Trainer *t) {
 }
 
 Err trainer_gradients(Trainer *t, const Batch *batch, int64_t micro_batch, Losses *losses, double *norm) {
-  assert(batch->B % (micro_batch * t->option.leaves) == 0);
+  assert(batch->B % (micro_batch * t->option.leaves) == 0 && (!t->overlaid || batch->B == micro_batch));
   TRY(trainer_plan(t, batch->B / micro_batch));
   t->now = batch;
   t->micro_batch = micro_batch;
@@ -187,8 +218,6 @@ void trainer_update(Trainer *t, double lr, double norm) {
   }
   t->phase_s[PHASE_OPTIMIZER] += clock_s() - begin;
 }
-
-void trainer_skip(Trainer *t) { optimizer_skip(&t->optimizer); }
 
 double trainer_score(Trainer *t, const Batch *batch) {
   Run run = run_of(t, false);
@@ -221,26 +250,51 @@ static void try_shapes(Trainer *t) {
   optimizer_measure(&t->optimizer, &t->dev, &t->arena[MEMORY_TEMP]);
 }
 
-static Err measure(Trainer *t, size_t bytes[MEMORY_SCRATCH]) {
+// How far before the gradients that which is kept begins where they are overlaid: a block's gradients come after what it and
+// the blocks before it kept.
+static size_t overlay_before(const Trainer *t) {
+  size_t before = 0;
+  for (int64_t i = 0; i < t->model.n_blocks; i++) {
+    const size_t end = t->kept_end[i], first = t->model.block[i].grads;
+    if (end > first + before) before = end - first;
+  }
+  return before;
+}
+
+static Err measure(Trainer *t, size_t bytes[MEMORY_SCRATCH], size_t *before) {
+  const TrainerOptions *o = &t->option;
   dev_measure(&t->dev);
   for (int i = 0; i < MEMORY_SCRATCH; i++) arena_measure(&t->arena[i], memory_names[i]);
-  Err err = carve(t);
-  if (!err) err = trainer_plan(t, 1);
-  if (!err) try_shapes(t);
+  TRY(carve(t));
+  TRY(trainer_plan(t, 1));
+  try_shapes(t);
   for (int i = 0; i < MEMORY_SCRATCH; i++) bytes[i] = t->arena[i].peak;
-  return err;
+  const bool overlays = o->one_micro_batch && o->leaves == 1 && !o->late_weights && model_is_apart(&t->model);
+  *before = overlays ? overlay_before(t) : 0;
+  return ERR_OK;
+}
+
+// The gradients' arena as the end of the other's.
+static Err reserve_overlaid(Trainer *t, const size_t bytes[MEMORY_SCRATCH], size_t before) {
+  Arena *kept = &t->arena[MEMORY_KEPT], *grads = &t->arena[MEMORY_GRADS];
+  const size_t both = before + bytes[MEMORY_GRADS];
+  TRY(arena_init(kept, memory_names[MEMORY_KEPT], both > bytes[MEMORY_KEPT] ? both : bytes[MEMORY_KEPT]));
+  *grads = (Arena){.base = kept->base + before, .size = bytes[MEMORY_GRADS], .name = memory_names[MEMORY_GRADS]};
+  t->overlaid = true;
+  return ERR_OK;
 }
 
 Err trainer_open(Trainer *t, const TrainerOptions *option) {
   *t = (Trainer){.option = *option};
-  size_t bytes[MEMORY_SCRATCH];
-  Err err = measure(t, bytes);
+  size_t bytes[MEMORY_SCRATCH], before = 0;
+  Err err = measure(t, bytes, &before);
   release(t);
   *t = (Trainer){.option = *option};
   TRY(err);
   TRY_OUT(dev_open(&t->dev, option->threads));
+  if (before) TRY_OUT(reserve_overlaid(t, bytes, before));
   for (int i = 0; i < MEMORY_SCRATCH; i++)
-    if (bytes[i]) TRY_OUT(arena_init(&t->arena[i], memory_names[i], bytes[i]));
+    if (bytes[i] && !t->arena[i].base) TRY_OUT(arena_init(&t->arena[i], memory_names[i], bytes[i]));
   for (int i = 0; i < MEMORY_SCRATCH; i++) arena_touch(&t->arena[i]);
   arena_touch(&t->dev.scratch);
   TRY_OUT(carve(t));
@@ -252,6 +306,7 @@ out:
 
 void trainer_close(Trainer *t) {
   release(t);
+  if (t->overlaid) t->arena[MEMORY_GRADS] = (Arena){0};  // not its own
   for (int i = 0; i < MEMORY_SCRATCH; i++) arena_free(&t->arena[i]);
   if (t->dev.pool) dev_close(&t->dev);
   *t = (Trainer){0};

@@ -1,7 +1,9 @@
 // A model in training: its memory, and the step from a batch to new weights. Knows nothing of files, data sets or logs.
 //
 // Memory: every arena is measured by running the same code on nothing, then reserved; trainer_memory says how much each
-// is before the first step. Nothing is allocated in trainer_gradients and trainer_update.
+// is before the first step. Nothing is allocated in trainer_gradients and trainer_update. Where every step is one micro-batch,
+// what a forward keeps lies where gradients will: a block's are made when what the blocks after it kept is not needed any more,
+// so that the blocks before it may keep theirs there (`overlaid`; not with what model_is_apart excludes).
 // Determinism: micro-batches go through in their order; gradients of `leaves` equal runs of them are summed in order within a
 // run, and over the runs by a binary tree. The bits depend on no thread count.
 #ifndef TRAIN_TRAINER_H
@@ -34,8 +36,9 @@ typedef struct {
   const char *where;                       // run file, for messages
   TrainerShape shape[TRAINER_SHAPES_MAX];  // every (micro-batch, longest sequence) that will run
   int n_shapes;
-  int64_t batch_rows;  // the most B * T of a step's batch
-  bool checkpoints;    // reserve staging for them
+  int64_t batch_rows;    // the most B * T of a step's batch
+  bool one_micro_batch;  // no step has more
+  bool checkpoints;      // reserve staging for them
 } TrainerOptions;
 
 typedef enum { PHASE_DATA, PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMIZER, PHASE_EVAL, PHASE_CHECKPOINT, PHASES } Phase;
@@ -65,6 +68,8 @@ typedef struct {
   ParamSettings *settings;
   Optimizer optimizer;
   BlockSaved *saved;
+  size_t *kept_end;  // by block: the most that had been taken of MEMORY_KEPT after its forward
+  bool overlaid;     // MEMORY_GRADS is the end of MEMORY_KEPT
   Stream stream;
   float *leaf[TRAINER_LEVELS_MAX];
   CheckpointArray *array;  // weights, moments: the arrays of a checkpoint
@@ -98,13 +103,12 @@ size_t memory_process_bytes(void);
 
 // Makes the schedule of a step with this many micro-batches, if it is not the one at hand. The only allocation between steps.
 Err trainer_plan(Trainer *t, int64_t micro_batches);
-// Gradients of the mean loss over the batch; *losses and the global norm. batch->B is a multiple of micro_batch. Gradients are
-// 0 before, as trainer_update and trainer_skip leave them.
+// Gradients of the mean loss over the batch; *losses and the global norm. batch->B is a multiple of micro_batch. What was in
+// the gradients' memory does not matter.
 Err trainer_gradients(Trainer *t, const Batch *batch, int64_t micro_batch, Losses *losses, double *norm);
-// Clips, updates, moves the routers' biases by the load of this step; or throws the gradients away. Loads stay until the next
-// step.
+// Clips, updates, moves the routers' biases by the load of this step. Gradients are lost, loads stay until the next step. A
+// step that is not to count is left without it.
 void trainer_update(Trainer *t, double lr, double norm);
-void trainer_skip(Trainer *t);
 // Sum of the masked nll over the batch, by the forward alone; adds nothing to loads.
 double trainer_score(Trainer *t, const Batch *batch);
 

@@ -52,7 +52,7 @@ TEST(bench_generate_counts_the_bytes_of_8_bits) {
 }
 
 SLOW_TEST(bench_train_compares_what_is_kept) {
-  json_t *all = bench("train --dtype bf16 --steps 1 --recompute all");
+  json_t *all = bench("train --dtype bf16 --steps 1 --micro_batch 1 --recompute all");
   const json_t *rows = json_object_get(all, "runs");
   ASSERT_INT(json_array_size(rows), 4);
   double activations = 1e18;

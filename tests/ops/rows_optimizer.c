@@ -16,11 +16,11 @@ static void squares_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
 }
 const OpRow row_sum_squares = {shapes, 1, squares_declare, squares_call, .rows = false};
 
-// variants: bit 0 clears the gradient, and is the first step; bit 1: v in fp32 where m is bf16
+// variants: bit 0 is the first step; bit 1: v in fp32 where m is bf16
 static void adamw_declare(Trial *t) {
   int64_t n = t->shape[0];
   trial_floats(t, P, USE_INOUT, n, 1)->magnitude = 1;
-  trial_floats(t, G, t->variant & 1 ? USE_INOUT : USE_IN, n, 1);
+  trial_floats(t, G, USE_IN, n, 1);
   for (int slot = M; slot <= V; slot++) {
     Tensor *moment = trial_column(t, slot, USE_INOUT, n, 1);
     if (t->type == DT_F32 || (slot == V && t->variant & 2)) continue;
@@ -51,8 +51,7 @@ static void adamw_call(Dev *dev, Trial *t, int64_t first, int64_t count) {
                  .beta2 = 0.95,
                  .eps = 1e-8,
                  .decay = 0.1,
-                 .grad_scale = 0.5,
-                 .clear = t->variant & 1};
+                 .grad_scale = 0.5};
   a.m.ld = a.v.ld = count;  // one row
   dev->op->adamw(dev, &a);
 }

@@ -337,7 +337,8 @@ TEST(gemm_grouped_same_bits_on_any_thread_count) {
   }
 }
 
-// Gradients over what is 0 have the same bits whether that is read or only said; in fp32, and -0 becomes 0 as a sum does.
+// Gradients over what is 0 have the same bits whether that is read or only said, whatever is there; in fp32, and -0 becomes 0
+// as a sum does; a group without rows becomes 0.
 TEST(gemm_weight_gradients_over_zero) {
   enum { PRODUCTS = 3 };
   static const int32_t offset[PRODUCTS + 1] = {0, 21, 21, 300};
@@ -351,7 +352,7 @@ TEST(gemm_weight_gradients_over_zero) {
     Dev d = level_open(isa, 2);
     Mat read = matrix(PRODUCTS * M, cols, DT_F32), said = matrix(PRODUCTS * M, cols, DT_F32);
     for (int64_t i = 0; i < PRODUCTS * M; i++)
-      for (int64_t j = 0; j < cols; j++) matrix_set(read, i, j, 0), matrix_set(said, i, j, 0);
+      for (int64_t j = 0; j < cols; j++) matrix_set(read, i, j, 0), matrix_set(said, i, j, NAN);
     Mat a = random_matrix(300, M, type), b = random_matrix(300, N, type);
     for (int64_t r = 0; r < 300; r++) matrix_set(a, r, 1, -0.0);
     GroupedWeightArgs g = {.groups = PRODUCTS,

@@ -126,8 +126,7 @@ static void adam_step(Dev *dev, Adam *a, int64_t step) {
                                    .beta2 = 0.95,
                                    .eps = 1e-8,
                                    .decay = 0.1,
-                                   .grad_scale = 0.5,
-                                   .clear = true});
+                                   .grad_scale = 0.5});
 }
 
 // On halves as on fp32 whose ties are moved after each step.
@@ -143,7 +142,6 @@ static void check_adam(Dev *dev, int64_t rows, int64_t cols, Dtype moments) {
       for (int64_t j = 0; j < cols; j++) {
         set_bits(b.p, i, j, settled(bits_at(b.p, i, j)));
         ASSERT_INT(bits_at(a.p, i, j), bits_at(b.p, i, j));
-        ASSERT(a.g[i * cols + j] == 0);
       }
     same_row(a.m, 0, b.m, 0, rows * cols, "first moment");
     same_row(a.v, 0, b.v, 0, rows * cols, "second moment");

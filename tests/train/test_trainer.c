@@ -12,26 +12,32 @@ typedef struct {
   bool late_weights;
   Dtype type;
   int moments, optimizer;
+  Recompute recompute;
+  bool apart, one_micro_batch;  // apart: without MTP
 } Shape;
 
 typedef struct {
   double loss[3], norm[3];
   uint64_t weights;
+  size_t kept_bytes;
 } Outcome;
 
 static void open_trainer(Trainer *t, RunConfig *c, Shape s) {
   c->optimizer.moments = s.moments;
   c->optimizer.kind = s.optimizer;
+  if (s.apart) c->model.mtp.layers = 0;
   TrainerOptions o = {.model = &c->model,
                       .type = s.type,
                       .threads = s.threads,
                       .leaves = s.leaves,
                       .late_weights = s.late_weights,
+                      .recompute = s.recompute,
                       .optimizer = c->optimizer,
                       .where = "test",
                       .shape = {{s.micro_batch, 16}},
                       .n_shapes = 1,
                       .batch_rows = s.batch * 16,
+                      .one_micro_batch = s.one_micro_batch,
                       .checkpoints = true};
   ASSERT_OK(trainer_open(t, &o));
   trainer_reset(t, 3);
@@ -62,17 +68,23 @@ static Outcome outcome_of(Shape s) {
     ASSERT_OK(trainer_gradients(&t, &t.batch, s.micro_batch, &losses, &r.norm[step]));
     r.loss[step] = trainer_total(&t, &losses);
     trainer_update(&t, 0.01, r.norm[step]);
+    t.batch.B = s.micro_batch;
+    (void)trainer_score(&t, &t.batch);
   }
   r.weights = hash64(t.arena[MEMORY_WEIGHTS].base, t.arena[MEMORY_WEIGHTS].used, 0);
   for (int i = 0; i < MEMORY_SCRATCH; i++)  // what was measured is what was needed
-    ASSERT_MSG(t.arena[i].size - t.arena[i].peak < 4096 || t.arena[i].size == 0, "%s: reserved %zu, used %zu", memory_names[i],
-               t.arena[i].size, t.arena[i].peak);
+    ASSERT_MSG(t.arena[i].size - t.arena[i].peak < 4096 || t.arena[i].size == 0 || (i == MEMORY_KEPT && t.overlaid),
+               "%s: reserved %zu, used %zu", memory_names[i], t.arena[i].size, t.arena[i].peak);
+  ASSERT_INT(t.overlaid, s.apart && s.one_micro_batch);
+  size_t bytes[MEMORY_LINES];
+  trainer_memory(&t, bytes);
+  r.kept_bytes = bytes[MEMORY_KEPT];
   trainer_close(&t);
   free(c);
   return r;
 }
 
-static const Shape plain = {1, 1, 4, 2, false, DT_F32, MOMENTS_F32, OPTIMIZER_ADAMW};
+static const Shape plain = {.threads = 1, .leaves = 1, .batch = 4, .micro_batch = 2};
 
 TEST(threads_change_no_bit) {
   Shape two = plain;
@@ -84,7 +96,14 @@ TEST(threads_change_no_bit) {
 
 TEST(muon_learns_and_threads_change_no_bit) {
   for (int type = 0; type < 2; type++) {
-    Shape one = {1, 1, 4, 2, false, type ? DT_BF16 : DT_F32, MOMENTS_BF16, OPTIMIZER_MUON}, two = one;
+    Shape one = {.threads = 1,
+                 .leaves = 1,
+                 .batch = 4,
+                 .micro_batch = 2,
+                 .type = type ? DT_BF16 : DT_F32,
+                 .moments = MOMENTS_BF16,
+                 .optimizer = OPTIMIZER_MUON},
+          two = one;
     two.threads = 2;
     Outcome a = outcome_of(one), b = outcome_of(two);
     ASSERT(memcmp(&a, &b, sizeof a) == 0);
@@ -99,11 +118,34 @@ TEST(late_weight_gradients_change_no_bit) {
   ASSERT(memcmp(&a, &b, sizeof a) == 0);
 }
 
+// What is kept lies where gradients will, and evaluations between steps run there too.
+TEST(gradients_over_what_was_kept_change_no_bit) {
+  for (int type = 0; type < 2; type++)
+    for (Recompute recompute = RECOMPUTE_NONE; recompute < RECOMPUTES; recompute++) {
+      Shape own = {.threads = 1,
+                   .leaves = 1,
+                   .batch = 4,
+                   .micro_batch = 4,
+                   .type = type ? DT_BF16 : DT_F32,
+                   .recompute = recompute,
+                   .apart = true};
+      Shape over = own;
+      over.one_micro_batch = true;
+      Outcome a = outcome_of(own), b = outcome_of(over);
+      ASSERT(b.kept_bytes < a.kept_bytes);
+      b.kept_bytes = a.kept_bytes;
+      ASSERT(memcmp(&a, &b, sizeof a) == 0);
+    }
+  Shape shared = plain;
+  shared.micro_batch = 4, shared.one_micro_batch = true;  // MTP adds to others' gradients: each has its own memory
+  (void)outcome_of(shared);
+}
+
 // The same mean over the batch, summed in another order.
 TEST(leaves_and_micro_batches_change_roundings_only) {
   Outcome a = outcome_of(plain);
   for (int64_t leaves = 1; leaves <= 4; leaves *= 2) {
-    Outcome b = outcome_of((Shape){1, leaves, 4, 1, false, DT_F32, MOMENTS_F32, OPTIMIZER_ADAMW});
+    Outcome b = outcome_of((Shape){.threads = 1, .leaves = leaves, .batch = 4, .micro_batch = 1});
     for (int i = 0; i < 3; i++) {
       ASSERT_NEAR(b.loss[i], a.loss[i], 1e-5);
       ASSERT_NEAR(b.norm[i], a.norm[i], 1e-4);
@@ -112,7 +154,9 @@ TEST(leaves_and_micro_batches_change_roundings_only) {
 }
 
 TEST(bf16_follows_fp32) {
-  Outcome a = outcome_of(plain), b = outcome_of((Shape){1, 1, 4, 2, false, DT_BF16, MOMENTS_BF16, OPTIMIZER_ADAMW});
+  Outcome a = outcome_of(plain),
+          b = outcome_of(
+              (Shape){.threads = 1, .leaves = 1, .batch = 4, .micro_batch = 2, .type = DT_BF16, .moments = MOMENTS_BF16});
   for (int i = 0; i < 3; i++) ASSERT_NEAR(b.loss[i], a.loss[i], 0.02);
 }
 
@@ -125,7 +169,7 @@ static float *gradients_of(int64_t leaves, int64_t only, size_t *n) {
   tiny_config(c, "nowhere");
   c->model.mtp.layers = 0;  // its scale and the balance loss do not follow the mask
   c->model.moe.aux_loss = 0;
-  open_trainer(&t, c, (Shape){1, leaves, 4, 1, false, DT_F32, MOMENTS_F32, OPTIMIZER_ADAMW});
+  open_trainer(&t, c, (Shape){.threads = 1, .leaves = leaves, .batch = 4, .micro_batch = 1});
   fill(&t.batch, 4, 0);
   for (int64_t i = 0; i < 4 * 16; i++)
     if (only >= 0 && i / 16 != only) t.batch.mask[i] = 0;
@@ -161,7 +205,6 @@ TEST(a_skipped_step_leaves_the_weights) {
   double first, again;
   fill(&t.batch, 4, 0);
   ASSERT_OK(trainer_gradients(&t, &t.batch, 2, &losses, &first));
-  trainer_skip(&t);
   ASSERT(hash64(t.arena[MEMORY_WEIGHTS].base, t.arena[MEMORY_WEIGHTS].used, 0) == before);
   ASSERT_OK(trainer_gradients(&t, &t.batch, 2, &losses, &again));
   ASSERT_NEAR(again, first, 0);

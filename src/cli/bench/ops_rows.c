@@ -337,8 +337,7 @@ static void take_adamw(BenchJob *j, Arena *a, int64_t rows, int64_t cols, Dtype 
                          .beta2 = 0.95,
                          .eps = 1e-8,
                          .decay = 0.1,
-                         .grad_scale = 1,
-                         .clear = true};
+                         .grad_scale = 1};
 }
 static void carve_adamw(BenchJob *j, Arena *a, const Dev *dev, const BenchSizes *s) {
   (void)dev;

@@ -18,7 +18,7 @@ static const char help_text[] =
     "pleiad bench train SHAPE.json [--dtype fp32|bf16] [--steps N] [--micro_batch N] [--threads N]\n"
     "                   [--recompute none|rows|attention|block|all] [--json]\n"
     "\n"
-    "Times whole training steps: forward, loss, backward, clipping to 1, AdamW, gradients cleared. SHAPE.json is\n"
+    "Times whole training steps: forward, loss, backward, clipping to 1, AdamW. SHAPE.json is\n"
     "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the\n"
     "peak measured in the same run, multiply-adds in registers alone; beside it the share of a matrix product's speed.\n"
     "--recompute is train.recompute; all: a table of the bytes and the time of each, under --json {\"runs\": [...]}.\n";
@@ -115,7 +115,8 @@ static Err measure(const Shape *s, Recompute recompute, Result *r) {
                       .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.1, .clip = 1},
                       .shape = {{s->micro_batch, s->T}},
                       .n_shapes = 1,
-                      .batch_rows = s->batch * s->T};
+                      .batch_rows = s->batch * s->T,
+                      .one_micro_batch = s->batch == s->micro_batch};
   TRY(trainer_open(&t, &o));
   Err err = ERR_OK;
   trainer_reset(&t, 1);

@@ -111,7 +111,7 @@ static void poison(Trainer *t) {
     Arena *a = &t->arena[lines[i]];
     memset(a->base + a->used, 0xff, a->size - a->used);
   }
-  memset(t->arena[MEMORY_GRADS].base, 0, t->arena[MEMORY_GRADS].used);  // a broken update may have left some
+  memset(t->arena[MEMORY_GRADS].base, 0xff, t->arena[MEMORY_GRADS].used);
 }
 
 static void forward(const Self *s, Trainer *t, float *logits) {
@@ -203,7 +203,6 @@ Err self_loss(Trainer *t, const SelfBatch *b, RouteTape *tape, double *loss) {
   fill(t, b);
   TRY(trainer_gradients(t, &t->batch, b->micro_batch, &losses, &norm));
   connect(t, NULL, &hook);
-  trainer_skip(t);
   *loss = trainer_total(t, &losses);
   return tape ? tape->err : ERR_OK;
 }

@@ -436,6 +436,8 @@ static void gemm_grouped_weight(Dev *d, const GroupedWeightArgs *g) {
   assert(g->c.type == DT_F32 && g->offset[g->groups] <= g->rows_max);
   Job job = {.d = d, .kernel = kernel_for(d, g->a, g->b), .args = g, .groups = g->groups, .product = product_weight};
   job_run(&job);
+  for (int64_t group = 0; g->zero && group < g->groups; group++)
+    if (g->offset[group] == g->offset[group + 1]) d->op->zero(d, mat_at(g->c, 0, group * g->c_stride), g->M, g->N);
 }
 
 typedef struct {

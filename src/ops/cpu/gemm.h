@@ -37,7 +37,7 @@ typedef struct {
   int64_t ld, rows, cols;
   Mat c, add;         // at the tile's corner; add none or [rows,cols]
   const float *bias;  // at the tile's first column, or NULL
-  bool zero;          // c is fp32 and 0 as yet: c = tile + 0, past the caches; no add, no bias
+  bool zero;          // c is fp32 and counts as 0: c = tile + 0, past the caches; no add, no bias
 } GemmStore;
 
 // Where a whole tile goes whose C is fp32: c = sums + add, or, where add is NULL, sums + 0, past the caches (c and ld are then

@@ -10,7 +10,7 @@ typedef struct {
   Mat c, a, b, add;
   const float *bias;
   bool a_t, b_t;
-  bool zero;                     // C is 0 as yet; no add, no bias
+  bool zero;                     // C counts as 0; no add, no bias
   const int32_t *a_row, *b_row;  // gathers of the stored rows of a and b
   const char *b_packed;
 } Product;

@@ -91,7 +91,7 @@ void ref_gemm_grouped(Dev *dev, const GroupedGemmArgs *g) {
   ops_run(dev, grouped_part, &p, g->rows_max * g->N * (g->K + 1));
 }
 
-// For every group: C_g[m,n] += sum over its rows r, in order, of A[r,m] B[r,n]
+// For every group: C_g[m,n] (`zero`: 0) += sum over its rows r, in order, of A[r,m] B[r,n]
 static void grouped_weight_part(void *arg, int thread, int n_threads) {
   const GroupedWeightArgs *g = arg;
   int64_t begin, end;
@@ -101,9 +101,9 @@ static void grouped_weight_part(void *arg, int thread, int n_threads) {
     double sum = 0;
     for (int64_t r = g->offset[group]; r < g->offset[group + 1]; r++)
       sum += get(g->a, g->a_row ? g->a_row[r] : r, m) * get(g->b, g->b_row ? g->b_row[r] : r, n);
-    if (g->offset[group] == g->offset[group + 1]) continue;
+    if (!g->zero && g->offset[group] == g->offset[group + 1]) continue;
     Mat c = mat_at(g->c, 0, group * g->c_stride);
-    put(c, m, n, get(c, m, n) + sum);
+    put(c, m, n, (g->zero ? 0 : get(c, m, n)) + sum);
   }
 }
 

@@ -42,7 +42,6 @@ static void adamw_part(void *arg, int thread, int n_threads) {
     put(a->m, 0, i, m);
     put(a->v, 0, i, v);
     put(a->p, i / a->D, i % a->D, p - a->lr * (m / c1 / (sqrt(v / c2) + a->eps) + a->decay * p));
-    if (a->clear) a->g[i] = 0;
   }
 }
 
