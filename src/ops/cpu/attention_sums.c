@@ -51,7 +51,8 @@ static void add_key_by_key(const AttentionJob *job, const Columns *c, const Quer
       for (int64_t q = from; q < to; q++)
         if (!sees(job->a, chunk, q, t0 + line + l)) panel_clear_k(spare, g->nr, g->ku, q);
       memcpy(c->room, at, (size_t)(n * g->nr) * 4);
-      g->tile_rows(to - from, rows, spare + from * g->nr * element_bytes(job), (int)n, g->nr, c->room, c->room, g->nr);
+      g->tile_rows(to - from, rows, ATTENTION_QUERIES * element_bytes(job), spare + from * g->nr * element_bytes(job), (int)n,
+                   g->nr, c->room, c->room, g->nr);
       memcpy(at + l * g->nr, c->room + l * g->nr, (size_t)g->nr * 4);
     }
 }
@@ -67,7 +68,8 @@ void columns_add(const AttentionJob *job, const Columns *c, const QueryChunk *ch
   }
   for (int64_t w = 0; w < c->width; w += g->nr) {
     float *at = sum + (w / g->nr * ATTENTION_KEYS + line) * g->nr;
-    g->tile_rows(to - from, a, c->data + (size_t)(w / g->nr) * c->panel_bytes + from * g->nr * element, (int)n,
+    g->tile_rows(to - from, a, ATTENTION_QUERIES * element,
+                 c->data + (size_t)(w / g->nr) * c->panel_bytes + from * g->nr * element, (int)n,
                  (int)min64(g->nr, c->width - w), at, at, g->nr);
   }
 }

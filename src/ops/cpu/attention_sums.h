@@ -6,7 +6,7 @@
 
 #include "ops/cpu/attention.h"
 
-enum { ATTENTION_QUERIES = GEMM_ROW_LINE };
+enum { ATTENTION_QUERIES = 128 };
 
 // Columns of a chunk of queries: panels of [ATTENTION_QUERIES][nr], and one more for room.
 typedef struct {

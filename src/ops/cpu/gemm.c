@@ -66,7 +66,15 @@ typedef struct {
   int64_t m0, m1, n0, n1, k0, n_k;
   size_t a_panel_bytes, b_panel_bytes;
   bool first, last;  // visit in k
+  bool a_lies;       // A is read as it lies
 } Block;
+
+// Whether tiles read rows of A as they lie, which saves packing them. Rows a multiple of 4 KiB apart would share their sets of
+// the first-level cache.
+static bool a_lies(const GemmKernel *k, const Product *p) {
+  return k->ku_a == k->ku && !p->a_t && !p->a_row && p->a.type == (k->ku == 1 ? DT_F32 : DT_BF16) && p->K % k->ku == 0 &&
+         p->a.ld * (int64_t)dtype_bytes(p->a.type) % 4096;
+}
 
 static void pack_a(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t rows) {
   GemmPack pack = {.to = s->a,
@@ -108,18 +116,28 @@ static float *partial_of(const GemmKernel *k, const Space *s, const Block *b, in
   return s->partial + ((n - b->n0) / k->nr * div_up(b->m1 - b->m0, k->mr) + (m - b->m0) / k->mr) * k->mr * k->nr;
 }
 
-static void tile_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, const char *a,
+// The tile of rows from m on, which is tile i of those packed, with a panel of B.
+static void tile_make(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t i, const char *panel,
+                      int rows, int cols, const float *init, float *out, int64_t ld) {
+  const GemmKernel *k = job->kernel;
+  if (b->a_lies)
+    k->tile_rows(b->n_k, mat_at(p->a, m, b->k0).data, p->a.ld * (int64_t)dtype_bytes(p->a.type), panel, rows, cols, init, out,
+                 ld);
+  else k->tile(b->n_k, s->a + (size_t)i * b->a_panel_bytes, panel, rows, cols, init, out, ld);
+}
+
+static void tile_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t i, int64_t n,
                      const char *panel) {
   const GemmKernel *k = job->kernel;
   int rows = (int)min64(k->mr, b->m1 - m), cols = (int)min64(k->nr, b->n1 - n);
   float *partial = partial_of(k, s, b, m, n);
   const float *init = b->first ? NULL : partial;
   if (!b->last) {
-    k->tile(b->n_k, a, panel, rows, cols, init, partial, k->nr);
+    tile_make(job, p, s, b, m, i, panel, rows, cols, init, partial, k->nr);
   } else if (p->c.type == DT_F32 && cols == k->nr && !p->bias && !p->add.data && !p->zero) {
-    k->tile(b->n_k, a, panel, rows, cols, init, (float *)p->c.data + m * p->c.ld + n, p->c.ld);
+    tile_make(job, p, s, b, m, i, panel, rows, cols, init, (float *)p->c.data + m * p->c.ld + n, p->c.ld);
   } else {
-    k->tile(b->n_k, a, panel, rows, cols, init, s->tile, k->nr);
+    tile_make(job, p, s, b, m, i, panel, rows, cols, init, s->tile, k->nr);
     k->store(&(GemmStore){.tile = s->tile,
                           .ld = k->nr,
                           .rows = rows,
@@ -157,8 +175,8 @@ static void straight_run(const Job *job, const Product *p, const Space *s, const
 
 // Where memory has as much to do as the tile, the tiles of a strip of rows are kept aside, and go to C row by row, which it
 // likes better; the lines that are added to, or written, are asked for in that order, too, while the tiles are computed.
-static void strip_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t n, int64_t n1,
-                      const char *a, const char *panel) {
+static void strip_run(const Job *job, const Product *p, const Space *s, const Block *b, int64_t m, int64_t i, int64_t n,
+                      int64_t n1, const char *panel) {
   enum { LINE = 64, LD = GEMM_STRIP + GEMM_PANEL_PAD / 4 };
   const GemmKernel *k = job->kernel;
   const Mat c = mat_at(p->c, m, n), add = mat_at(p->add, m, n), asked = add.data ? add : c;
@@ -168,8 +186,8 @@ static void strip_run(const Job *job, const Product *p, const Space *s, const Bl
     for (; line < rows * row_lines * (j + 1) / panels; line++)
       if (!p->zero)
         __builtin_prefetch((const char *)asked.data + line / row_lines * asked.ld * element + line % row_lines * LINE, 0, 2);
-    k->tile(b->n_k, a, panel + (size_t)j * b->b_panel_bytes, (int)rows, (int)min64(k->nr, cols - j * k->nr),
-            b->first ? NULL : partial_of(k, s, b, m, n + j * k->nr), s->tile + j * k->nr, LD);
+    tile_make(job, p, s, b, m, i, panel + (size_t)j * b->b_panel_bytes, (int)rows, (int)min64(k->nr, cols - j * k->nr),
+              b->first ? NULL : partial_of(k, s, b, m, n + j * k->nr), s->tile + j * k->nr, LD);
   }
   k->store(&(GemmStore){.tile = s->tile,
                         .ld = LD,
@@ -196,14 +214,12 @@ static void tiles_run(const Job *job, const Product *p, const Space *s, const Bl
       }
       for (int64_t i = 0; i < rows; i += k->mr)
         for (int64_t j = n; j < end; j += GEMM_STRIP)
-          strip_run(job, p, s, b, m + i, j, min64(j + GEMM_STRIP, end), s->a + (size_t)(i / k->mr) * b->a_panel_bytes,
-                    panel + (size_t)((j - n) / k->nr) * bytes);
+          strip_run(job, p, s, b, m + i, i / k->mr, j, min64(j + GEMM_STRIP, end), panel + (size_t)((j - n) / k->nr) * bytes);
     }
     return;
   }
   for (; n < n1; n += k->nr, panel += bytes)
-    for (int64_t i = 0; i < rows; i += k->mr)
-      tile_run(job, p, s, b, m + i, n, s->a + (size_t)(i / k->mr) * b->a_panel_bytes, panel);
+    for (int64_t i = 0; i < rows; i += k->mr) tile_run(job, p, s, b, m + i, i / k->mr, n, panel);
 }
 
 // Whether B lies packed as the kernel reads it.
@@ -211,28 +227,28 @@ static bool is_direct(const Job *job, const Product *p) {
   return p->b_packed && (job->packed_type == DT_F32 || job->kernel->ku == 2);
 }
 
-// All of one visit in k. Panels of B are kept for the next rows if there will be some, else made a few at a time, where the
-// last ones are still warm.
+// All of one visit in k. Panels of B are made a few at a time, and used while they are warm; they are kept for the next rows if
+// there will be some, else the next ones take their place.
 static void block_run(const Job *job, const Product *p, const Space *s, const Block *b) {
   const GemmKernel *k = job->kernel;
   int64_t step = even_part(b->m1 - b->m0, job->blocks.rows, k->mr);
   int64_t few = max64(1, GEMM_L2_BYTES / 4 / (int64_t)b->b_panel_bytes) * k->nr;
   bool direct = is_direct(job, p), keep = b->m1 - b->m0 > step;
-  if (keep && !direct) pack_b(job, p, b, s->b, b->n0, b->n1);
   for (int64_t m = b->m0; m < b->m1; m += step) {
     int64_t rows = min64(step, b->m1 - m);
-    pack_a(job, p, s, b, m, rows);
+    if (!b->a_lies) pack_a(job, p, s, b, m, rows);
     if (direct) {
       size_t element = k->ku == 1 ? 4 : 2, line_bytes = element * (size_t)(k->ku == 1 ? p->K : p->K + p->K % 2);
       const char *panels = p->b_packed + (size_t)b->n0 * line_bytes + element * (size_t)(b->k0 * k->nr);
       tiles_run(job, p, s, b, m, rows, b->n0, b->n1, panels, line_bytes * (size_t)k->nr);
-    } else if (keep) {
+    } else if (keep && m > b->m0) {
       tiles_run(job, p, s, b, m, rows, b->n0, b->n1, s->b, b->b_panel_bytes);
     } else {
       for (int64_t n = b->n0; n < b->n1; n += few) {
         int64_t n1 = min64(n + few, b->n1);
-        pack_b(job, p, b, s->b, n, n1);
-        tiles_run(job, p, s, b, m, rows, n, n1, s->b, b->b_panel_bytes);
+        char *to = s->b + (keep ? (size_t)((n - b->n0) / k->nr) * b->b_panel_bytes : 0);
+        pack_b(job, p, b, to, n, n1);
+        tiles_run(job, p, s, b, m, rows, n, n1, to, b->b_panel_bytes);
       }
     }
   }
@@ -248,7 +264,12 @@ static void rectangle_run(const Job *job, const Product *p, const Space *s, int6
   const int64_t few = is_direct(job, p) && m1 - m0 <= k->mr ? max64(1, job->blocks.rows / k->mr) : 1;
   const int64_t kc = few * job->blocks.k;
   for (int64_t n = n0; n < n1; n += job->blocks.cols) {
-    Block b = {.m0 = m0, .m1 = m1, .n0 = n, .n1 = min64(n + job->blocks.cols, n1), .first = true};
+    Block b = {.m0 = m0,
+               .m1 = m1,
+               .n0 = n,
+               .n1 = min64(n + job->blocks.cols, n1),
+               .first = true,
+               .a_lies = a_lies(k, p) && !is_straight(k, p)};
     do {
       b.n_k = min64(p->K - b.k0, even_part(p->K - b.k0, kc, BLOCK_STEP));
       b.last = b.k0 + b.n_k == p->K;

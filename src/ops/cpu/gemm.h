@@ -2,7 +2,7 @@
 //
 // A product C[M,N] = A[M,K] B[K,N] is cut into register tiles of mr x nr. Both operands are packed into panels (mr or nr lines
 // side by side, k going down), so that a tile reads two streams, whatever the forms (NN, NT, TN), types, gathers and strides of
-// the operands were.
+// the operands were. Only where rows of A lie as a tile can read them, they are not packed.
 //
 // Numbers: an element of C is ONE chain of multiply-adds (or of dots of 2 or 32 k's) in rising k, begun at 0, in fp32, in one
 // lane; then bias is added, then `add`; then it is rounded to the type of C. Tile and block sizes, the number of rows, threads,
@@ -66,8 +66,9 @@ typedef struct {
   void (*tile)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
   // The same of nr columns, straight to C. NULL: by way of `tile` and `store`.
   void (*tile_to)(int64_t n_k, const void *a, const void *b, int rows, const float *init, const GemmTo *to);
-  // As `tile`, of rows of GEMM_ROW_LINE elements of A as they lie, not packed.
-  void (*tile_rows)(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out, int64_t ld);
+  // As `tile`, of rows of A as they lie, row_bytes apart, not packed. Whole steps are read, where ku_a is 32 of mr rows.
+  void (*tile_rows)(int64_t n_k, const void *a, int64_t row_bytes, const void *b, int rows, int cols, const float *init,
+                    float *out, int64_t ld);
   int direct_rows;  // rows of A up to which tile_across is the faster way, at most GEMM_DIRECT_ROWS
   // For few rows of A, over B as it is stored (NULL: it is always packed); n_k a multiple of ku; out: rows of nr floats.
   // tile_across: A and B change places. Row i of a, row_bytes after the one before, is a column of B, k-contiguous; b is a
@@ -82,7 +83,7 @@ typedef struct {
 enum {
   GEMM_ROWS_L2 = 128,       // rows of A packed at a time, by the standard: with kc k's they stay in the second-level cache
   GEMM_L2_BYTES = 1 << 20,  // of that cache, on the smallest machine that was measured
-  GEMM_ROWS = 1024,         // rows, columns of a block of C whose partial sums are kept, at most
+  GEMM_ROWS = 2048,         // rows, columns of a block of C whose partial sums are kept, at most
   GEMM_COLS = 1024,
   GEMM_SHORT = 128,        // a K this short leaves C the most of the work
   GEMM_STRIP = 256,        // columns of C of tiles kept aside, in the first-level cache
@@ -90,7 +91,6 @@ enum {
   GEMM_DIRECT_ROWS = 256,  // rows of A for which B is not packed, at most: stored [N,K] (and the kernel's direct_rows)
   GEMM_DIRECT_WIDE = 80,   // stored [K,N]
   GEMM_KC_MAX = 512,       // of any kernel, in fp32 elements
-  GEMM_ROW_LINE = 128,     // elements of a row for tile_rows
   GEMM_PANEL_PAD = 64,     // keeps panels off multiples of 4 KiB
   GEMM_TILES = 32 * (GEMM_STRIP + GEMM_PANEL_PAD / 4),  // floats of a strip of tiles, at most
   GEMM_PANELS_BYTES = (GEMM_ROWS_L2 + GEMM_COLS + 32) * (GEMM_KC_MAX * 4 + GEMM_PANEL_PAD),

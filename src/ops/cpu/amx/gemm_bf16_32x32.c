@@ -102,9 +102,9 @@ static void tile(int64_t n_k, const void *a, const void *b, int rows, int cols, 
   tile_of(n_k, (Rows){a, LINE, MR * LINE, false}, b, rows, cols, init, out, ld);
 }
 
-static void tile_rows(int64_t n_k, const void *a, const void *b, int rows, int cols, const float *init, float *out,
-                      int64_t ld) {
-  tile_of(n_k, (Rows){a, GEMM_ROW_LINE * 2, LINE, false}, b, rows, cols, init, out, ld);
+static void tile_rows(int64_t n_k, const void *a, int64_t row_bytes, const void *b, int rows, int cols, const float *init,
+                      float *out, int64_t ld) {
+  tile_of(n_k, (Rows){a, row_bytes, LINE, false}, b, rows, cols, init, out, ld);
 }
 
 // A tile reads whole rows: where there are fewer than it has, they are copied first, some blocks of k's at a time.
