@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/file_stream.h"
 #include "base/gguf_type.h"
 
 enum { GGUF_DIMS = 4, GGUF_NAME_BYTES = 64, GGUF_ALIGN = 32 };
@@ -61,7 +62,8 @@ typedef struct {
 typedef struct {
   FileMap map;  // the beginning of the file, with the whole header
   int fd;
-  size_t size;  // bytes of the file
+  FileStream *stream;  // of whoever reads long runs, borrowed; NULL: none
+  size_t size;         // bytes of the file
   uint32_t version;
   GgufValue *value;  // owned, in the file's order
   int64_t n_values;

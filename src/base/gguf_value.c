@@ -128,7 +128,7 @@ float gguf_array_f32(const GgufValue *v, int64_t i) {
 
 Err gguf_read(const Gguf *g, const GgufTensor *t, size_t first, size_t size, void *out) {
   assert(first <= t->size && size <= t->size - first);
-  return file_read_at(g->fd, g->map.path, t->offset + first, size, out);
+  return file_stream_read(g->stream, g->fd, g->map.path, t->offset + first, size, out);
 }
 
 Err gguf_read_f32(const Gguf *g, const GgufTensor *t, int64_t first, int64_t n, float *out) {

@@ -256,7 +256,7 @@ Err safetensors_open_header(SafeTensors *s, const char *path) {
 
 Err safetensors_read(const SafeTensors *s, const StTensor *t, size_t first, size_t size, void *out) {
   assert(first <= t->size && size <= t->size - first);
-  if (!t->data) return file_read_at(s->fd, s->map.path, t->offset + first, size, out);
+  if (!t->data) return file_stream_read(s->stream, s->fd, s->map.path, t->offset + first, size, out);
   if (size) memcpy(out, (const char *)t->data + first, size);
   return ERR_OK;
 }

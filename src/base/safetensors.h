@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/file_stream.h"
 
 enum { TENSOR_DIMS = 8, DIMS_TEXT_BYTES = 192 };
 
@@ -41,9 +42,10 @@ typedef struct {
 } StTensor;
 
 typedef struct {
-  FileMap map;       // the whole file; data NULL where only the header was read
-  int fd;            // of the file then
-  StTensor *tensor;  // in order of their bytes
+  FileMap map;         // the whole file; data NULL where only the header was read
+  int fd;              // of the file then
+  FileStream *stream;  // of whoever reads long runs then, borrowed; NULL: none
+  StTensor *tensor;    // in order of their bytes
   int64_t count;
   char **meta;         // key, value, key, value, ...
   int64_t meta_count;  // pairs

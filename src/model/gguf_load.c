@@ -16,6 +16,7 @@ typedef struct {
 
 typedef struct {
   Gguf file;
+  FileStream *stream;
   Part *part;                               // of each tensor of the source
   bool *used;                               // of each tensor of the file
   float *head;                              // GGUF_HEADS: the rows of one head's key part
@@ -221,6 +222,7 @@ static Err find_tokenizer(WeightSource *s) {
 static void close_source(WeightSource *s) {
   Source *own = s->own;
   if (!own) return;
+  file_stream_close(own->stream);
   gguf_close(&own->file);
   free(own->part);
   free(own->used);
@@ -243,6 +245,8 @@ Err gguf_source_open(WeightSource **out, const char *path) {
   }
   own->head_of = own->head_tensor = own->rows_of = own->rows_tensor = -1;
   TRY_OUT(gguf_config_read(&own->file, &c));
+  TRY_OUT(file_stream_open(&own->stream));
+  own->file.stream = own->stream;
   arch = gguf_arch_of(c.model.family);
   TRY_OUT(weights_want_room(&c, (double)own->file.size, path));
   TRY_OUT(weights_new(&s, "GGUF file", path, &c));
@@ -257,7 +261,10 @@ Err gguf_source_open(WeightSource **out, const char *path) {
   *out = s;
   return ERR_OK;
 out:
-  if (own) gguf_close(&own->file);
+  if (own) {
+    file_stream_close(own->stream);
+    gguf_close(&own->file);
+  }
   free(own);
   weights_close(s);
   return err;

@@ -21,6 +21,7 @@ typedef struct {
   bool **used;        // [n_files][tensors]: taken by somebody
   int64_t n_files;
   char *folder;  // owned
+  FileStream *stream;
 } HfFolder;
 
 // Opens every file that model.safetensors.index.json names, or model.safetensors, or all of model-00001-of-N.safetensors ...

@@ -12,6 +12,7 @@ static Err open_one(HfFolder *h, const char *name) {
   TRY(path_join(path, h->folder, name));
   SafeTensors *s = &h->file[h->n_files];
   TRY(safetensors_open_header(s, path));
+  s->stream = h->stream;
   h->used[h->n_files] = calloc((size_t)s->count + 1, sizeof **h->used);
   h->n_files++;
   CHECK(h->used[h->n_files - 1], ERR_MEMORY, "%s: no memory for %lld tensors", path, (long long)s->count);
@@ -150,13 +151,15 @@ Err hf_open(HfFolder *h, const char *folder) {
   CHECK(file_is_folder(folder), ERR_IO, "%s: no such folder of a Hugging Face model", folder);
   h->folder = strdup(folder);
   CHECK(h->folder, ERR_MEMORY, "%s: no memory", folder);
-  Err err = open_files(h);
+  Err err = file_stream_open(&h->stream);
+  if (!err) err = open_files(h);
   if (!err) err = check_doubled(h);
   if (err) hf_close(h);
   return err;
 }
 
 void hf_close(HfFolder *h) {
+  file_stream_close(h->stream);
   for (int64_t i = 0; i < h->n_files; i++) {
     safetensors_close(&h->file[i]);
     free(h->used[i]);

@@ -7,6 +7,7 @@
 #ifndef TRAIN_CHECKPOINT_FILE_H
 #define TRAIN_CHECKPOINT_FILE_H
 
+#include "base/file_stream.h"
 #include "base/hash.h"
 #include "train/checkpoint.h"
 
@@ -29,6 +30,7 @@ void shard_abandon(ShardWriter *w);                // safe after shard_commit an
 typedef struct {
   char *path;  // NULL: not open
   int fd;
+  FileStream *stream;  // of whoever reads long runs, borrowed; NULL: none
   size_t bytes;
   uint64_t stamp, *hashes;
   uint8_t *block;  // the last of which a part was wanted
@@ -108,7 +110,8 @@ Err manifest_write(json_t *root, const char *folder);
 typedef struct {
   const char *folder;  // borrowed
   Manifest manifest;
-  Shard *shard;  // opened when first used
+  Shard *shard;        // opened when first used
+  FileStream *stream;  // borrowed, or NULL
 } CheckpointReader;
 
 Err checkpoint_reader_open(CheckpointReader *r, const char *folder);

@@ -160,7 +160,9 @@ static Err use_shard(CheckpointReader *r, int64_t index) {
   char path[PATH_BYTES];
   TRY(manifest_shard(&r->manifest, index, &file, &bytes, &hash));
   TRY(path_join(path, r->folder, file));
-  return shard_open(&r->shard[index], path, index, r->manifest.stamp, bytes, hash);
+  TRY(shard_open(&r->shard[index], path, index, r->manifest.stamp, bytes, hash));
+  r->shard[index].stream = r->stream;
+  return ERR_OK;
 }
 
 Err checkpoint_reader_part(CheckpointReader *r, const Part *part, size_t offset, size_t bytes, void *out) {

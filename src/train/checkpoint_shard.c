@@ -142,7 +142,7 @@ void shard_close(Shard *s) {
 // Reads block i to `out` and verifies it.
 static Err read_block(const Shard *s, size_t i, void *out) {
   size_t offset = SHARD_HEADER_BYTES + i * SHARD_BLOCK_BYTES, size = block_size(s->bytes, i);
-  TRY(file_read_at(s->fd, s->path, offset, size, out));
+  TRY(file_stream_read(s->stream, s->fd, s->path, offset, size, out));
   CHECK(hash64(out, size, s->stamp + i) == s->hashes[i], ERR_FORMAT, "%s: damaged between offsets %zu and %zu (checksum)",
         s->path, offset, offset + size);
   return ERR_OK;

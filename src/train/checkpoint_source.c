@@ -9,6 +9,7 @@
 typedef struct {
   char path[PATH_BYTES];
   CheckpointReader reader;
+  FileStream *stream;
   Parts *parts;  // one for each tensor of the source, in the order of the parameters
 } Source;
 
@@ -106,6 +107,7 @@ static void close_source(WeightSource *s) {
   if (!c) return;
   for (int64_t i = 0; c->parts && i < s->count; i++) free(c->parts[i].part);
   free(c->parts);
+  file_stream_close(c->stream);
   if (c->reader.shard) checkpoint_reader_close(&c->reader);
   free(c);
 }
@@ -128,6 +130,8 @@ static Err parse_config(const Manifest *m, RunConfig *config) {
 // *c belongs to the source from the moment there is one.
 static Err open_reader(WeightSource **out, Source *c, RunConfig *config) {
   TRY(checkpoint_reader_open(&c->reader, c->path));
+  TRY(file_stream_open(&c->stream));
+  c->reader.stream = c->stream;
   TRY(parse_config(&c->reader.manifest, config));
   TRY(weights_want_room(&config->model, (double)json_object_size(c->reader.manifest.arrays), c->path));
   TRY(weights_new(out, "checkpoint", c->path, &config->model));
@@ -155,6 +159,7 @@ out:
   free(config);
   if (err && *out) weights_close(*out);
   else if (err && c) {
+    file_stream_close(c->stream);
     if (c->reader.shard) checkpoint_reader_close(&c->reader);
     free(c);
   }
