@@ -7,20 +7,29 @@
 static const char space_symbol[] = "\xe2\x96\x81";
 
 static Err append_spaced(Bytes *out, SpmText t) {
+  TRY(bytes_reserve(out, t.size));
+  char *to = out->data + out->size;
   for (size_t i = 0; i < t.size;) {
     bool space = t.size - i >= 3 && memcmp(t.data + i, space_symbol, 3) == 0;
-    TRY(bytes_append(out, space ? " " : t.data + i, 1));
+    *to++ = space ? ' ' : t.data[i];
     i += space ? 3 : 1;
   }
+  out->size = (size_t)(to - out->data);
   return ERR_OK;
+}
+
+// Which piece stands for the text of piece `id`, -1 if none: a lone NUL.
+static int32_t known_piece(const SpmPieces *pieces, int32_t id, bool shadowed) {
+  SpmText t = pieces->piece[id].text;
+  return shadowed || !*t.data ? spm_pieces_find(pieces, t.data, t.size) : id;
 }
 
 static Err text_of_piece(SpmDecoder *d, int32_t id, SpmText unk_surface) {
   const SpmPiece *p = &d->pieces->piece[id];
-  int32_t known = spm_pieces_find(d->pieces, p->text.data, p->text.size);
+  int32_t known = known_piece(d->pieces, id, d->kind[id]);
   d->kind[id] = known < 0 ? SPM_UNKNOWN : (uint8_t)d->pieces->piece[known].type;
   d->begin[id] = d->texts.size;
-  if (known < 0) return bytes_append(&d->texts, p->text.data, p->text.size);  // a lone NUL stands for itself
+  if (known < 0) return bytes_append(&d->texts, p->text.data, p->text.size);  // it stands for itself
   switch ((SpmPieceType)d->kind[id]) {
     case SPM_CONTROL: return ERR_OK;
     case SPM_UNKNOWN: return bytes_append(&d->texts, unk_surface.data, strnlen(unk_surface.data, unk_surface.size));
@@ -32,6 +41,20 @@ static Err text_of_piece(SpmDecoder *d, int32_t id, SpmText unk_surface) {
   }
 }
 
+static Err texts_of_pieces(SpmDecoder *d, SpmText unk_surface) {
+  const SpmPieces *pieces = d->pieces;
+  size_t bytes = 0;
+  for (int64_t i = 0; i < pieces->reserved.count; i++) {
+    int32_t shadowed = strmap_get(&pieces->normal, strmap_text(&pieces->reserved, i), pieces->reserved.item[i].size, -1);
+    if (shadowed >= 0) d->kind[shadowed] = true;
+  }
+  for (int64_t id = 0; id < pieces->count; id++) bytes += pieces->piece[id].text.size;
+  TRY(bytes_reserve(&d->texts, bytes));
+  for (int32_t id = 0; id < pieces->count; id++) TRY(text_of_piece(d, id, unk_surface));
+  d->begin[pieces->count] = d->texts.size;
+  return ERR_OK;
+}
+
 Err spm_decoder_init(SpmDecoder *d, const SpmPieces *pieces, const SpmProto *proto, const char *path) {
   *d = (SpmDecoder){.pieces = pieces,
                     .strip_one = proto->normalizer.add_dummy_prefix || proto->normalizer.remove_extra_whitespaces,
@@ -40,11 +63,10 @@ Err spm_decoder_init(SpmDecoder *d, const SpmPieces *pieces, const SpmProto *pro
   size_t count = (size_t)pieces->count;
   Err err = ERR_OK;
   d->begin = malloc((count + 1) * sizeof *d->begin);
-  d->kind = malloc(count);
+  d->kind = calloc(count, 1);
   d->byte = calloc(count, 1);
   CHECK_OUT(d->begin && d->kind && d->byte, ERR_MEMORY, "%s: no memory for %zu pieces", path, count);
-  for (int32_t id = 0; id < pieces->count; id++) TRY_OUT(text_of_piece(d, id, unk_surface));
-  d->begin[count] = d->texts.size;
+  TRY_OUT(texts_of_pieces(d, unk_surface));
   d->denormalize = proto->denormalizer.charsmap.size > 0;
   if (d->denormalize) TRY_OUT(spm_normalizer_init(&d->denormalizer, &proto->denormalizer, NULL, false, path));
 out:

@@ -34,6 +34,17 @@ static int byte_of(const SpmPiece *p) {
 
 static bool is_normal(SpmPieceType t) { return t == SPM_NORMAL || t == SPM_USER_DEFINED || t == SPM_UNUSED; }
 
+static Err reserve_texts(SpmPieces *s) {
+  int64_t count = 0;
+  size_t bytes = 0;
+  for (int64_t i = 0; i < s->count; i++) {
+    if (!is_normal(s->piece[i].type)) continue;
+    count++;
+    bytes += s->piece[i].text.size;
+  }
+  return strmap_reserve(&s->normal, count, bytes);
+}
+
 static Err index_piece(SpmPieces *s, int32_t id, const char *path) {
   SpmPiece *p = &s->piece[id];
   bool nul = p->text.size == 1 && p->text.data[0] == '\0';
@@ -80,6 +91,7 @@ Err spm_pieces_init(SpmPieces *s, const SpmProto *proto, const char *path) {
   for (int b = 0; b < 256; b++) s->byte_id[b] = -1;
   Err err = ERR_OK;
   TRY_OUT(copy_pieces(s, proto, path));
+  TRY_OUT(reserve_texts(s));
   for (int32_t i = 0; i < s->count; i++) TRY_OUT(index_piece(s, i, path));
   for (int64_t i = 0; proto->type == SPM_BPE && i < s->reserved.count; i++) {
     const char *text = strmap_text(&s->reserved, i);

@@ -21,7 +21,6 @@ typedef struct {
   StrMap reserved;      // control, unknown and byte pieces: they win where both have a text
   Trie user;            // user-defined pieces, value = id
   size_t user_longest;  // bytes
-  bool user_shadowed;   // some user-defined piece has the text of a reserved one
   int32_t unk_id;       // -1: none, which only byte fallback allows
   bool byte_fallback;
   int32_t byte_id[256];
