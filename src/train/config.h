@@ -41,7 +41,7 @@ typedef struct {
     char output[OPTION_TEXT_BYTES], init[OPTION_TEXT_BYTES];
     int64_t steps, tokens, batch, micro_batch, leaves, seed, threads;
     int dtype;      // 0 fp32, 1 bf16: a Dtype
-    int recompute;  // a Recompute
+    int recompute;  // a Recompute, or RECOMPUTE_AUTO
     bool late_weights;
   } train;
   OptimizerConfig optimizer;
@@ -66,6 +66,10 @@ typedef struct {
 
 extern const Field run_fields[];
 extern const char *const train_dtype_names[3];  // "fp32", "bf16"
+// `none` where it costs at most 1 % more memory than `rows`, as it does where what is kept lies in the gradients' memory; else
+// `rows`.
+enum { RECOMPUTE_AUTO = RECOMPUTES };
+extern const char *const train_recompute_names[RECOMPUTE_AUTO + 2];  // recompute_names, "auto", NULL
 
 // All fields of a run file, bound to *c.
 Options run_options(RunConfig *c);

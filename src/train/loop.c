@@ -45,7 +45,7 @@ static TrainerOptions trainer_options(const TrainRun *r) {
                       .threads = (int)c->train.threads,
                       .leaves = c->train.leaves,
                       .late_weights = c->train.late_weights,
-                      .recompute = (Recompute)c->train.recompute,
+                      .recompute = c->train.recompute,
                       .optimizer = c->optimizer,
                       .groups = c->groups,
                       .n_groups = c->n_groups,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "train/config.h"
 #include "train/score.h"
 
 const char *const phase_names[PHASES + 1] = {"data", "forward", "backward", "optimizer", "eval", "checkpoint", NULL};
@@ -78,7 +79,7 @@ static Run run_of(Trainer *t, bool training) {
                .kept = &t->arena[MEMORY_KEPT],
                .temp = &t->arena[MEMORY_TEMP],
                .training = training,
-               .recompute = t->option.recompute};
+               .recompute = (Recompute)t->option.recompute};
 }
 
 // ---- the step
@@ -261,40 +262,75 @@ static size_t overlay_before(const Trainer *t) {
   return before;
 }
 
-static Err measure(Trainer *t, size_t bytes[MEMORY_SCRATCH], size_t *before) {
+// What a run needs: of each arena, and where they are overlaid how far before the gradients the other begins, else 0.
+typedef struct {
+  size_t bytes[MEMORY_SCRATCH], before;
+} Needs;
+
+static Err measure_now(Trainer *t, Needs *n) {
   const TrainerOptions *o = &t->option;
   dev_measure(&t->dev);
   for (int i = 0; i < MEMORY_SCRATCH; i++) arena_measure(&t->arena[i], memory_names[i]);
   TRY(carve(t));
   TRY(trainer_plan(t, 1));
   try_shapes(t);
-  for (int i = 0; i < MEMORY_SCRATCH; i++) bytes[i] = t->arena[i].peak;
+  for (int i = 0; i < MEMORY_SCRATCH; i++) n->bytes[i] = t->arena[i].peak;
   const bool overlays = o->one_micro_batch && o->leaves == 1 && !o->late_weights && model_is_apart(&t->model);
-  *before = overlays ? overlay_before(t) : 0;
+  n->before = overlays ? overlay_before(t) : 0;
+  return ERR_OK;
+}
+
+static Err measure(Trainer *t, const TrainerOptions *o, int recompute, Needs *n) {
+  *t = (Trainer){.option = *o};
+  t->option.recompute = recompute;
+  Err err = measure_now(t, n);
+  release(t);
+  *t = (Trainer){.option = t->option};
+  return err;
+}
+
+// Of the two that may be one.
+static size_t kept_and_grads(const Needs *n) {
+  const size_t kept = n->bytes[MEMORY_KEPT], grads = n->bytes[MEMORY_GRADS];
+  if (!n->before) return kept + grads;
+  return n->before + grads > kept ? n->before + grads : kept;
+}
+
+static size_t all_bytes(const Needs *n) {
+  size_t all = kept_and_grads(n);
+  for (int i = 0; i < MEMORY_SCRATCH; i++)
+    if (i != MEMORY_KEPT && i != MEMORY_GRADS) all += n->bytes[i];
+  return all;
+}
+
+static Err choose(Trainer *t, const TrainerOptions *o, Needs *n) {
+  if (o->recompute != RECOMPUTE_AUTO) return measure(t, o, o->recompute, n);
+  Needs rows;
+  TRY(measure(t, o, RECOMPUTE_ROWS, &rows));
+  TRY(measure(t, o, RECOMPUTE_NONE, n));
+  if (all_bytes(n) <= all_bytes(&rows) + all_bytes(&rows) / 100) return ERR_OK;
+  *n = rows;
+  t->option.recompute = RECOMPUTE_ROWS;
   return ERR_OK;
 }
 
 // The gradients' arena as the end of the other's.
-static Err reserve_overlaid(Trainer *t, const size_t bytes[MEMORY_SCRATCH], size_t before) {
+static Err reserve_overlaid(Trainer *t, const Needs *n) {
   Arena *kept = &t->arena[MEMORY_KEPT], *grads = &t->arena[MEMORY_GRADS];
-  const size_t both = before + bytes[MEMORY_GRADS];
-  TRY(arena_init(kept, memory_names[MEMORY_KEPT], both > bytes[MEMORY_KEPT] ? both : bytes[MEMORY_KEPT]));
-  *grads = (Arena){.base = kept->base + before, .size = bytes[MEMORY_GRADS], .name = memory_names[MEMORY_GRADS]};
+  TRY(arena_init(kept, memory_names[MEMORY_KEPT], kept_and_grads(n)));
+  *grads = (Arena){.base = kept->base + n->before, .size = n->bytes[MEMORY_GRADS], .name = memory_names[MEMORY_GRADS]};
   t->overlaid = true;
   return ERR_OK;
 }
 
 Err trainer_open(Trainer *t, const TrainerOptions *option) {
-  *t = (Trainer){.option = *option};
-  size_t bytes[MEMORY_SCRATCH], before = 0;
-  Err err = measure(t, bytes, &before);
-  release(t);
-  *t = (Trainer){.option = *option};
-  TRY(err);
+  Needs n = {0};
+  TRY(choose(t, option, &n));
+  Err err = ERR_OK;
   TRY_OUT(dev_open(&t->dev, option->threads));
-  if (before) TRY_OUT(reserve_overlaid(t, bytes, before));
+  if (n.before) TRY_OUT(reserve_overlaid(t, &n));
   for (int i = 0; i < MEMORY_SCRATCH; i++)
-    if (bytes[i] && !t->arena[i].base) TRY_OUT(arena_init(&t->arena[i], memory_names[i], bytes[i]));
+    if (n.bytes[i] && !t->arena[i].base) TRY_OUT(arena_init(&t->arena[i], memory_names[i], n.bytes[i]));
   for (int i = 0; i < MEMORY_SCRATCH; i++) arena_touch(&t->arena[i]);
   arena_touch(&t->dev.scratch);
   TRY_OUT(carve(t));

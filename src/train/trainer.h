@@ -29,7 +29,7 @@ typedef struct {
   int threads;     // 0: one a core
   int64_t leaves;  // a power of two
   bool late_weights;
-  Recompute recompute;
+  int recompute;  // a Recompute, or RECOMPUTE_AUTO (train/config.h); once opened, what was chosen
   OptimizerConfig optimizer;
   const GroupRule *groups;
   int64_t n_groups;

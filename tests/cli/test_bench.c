@@ -84,7 +84,7 @@ TEST(benches_refuse_what_they_cannot_do) {
   program_expect("bench ops --peer /nowhere.so", 2, "/nowhere.so");
   program_expect("bench ops --peer libm.so.6", 2, "neither cblas_sgemm nor dnnl_sgemm");
   program_expect("bench tune --seconds 0", 2, "--seconds");
-  program_expect("bench train /nowhere.json --recompute some", 2, "none, rows, attention, block or all");
+  program_expect("bench train /nowhere.json --recompute some", 2, "none, rows, attention, block, auto or all");
 }
 
 // What a layer does not have is left out: a dense one has no router.

@@ -12,7 +12,7 @@ typedef struct {
   bool late_weights;
   Dtype type;
   int moments, optimizer;
-  Recompute recompute;
+  int recompute;
   bool apart, one_micro_batch;  // apart: without MTP
 } Shape;
 
@@ -210,4 +210,27 @@ TEST(a_skipped_step_leaves_the_weights) {
   ASSERT_NEAR(again, first, 0);
   trainer_close(&t);
   free(c);
+}
+
+// Where gradients have room for all that is kept nothing is made again.
+TEST(recompute_is_chosen_by_what_it_needs) {
+  for (int roomy = 0; roomy < 2; roomy++) {
+    RunConfig *c = malloc(sizeof *c);
+    Trainer t;
+    ASSERT(c);
+    tiny_config(c, "nowhere");
+    if (roomy) c->model.moe.experts = 512;
+    c->model.model.layers = roomy ? 8 : 2;
+    open_trainer(&t, c,
+                 (Shape){.threads = 1,
+                         .leaves = 1,
+                         .batch = 4,
+                         .micro_batch = 4,
+                         .recompute = RECOMPUTE_AUTO,
+                         .apart = true,
+                         .one_micro_batch = true});
+    ASSERT_INT(t.option.recompute, roomy ? RECOMPUTE_NONE : RECOMPUTE_ROWS);
+    trainer_close(&t);
+    free(c);
+  }
 }

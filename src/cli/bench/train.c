@@ -16,14 +16,14 @@
 
 static const char help_text[] =
     "pleiad bench train SHAPE.json [--dtype fp32|bf16] [--steps N] [--micro_batch N] [--threads N]\n"
-    "                   [--recompute none|rows|attention|block|all] [--json]\n"
+    "                   [--recompute auto|none|rows|attention|block|all] [--json]\n"
     "\n"
     "Times whole training steps: forward, loss, backward, clipping to 1, AdamW. SHAPE.json is\n"
     "{\"hf\": a Hugging Face configuration, \"batch\": B, \"seq\": T}. Two steps warm up, N (6) count. MFU is against the\n"
     "peak measured in the same run, multiply-adds in registers alone; beside it the share of a matrix product's speed.\n"
-    "--recompute is train.recompute; all: a table of the bytes and the time of each, under --json {\"runs\": [...]}.\n";
+    "--recompute is train.recompute (auto); all: a table of the bytes and the time of each, under --json {\"runs\": [...]}.\n";
 
-enum { WARM_UP_STEPS = 2, STEPS_MAX = 1000 };
+enum { WARM_UP_STEPS = 2, STEPS_MAX = 1000, ALL = RECOMPUTE_AUTO + 1 };
 static const double PEAK_BUDGET_S = 0.5;
 
 typedef struct {
@@ -31,11 +31,12 @@ typedef struct {
   ModelConfig model;
   int64_t batch, T, micro_batch, steps, threads;
   Dtype type;
-  int recompute;  // a Recompute; RECOMPUTES: each in turn
+  int recompute;  // as of TrainerOptions, or ALL: each in turn
 } Shape;
 
 typedef struct {
   double best_s, median_s, loss, phase_s[PHASES];
+  Recompute recompute;
   Speed speed;
   size_t bytes[MEMORY_LINES], announced, used;
 } Result;
@@ -50,10 +51,10 @@ static Err read_shape(Shape *s) {
 
 static Err take_shape(Shape *s, int argc, char **argv, bool *json) {
   static const char *const known[] = {"--dtype", "--steps", "--micro_batch", "--threads", "--recompute", "--json", NULL};
-  const char *recomputes[RECOMPUTES + 2] = {[RECOMPUTES] = "all"};
+  const char *recomputes[ALL + 2] = {[ALL] = "all"};
   int type = DT_F32;
-  *s = (Shape){.steps = 6, .recompute = RECOMPUTE_ROWS};
-  memcpy(recomputes, recompute_names, RECOMPUTES * sizeof *recomputes);
+  *s = (Shape){.steps = 6, .recompute = RECOMPUTE_AUTO};
+  memcpy(recomputes, train_recompute_names, ALL * sizeof *recomputes);
   TRY(cli_choice(&argc, argv, "--dtype", train_dtype_names, &type));
   TRY(cli_int(&argc, argv, "--steps", 1, STEPS_MAX, &s->steps));
   TRY(cli_int(&argc, argv, "--micro_batch", 1, 1 << 20, &s->micro_batch));
@@ -104,7 +105,7 @@ static Err time_steps(Trainer *t, const Shape *s, Result *r) {
   return ERR_OK;
 }
 
-static Err measure(const Shape *s, Recompute recompute, Result *r) {
+static Err measure(const Shape *s, int recompute, Result *r) {
   Trainer t;
   TrainerOptions o = {.model = &s->model,
                       .type = s->type,
@@ -118,6 +119,7 @@ static Err measure(const Shape *s, Recompute recompute, Result *r) {
                       .batch_rows = s->batch * s->T,
                       .one_micro_batch = s->batch == s->micro_batch};
   TRY(trainer_open(&t, &o));
+  r->recompute = (Recompute)t.option.recompute;
   Err err = ERR_OK;
   trainer_reset(&t, 1);
   fill_random(&t.batch, s);
@@ -134,7 +136,7 @@ out:
 
 static double flops_of(const Shape *s) { return 3 * (double)(s->batch * s->T) * model_flops_token(&s->model, s->T); }
 
-static json_t *result_json(const Shape *s, Recompute recompute, const Result *r) {
+static json_t *result_json(const Shape *s, const Result *r) {
   double tokens = (double)(s->batch * s->T), flops = flops_of(s), total = 0;
   json_t *phase = json_object(), *memory = json_object();
   for (int i = 0; i < PHASES; i++) total += r->phase_s[i];
@@ -143,7 +145,7 @@ static json_t *result_json(const Shape *s, Recompute recompute, const Result *r)
   for (int i = 0; i < MEMORY_LINES; i++)
     if (r->bytes[i]) json_object_set_new(memory, memory_names[i], json_integer((json_int_t)r->bytes[i]));
   return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, s:f, s:f, s:o}", "shape",
-                   s->path, "dtype", train_dtype_names[s->type], "recompute", recompute_names[recompute], "params",
+                   s->path, "dtype", train_dtype_names[s->type], "recompute", recompute_names[r->recompute], "params",
                    (json_int_t)model_counts(&s->model).total, "tokens_per_s", tokens / r->best_s, "tokens_per_s_median",
                    tokens / r->median_s, "mfu", flops / r->best_s / r->speed.peak, "mfu_median",
                    flops / r->median_s / r->speed.peak, "of_gemm", flops / r->best_s / r->speed.gemm, "of_gemm_median",
@@ -161,6 +163,7 @@ static void print_text(const Shape *s, const Result *r) {
          100 * flops / r->best_s / r->speed.peak, 100 * flops / r->median_s / r->speed.peak, r->speed.peak * 1e-9);
   printf("  of GEMM    %.1f %% best, %.1f %% median of the matrix product measured here, %.1f GFLOP/s\n",
          100 * flops / r->best_s / r->speed.gemm, 100 * flops / r->median_s / r->speed.gemm, r->speed.gemm * 1e-9);
+  printf("  recompute  %s\n", recompute_names[r->recompute]);
   printf("  memory     %.1f MiB announced, %.1f MiB used (%+.1f %%):", mib(r->announced), mib(r->used),
          100 * ((double)r->used / (double)r->announced - 1));
   for (int i = 0, n = 0; i < MEMORY_LINES; i++)
@@ -172,10 +175,10 @@ static void print_text(const Shape *s, const Result *r) {
   printf("\n");
 }
 
-static void print_row(const Shape *s, Recompute recompute, const Result *r, const Result *none) {
-  if (recompute == RECOMPUTE_NONE)
+static void print_row(const Shape *s, const Result *r, const Result *none) {
+  if (r->recompute == RECOMPUTE_NONE)
     printf("  recompute  activations  temporary   used MiB   ms a step   tokens/s    time  memory\n");
-  printf("  %-9s %12.1f %10.1f %10.1f %11.1f %10.0f %6.2fx %6.2fx\n", recompute_names[recompute], mib(r->bytes[MEMORY_KEPT]),
+  printf("  %-9s %12.1f %10.1f %10.1f %11.1f %10.0f %6.2fx %6.2fx\n", recompute_names[r->recompute], mib(r->bytes[MEMORY_KEPT]),
          mib(r->bytes[MEMORY_TEMP]), mib(r->used), 1e3 * r->median_s, (double)(s->batch * s->T) / r->median_s,
          r->median_s / none->median_s, (double)r->used / (double)none->used);
 }
@@ -187,8 +190,8 @@ static Err compare_recomputes(const Shape *s, json_t *rows) {
     Result r = {0};
     TRY(measure(s, c, &r));
     if (c == RECOMPUTE_NONE) none = r;
-    if (rows) json_array_append_new(rows, result_json(s, c, &r));
-    else print_row(s, c, &r, &none);
+    if (rows) json_array_append_new(rows, result_json(s, &r));
+    else print_row(s, &r, &none);
   }
   return ERR_OK;
 }
@@ -205,14 +208,14 @@ Err bench_train(int argc, char **argv) {
   bool json;
   TRY(take_shape(&s, argc, argv, &json));
   if (!json) print_shape(&s);
-  if (s.recompute == RECOMPUTES) {
+  if (s.recompute == ALL) {
     json_t *rows = json ? json_array() : NULL;
     Err err = compare_recomputes(&s, rows);
     if (!json || err) return json_decref(rows), err;
     return cli_json(json_pack("{s:o}", "runs", rows), "the results");
   }
-  TRY(measure(&s, (Recompute)s.recompute, &r));
-  if (json) return cli_json(result_json(&s, (Recompute)s.recompute, &r), "the result");
+  TRY(measure(&s, s.recompute, &r));
+  if (json) return cli_json(result_json(&s, &r), "the result");
   print_text(&s, &r);
   return ERR_OK;
 }
