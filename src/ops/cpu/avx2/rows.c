@@ -10,7 +10,7 @@
 #include "ops/cpu/rows/lanes.inc"
 
 // After what they are written in.
-#include "ops/cpu/rows/bias.inc"
+#include "ops/cpu/rows/column_sums.inc"
 #include "ops/cpu/rows/elementwise.inc"
 #include "ops/cpu/rows/embedding.inc"
 #include "ops/cpu/rows/loss.inc"
