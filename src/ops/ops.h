@@ -22,7 +22,7 @@
 // DT_I32 is for looking at tensors (probes); no operation computes with it. DT_Q8 is for weights of gemm and gemm_grouped that
 // are only read: 8-bit codes and scales, which lie as ops/q8.h says and are no rows of elements. DT_SPLIT is for weights that
 // are trained in bf16: fp32 numbers in two halves (base/half.h), of which the high ones are the bf16 matrix that products read
-// (mat_high); cast, embedding_forward and adamw take it.
+// (mat_high); cast, scale_add, embedding_forward and adamw take it.
 typedef enum { DT_F32, DT_BF16, DT_F64, DT_I32, DT_Q8, DT_SPLIT } Dtype;
 
 // Of an element of Mat.data.

@@ -128,14 +128,10 @@ static void momentum_of(Dev *dev, const Param *p, Mat x, Mat m, double momentum,
   dev->op->scale_add(dev, x, g, mat_none(), p->dim[0], p->dim[1], 1 / (sqrt(squares) + 1e-7), 0, 0);
 }
 
-// In the gradient's memory, which has been read.
 static void update(Dev *dev, const Param *p, Mat x, double lr, const ParamSettings *s) {
   double rate = lr * s->lr_factor, longer = (double)(p->dim[0] > p->dim[1] ? p->dim[0] : p->dim[1]);
   const int64_t rows = p->dim[0], cols = p->dim[1];
-  Mat w = mat_of(p->g, cols, DT_F32);
-  dev->op->cast(dev, w, p->w, rows, cols);
-  dev->op->scale_add(dev, w, w, x, rows, cols, 1 - rate * s->decay, -rate * 0.2 * sqrt(longer), 0);
-  dev->op->cast(dev, p->w, w, rows, cols);
+  dev->op->scale_add(dev, p->w, p->w, x, rows, cols, 1 - rate * s->decay, -rate * 0.2 * sqrt(longer), 0);
 }
 
 void muon_step(const Muon *u, Dev *dev, Arena *temp, const Mat *m, const ParamSettings *settings, double lr, double momentum,

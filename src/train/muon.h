@@ -38,7 +38,7 @@ Err muon_init(Muon *u, const ParamList *list);
 void muon_free(Muon *u);
 
 // One update of all its parameters. m [list->count]: momentum, f32 or bf16. Products are in the list's compute type; room for
-// them is taken from `temp` and given back. Gradients, times grad_scale, are used up and set to 0.
+// them is taken from `temp` and given back. Gradients, times grad_scale, are used up.
 void muon_step(const Muon *u, Dev *dev, Arena *temp, const Mat *m, const ParamSettings *settings, double lr, double momentum,
                double grad_scale);
 

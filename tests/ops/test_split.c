@@ -161,6 +161,28 @@ TEST(adamw_on_halves_is_adamw_on_fp32) {
   }
 }
 
+// As Muon's update: the same bits as through fp32.
+TEST(sums_of_halves_are_those_of_fp32) {
+  enum { ROWS = 13, COLS = 53 };
+  Mat x = random_matrix(ROWS, COLS, DT_F32), b = random_matrix(ROWS, COLS, DT_BF16);
+  EVERY_LEVEL(isa) {
+    Dev dev = level_open(isa, 2);
+    Mat y = matrix(ROWS, COLS, DT_F32), split = halves(ROWS, COLS), want = halves(ROWS, COLS);
+    dev.op->cast(&dev, split, x, ROWS, COLS);
+    dev.op->cast(&dev, y, split, ROWS, COLS);
+    dev.op->scale_add(&dev, y, y, b, ROWS, COLS, 0.9, -0.3, 0);
+    dev.op->cast(&dev, want, y, ROWS, COLS);
+    dev.op->scale_add(&dev, split, split, b, ROWS, COLS, 0.9, -0.3, 0);
+    dev.op->cast(&dev, y, want, ROWS, COLS);
+    Mat got = matrix(ROWS, COLS, DT_F32);
+    dev.op->cast(&dev, got, split, ROWS, COLS);
+    for (int64_t i = 0; i < ROWS; i++)
+      for (int64_t j = 0; j < COLS; j++) ASSERT_INT(bits_at(got, i, j), bits_at(y, i, j));
+    check_halves_guards(split, ROWS, COLS);
+    dev_close(&dev);
+  }
+}
+
 TEST(lookups_join_halves) {
   enum { ROWS = 11, COLS = 53, N = 9 };
   static const int32_t ids[N] = {3, 0, 10, 3, 5, 5, 1, 9, 2};
