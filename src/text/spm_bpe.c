@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/large.h"
 #include "base/sort.h"
 
 // ---- characters
@@ -30,7 +31,7 @@ static bool mergeable(const SpmPiece *p) { return (p->type == SPM_NORMAL || p->t
 static Err add_symbol(Bpe *b, uint32_t *capacity, SpmText text) {
   assert(b->symbol_count < BPE_NONE);
   if (b->symbol_count == *capacity) {
-    *capacity = *capacity ? *capacity * 2 : 4096;
+    *capacity *= 2;
     SpmText *grown = realloc(b->text, *capacity * sizeof *grown);
     CHECK(grown, ERR_MEMORY, "no memory for %u symbols", *capacity);
     b->text = grown;
@@ -66,8 +67,8 @@ static Err add_characters(Bpe *b, uint32_t capacity, BpeSpelling *spelling) {
   for (uint32_t s = 0; s < b->merged_count; s++) bytes += b->text[s].size;
   b->page = calloc(CODE_PAGES, sizeof *b->page);
   b->cell = malloc((size_t)c.block_capacity * 64 * sizeof *b->cell);
-  spelling->symbol = malloc(bytes * sizeof *spelling->symbol);
-  spelling->first = malloc((b->merged_count + (size_t)1) * sizeof *spelling->first);
+  spelling->symbol = malloc_large(bytes * sizeof *spelling->symbol);
+  spelling->first = malloc_large((b->merged_count + (size_t)1) * sizeof *spelling->first);
   CHECK(b->page && b->cell && spelling->symbol && spelling->first, ERR_MEMORY, "no memory for a table of characters");
   for (uint32_t i = 0; i < 64; i++) b->cell[i] = BPE_NONE;
   uint32_t *to = spelling->symbol;
@@ -208,7 +209,7 @@ void bpe_pair_put(Bpe *b, uint64_t left, uint64_t right, uint32_t joined) {
 // The order of a score, and the piece's id below it.
 static Err sort_pieces(const Bpe *b, bool merges, uint64_t **order, uint32_t *count) {
   *count = 0;
-  *order = malloc((size_t)b->pieces->count * sizeof **order);
+  *order = malloc_large((size_t)b->pieces->count * sizeof **order);
   CHECK(*order, ERR_MEMORY, "no memory for %lld pieces", (long long)b->pieces->count);
   for (int64_t id = 0; merges && id < b->pieces->count; id++)
     if (mergeable(&b->pieces->piece[id]))
@@ -217,11 +218,13 @@ static Err sort_pieces(const Bpe *b, bool merges, uint64_t **order, uint32_t *co
 }
 
 static Err build(Bpe *b, const uint64_t *order, uint32_t *of_id, BpeSpelling *spelling) {
-  uint32_t capacity = 0;
+  uint32_t capacity = b->merged_count + 16384;
+  b->text = malloc_large(capacity * sizeof *b->text);
+  CHECK(b->text, ERR_MEMORY, "no memory for %u symbols", capacity);
   for (int64_t id = 0; id < b->pieces->count; id++) of_id[id] = BPE_NONE;
   for (uint32_t s = 0; s < b->merged_count; s++) {
     of_id[(uint32_t)order[s]] = s;
-    TRY(add_symbol(b, &capacity, b->pieces->piece[(uint32_t)order[s]].text));
+    b->text[b->symbol_count++] = b->pieces->piece[(uint32_t)order[s]].text;
   }
   TRY(add_characters(b, capacity, spelling));
   TRY(name_symbols(b, order));

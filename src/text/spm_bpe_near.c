@@ -1,6 +1,7 @@
 // Which characters are neighbours in tokens, and how tokens begin.
 #include <stdlib.h>
 
+#include "base/large.h"
 #include "text/spm_bpe.h"
 
 // Pairs of characters on their way into `near`, found by their hash.
@@ -51,7 +52,7 @@ static Err find_near(Bpe *b, const BpeSpelling *spelling) {
   TRY(arena_init(&b->near_memory, "neighbouring characters", bytes));
   b->near = arena_take(&b->near_memory, bytes);
   b->near[0] = (BpeNear){.key = BPE_NEAR_FREE, .token = BPE_NONE};
-  Found found = {calloc((size_t)1 << bits, sizeof *found.slot), 64 - bits};
+  Found found = {calloc_large((size_t)1 << bits, sizeof *found.slot), 64 - bits};
   CHECK(found.slot, ERR_MEMORY, "no memory for %zu pairs of characters", tokens);
   for (uint32_t s = 0; s < tokens; s++) {
     if (!b->token[s].length) continue;
@@ -63,7 +64,7 @@ static Err find_near(Bpe *b, const BpeSpelling *spelling) {
 }
 
 static Err build_trie(Bpe *b) {
-  TrieKey *key = malloc((b->merged_count + (size_t)1) * sizeof *key);
+  TrieKey *key = malloc_large((b->merged_count + (size_t)1) * sizeof *key);
   CHECK(key, ERR_MEMORY, "no memory for %u pieces", b->merged_count);
   size_t count = 0;
   for (uint32_t s = 0; s < b->merged_count; s++)

@@ -1,6 +1,7 @@
 // Encoding segment by segment, and the table of segments.
 #include <stdlib.h>
 
+#include "base/large.h"
 #include "text/spm_bpe.h"
 
 // ---- when the model is read
@@ -72,7 +73,7 @@ static Err find_segments(Bpe *b, const BpeSpelling *spelling, Finding *f) {
 
 Err bpe_find_segments(Bpe *b, const BpeSpelling *spelling) {
   if (b->whole) return ERR_OK;
-  Finding f = {.segment = malloc((size_t)b->pieces->count * sizeof *f.segment)};
+  Finding f = {.segment = malloc_large((size_t)b->pieces->count * sizeof *f.segment)};
   Err err = ERR_OK;
   CHECK_OUT(f.segment, ERR_MEMORY, "no memory for %lld pieces", (long long)b->pieces->count);
   TRY_OUT(bpe_work_open(&f.work));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large.h"
 #include "text/spm_bpe.h"
 
 enum {
@@ -140,9 +141,9 @@ static Err find_tokens(Finding *f) {
 
 Err bpe_find_tokens(Bpe *b, const BpeSpelling *spelling) {
   Finding f = {.b = b, .spelling = spelling};
-  f.order = malloc((b->merged_count + (size_t)1) * sizeof *f.order);
-  f.join = malloc((spelling->first[b->merged_count] + 1) * sizeof *f.join);
-  b->token = malloc((b->symbol_count + (size_t)1) * sizeof *b->token);
+  f.order = malloc_large((b->merged_count + (size_t)1) * sizeof *f.order);
+  f.join = malloc_large((spelling->first[b->merged_count] + 1) * sizeof *f.join);
+  b->token = malloc_large((b->symbol_count + (size_t)1) * sizeof *b->token);
   Err err = find_tokens(&f);
   bpe_joining_free(&f.joining);
   free(f.order);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/large.h"
 #include "text/utf8.h"
 
 static const char space_symbol[] = "\xe2\x96\x81";
@@ -62,7 +63,7 @@ Err spm_decoder_init(SpmDecoder *d, const SpmPieces *pieces, const SpmProto *pro
   SpmText unk_surface = proto->has_unk_surface ? proto->unk_surface : (SpmText){" \xe2\x81\x87 ", 5};
   size_t count = (size_t)pieces->count;
   Err err = ERR_OK;
-  d->begin = malloc((count + 1) * sizeof *d->begin);
+  d->begin = malloc_large((count + 1) * sizeof *d->begin);
   d->kind = calloc(count, 1);
   d->byte = calloc(count, 1);
   CHECK_OUT(d->begin && d->kind && d->byte, ERR_MEMORY, "%s: no memory for %zu pieces", path, count);

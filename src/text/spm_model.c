@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/large.h"
+
 static Err copy_pieces(SpmPieces *s, const SpmProto *proto, const char *path) {
   size_t bytes = SPM_PADDING;
   for (int64_t i = 0; i < proto->count; i++) bytes += proto->piece[i].text.size + 1;
-  s->texts = calloc(bytes, 1);
-  s->piece = malloc((size_t)proto->count * sizeof *s->piece);
+  s->texts = calloc_large(bytes, 1);
+  s->piece = malloc_large((size_t)proto->count * sizeof *s->piece);
   CHECK(s->texts && s->piece, ERR_MEMORY, "%s: no memory for %lld pieces", path, (long long)proto->count);
   char *to = s->texts;
   for (int64_t i = 0; i < proto->count; i++) {

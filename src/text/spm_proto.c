@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large.h"
 #include "base/utf8.h"
 
 typedef struct {
@@ -81,10 +82,12 @@ static SpmText text_of(const WireField *f) {
   return (SpmText){(const char *)f->body.data + f->body.at, f->body.end - f->body.at};
 }
 
-static Err parse_piece(SpmProto *p, Wire w) {
+static Err parse_piece(SpmProto *p, Wire w, size_t file_bytes) {
   if (p->count == p->capacity) {
-    int64_t capacity = p->capacity ? p->capacity * 2 : 1024;
-    SpmPiece *grown = realloc(p->piece, (size_t)capacity * sizeof *grown);
+    size_t likely = (file_bytes - w.at) / 16;  // bytes a piece
+    int64_t capacity = p->capacity ? p->capacity * 2 : (int64_t)(likely < SPM_PIECES_MAX ? likely : SPM_PIECES_MAX) + 64;
+    SpmPiece *grown =
+        p->piece ? realloc(p->piece, (size_t)capacity * sizeof *grown) : malloc_large((size_t)capacity * sizeof *grown);
     CHECK(grown, ERR_MEMORY, "%s: no memory for %lld pieces", w.path, (long long)capacity);
     p->piece = grown;
     p->capacity = capacity;
@@ -155,7 +158,7 @@ static Err parse_model(SpmProto *p, Wire w) {
   while (w.at < w.end) {
     WireField f;
     TRY(read_field(&w, &f));
-    if (is_field(&f, 1, WIRE_BYTES)) TRY(parse_piece(p, f.body));
+    if (is_field(&f, 1, WIRE_BYTES)) TRY(parse_piece(p, f.body, w.end));
     if (is_field(&f, 2, WIRE_BYTES)) TRY(parse_trainer(p, f.body));
     if (is_field(&f, 3, WIRE_BYTES)) TRY(parse_normalizer(&p->normalizer, f.body));
     if (is_field(&f, 5, WIRE_BYTES)) TRY(parse_normalizer(&p->denormalizer, f.body));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/large.h"
 
 void strmap_free(StrMap *m) {
   free(m->pool);
@@ -33,7 +34,7 @@ int32_t strmap_get(const StrMap *m, const char *text, size_t size, int32_t none)
 }
 
 static Err grow_slots(StrMap *m, uint64_t slots) {
-  uint64_t *slot = calloc(slots, sizeof *slot), old = m->mask ? m->mask + 1 : 0, mask = slots - 1;
+  uint64_t *slot = calloc_large(slots, sizeof *slot), old = m->mask ? m->mask + 1 : 0, mask = slots - 1;
   CHECK(slot, ERR_MEMORY, "no memory for a map of %lld strings", (long long)m->count);
   for (uint64_t i = 0; i < old; i++) {
     if (!m->slot[i]) continue;
@@ -47,8 +48,10 @@ static Err grow_slots(StrMap *m, uint64_t slots) {
   return ERR_OK;
 }
 
+static void *grown(void *old, size_t bytes) { return old ? realloc(old, bytes) : malloc_large(bytes); }
+
 static Err grow_items(StrMap *m, int64_t capacity) {
-  StrMapItem *item = capacity < INT32_MAX ? realloc(m->item, (size_t)capacity * sizeof *item) : NULL;
+  StrMapItem *item = capacity < INT32_MAX ? grown(m->item, (size_t)capacity * sizeof *item) : NULL;
   CHECK(item, ERR_MEMORY, "no memory for a map of %lld strings", (long long)capacity);
   m->item = item;
   m->capacity = capacity;
@@ -56,7 +59,7 @@ static Err grow_items(StrMap *m, int64_t capacity) {
 }
 
 static Err grow_pool(StrMap *m, size_t capacity) {
-  char *pool = realloc(m->pool, capacity);
+  char *pool = grown(m->pool, capacity);
   CHECK(pool, ERR_MEMORY, "no memory for %zu bytes of strings", capacity);
   m->pool = pool;
   m->pool_capacity = capacity;

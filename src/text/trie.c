@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large.h"
+
 enum {
   BLOCK = 256,
   OPEN_BLOCKS = 16,
@@ -56,7 +58,7 @@ static Err add_block(Builder *b) {
   Trie *t = b->trie;
   CHECK(t->count <= (uint32_t)INT32_MAX - BLOCK, ERR_SHAPE, "the set of strings is too large for a trie of 2^31 nodes");
   if (t->count + BLOCK > b->capacity) {
-    uint32_t capacity = b->capacity ? b->capacity * 2 : 16 * BLOCK;
+    uint32_t capacity = 2 * b->capacity;
     TrieNode *node = realloc(t->node, capacity * sizeof *node);
     CHECK(node, ERR_MEMORY, "no memory for a trie of %u nodes", capacity);
     t->node = node;
@@ -190,8 +192,10 @@ static Err place_children(Builder *b, Pending p) {
 }
 
 static Err build(Builder *b, size_t count) {
-  b->spare = malloc(count * sizeof *b->spare);
-  CHECK(b->spare, ERR_MEMORY, "no memory to build a trie of %zu strings", count);
+  while (b->capacity / 4 < count && b->capacity < 1u << 30) b->capacity *= 2;
+  b->spare = malloc_large(count * sizeof *b->spare);
+  b->trie->node = malloc_large(b->capacity * sizeof *b->trie->node);
+  CHECK(b->spare && b->trie->node, ERR_MEMORY, "no memory to build a trie of %zu strings", count);
   TRY(add_block(b));
   slot_take(b, 0);
   b->trie->node[0].parent = INT32_MIN;
@@ -205,7 +209,7 @@ Err trie_build(Trie *t, TrieKey *key, size_t count) {
   if (count == 0) return ERR_OK;
   Builder *b = malloc(sizeof *b);
   CHECK(b, ERR_MEMORY, "no memory to build a trie of %zu strings", count);
-  b->trie = t, b->capacity = 0, b->free_head = NONE, b->key = key, b->spare = NULL;
+  b->trie = t, b->capacity = 16 * BLOCK, b->free_head = NONE, b->key = key, b->spare = NULL;
   b->stack = NULL, b->stack_count = b->stack_capacity = 0;
   Err err = build(b, count);
   free(b->spare);
