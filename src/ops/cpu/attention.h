@@ -59,7 +59,7 @@ extern const AttentionKernel attention_avx2, attention_avx512, attention_avx512_
 static const double LOG2_E = 1.4426950408889634;
 enum {
   ATTENTION_KEYS = 128,
-  ATTENTION_BLOCKS = 16,
+  ATTENTION_BLOCKS = 32,
   ATTENTION_D_MAX = 1024,
   ATTENTION_NR_MAX = 32,
   ATTENTION_SCRATCH_BYTES = 10 << 20
