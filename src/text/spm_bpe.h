@@ -57,7 +57,7 @@ typedef struct {
   uint16_t *page;
   uint32_t *cell;
   uint32_t ascii[128];  // the cells of ASCII
-  // Pairs: left symbol, right symbol, joined symbol in 21 bits each. One of each token; if `whole`, all there are.
+  // Pairs: left symbol, right symbol, joined symbol in 21 bits each. One of each token; with unused pieces, all there are.
   uint64_t *pair;
   uint64_t pair_slots;
   uint64_t *pair_bits;  // no pair is where there is no bit: small enough to stay in the cache

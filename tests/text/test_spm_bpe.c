@@ -198,6 +198,37 @@ TEST(bpe_of_many_short_texts_is_its_definition) {
   ASSERT(texts > 100000);
 }
 
+// Pieces of up to 300 letters, all beginnings and ends of one another, as no training makes them.
+TEST(bpe_of_long_pieces_is_its_definition) {
+  Rng r = rng_named(4, "spm bpe test");
+  for (int kind = 0; kind < 3; kind++) {
+    Model m = {0};
+    Bytes text = {0};
+    Ids got = {0}, want = {0};
+    make_reserved(&m.bytes, false);
+    for (int i = 0; i < 2; i++) make_piece(&m.bytes, i ? "b" : "a", 1, -1000, SPM_NORMAL);
+    for (size_t n = 2; n <= 300; n++) {
+      char run[301];
+      for (size_t i = 0; i < n; i++) run[i] = kind == 1 && i % 2 ? 'b' : 'a';
+      if (kind == 2) run[0] = 'b';
+      make_piece(&m.bytes, run, n, -(float)n, SPM_NORMAL);
+    }
+    model_open(&m);
+    ASSERT_INT(m.bpe.whole, false);
+    random_text(r, (uint64_t)kind, 2500, 1, &text);
+    for (size_t i = 1; i < text.size; i += kind == 1 ? 2 : 401) text.data[i] = 'b';
+    define(&m, &text, &want);
+    for (size_t chunk = 7; chunk < 10000; chunk *= 20) {
+      encode(&m, &text, chunk, &got);
+      expect_same(&got, &want, kind, chunk);
+    }
+    ids_free(&got);
+    ids_free(&want);
+    bytes_free(&text);
+    model_close(&m);
+  }
+}
+
 // Eight times the text is eight times the work: where nothing can be cut, in runs of one letter and of two, and in noise.
 TEST(bpe_work_is_linear) {
   Rng r = rng_named(2, "spm bpe test");
