@@ -121,7 +121,7 @@ TEST(late_weight_gradients_change_no_bit) {
 // What is kept lies where gradients will, and evaluations between steps run there too.
 TEST(gradients_over_what_was_kept_change_no_bit) {
   for (int type = 0; type < 2; type++)
-    for (Recompute recompute = RECOMPUTE_NONE; recompute < RECOMPUTES; recompute++) {
+    for (int recompute = RECOMPUTE_NONE; recompute < RECOMPUTES; recompute++) {
       Shape own = {.threads = 1,
                    .leaves = 1,
                    .batch = 4,

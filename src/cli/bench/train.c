@@ -186,7 +186,7 @@ static void print_row(const Shape *s, const Result *r, const Result *none) {
 // Every choice, one after the other; a row each.
 static Err compare_recomputes(const Shape *s, json_t *rows) {
   Result none = {0};
-  for (Recompute c = RECOMPUTE_NONE; c < RECOMPUTES; c++) {
+  for (int c = RECOMPUTE_NONE; c < RECOMPUTES; c++) {
     Result r = {0};
     TRY(measure(s, c, &r));
     if (c == RECOMPUTE_NONE) none = r;
