@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/large.h"
 #include "base/sort.h"
@@ -86,6 +87,12 @@ static Err add_characters(Bpe *b, uint32_t capacity, BpeSpelling *spelling) {
   return ERR_OK;
 }
 
+static void add_starter(Bpe *b, uint8_t byte) {
+  if (b->starter_count > BPE_STARTERS || memchr(b->starter, byte, b->starter_count)) return;
+  if (b->starter_count < BPE_STARTERS) b->starter[b->starter_count] = byte;
+  b->starter_count++;
+}
+
 // A character that is a user-defined piece and begins no longer one need not be looked up among them.
 static Err mark_user(Bpe *b, BpeSpelling *spelling) {
   const Trie *user = &b->pieces->user;
@@ -100,6 +107,7 @@ static Err mark_user(Bpe *b, BpeSpelling *spelling) {
     bool longer = n < t.size;
     for (uint32_t c = 0; c < 256 && !longer; c++) longer = trie_step(user, node, (uint8_t)c);
     uint32_t *cell = &b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
+    if (n < t.size) add_starter(b, (uint8_t)t.data[0]);
     spelling->user[(*cell & BPE_NONE) - b->merged_count] |= n < t.size ? BPE_BEGINS_USER : BPE_IS_USER;
     if (longer) *cell = (*cell & BPE_NONE) | BPE_USER;
     else *cell = BPE_FROZEN | (uint32_t)user->node[node].value;
@@ -233,8 +241,8 @@ static Err build(Bpe *b, const uint64_t *order, uint32_t *of_id, BpeSpelling *sp
   b->whole = b->unused != NULL;
   if (b->whole) TRY(gather_pairs(b, of_id, spelling));
   else TRY(bpe_find_tokens(b, spelling));
-  TRY(bpe_find_neighbours(b, spelling));
   TRY(mark_user(b, spelling));
+  TRY(bpe_find_neighbours(b, spelling));
   for (uint32_t code = 0; code < 128; code++) b->ascii[code] = b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
   return bpe_find_segments(b, spelling);
 }

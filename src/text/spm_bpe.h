@@ -36,11 +36,18 @@ typedef struct {
 
 // Two characters that some token is joined across.
 typedef struct {
-  uint64_t key;    // left << 43 | right << 22 | the best time of such a token
-  uint64_t third;  // bit c & 63 for each character c that follows the two where a token begins with them
+  uint64_t pair;   // left << 32 | right, as utf8_word has them
+  uint32_t time;   // the best of such a token
   uint32_t token;  // the two characters, or BPE_NONE
-  uint32_t node;   // the two characters in the trie
 } BpeNear;
+
+// The tokens that begin with two characters.
+typedef struct {
+  uint64_t third;  // bit c & 63 for each character c that follows the two in one
+  uint32_t node;   // the two in the trie
+} BpeBegin;
+
+enum { BPE_STARTERS = 4 };
 
 typedef struct {
   const SpmPieces *pieces;  // borrowed
@@ -67,9 +74,13 @@ typedef struct {
   Trie trie;                       // tokens of two or more characters; value: symbol
   uint32_t near_count;             // of near, but for the first
   BpeNear *near;                   // by time, the best first; the first of all holds none
+  BpeBegin *begin;                 // of each of these
   uint32_t *near_cell;             // places in `near`, with their mark
   Places near_places;              // of `near_cell`
   uint32_t longest;                // characters of the longest token
+  // Bytes that user-defined pieces of more than one character begin with; more than BPE_STARTERS: any.
+  uint32_t starter_count;
+  uint8_t starter[BPE_STARTERS];
   Segments segments;
   bool cut;  // texts are cut into them
 } Bpe;
@@ -77,7 +88,6 @@ typedef struct {
 #define BPE_FROZEN 0x80000000u
 #define BPE_USER 0x40000000u
 #define BPE_NONE 0x001fffffu  // no symbol; also the symbol of characters that no piece holds
-#define BPE_NEAR_FREE ((uint64_t)BPE_NONE << 43 | (uint64_t)(BPE_NONE - 1) << 22)
 
 // merges false: only characters (a char model).
 Err bpe_init(Bpe *b, const SpmPieces *pieces, bool merges);
@@ -141,21 +151,23 @@ Err bpe_find_tokens(Bpe *b, const BpeSpelling *spelling);
 Err bpe_find_neighbours(Bpe *b, const BpeSpelling *spelling);
 // Makes the table of segments.
 Err bpe_find_segments(Bpe *b, const BpeSpelling *spelling);
-// Two ways of bpe_encode: by segments, and the general one.
-Err bpe_encode_segments(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
-Err bpe_encode_parts(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last, size_t *used, SpmSink *sink);
-
-static inline uint64_t bpe_near_hash(uint64_t key) { return (key ^ key >> 23) * 0x9e3779b97f4a7c15u; }
+static inline uint64_t bpe_near_hash(uint64_t pair) { return (pair ^ pair >> 29) * 0x9e3779b97f4a7c15u; }
 
 // Bits that cells are compared by, so that seldom a line of `near` is looked at in vain.
 static inline uint32_t bpe_near_mark(uint64_t hash) { return (uint32_t)hash >> BPE_NEAR_BITS << BPE_NEAR_BITS; }
 
-// Where neighbouring characters, left << 21 | right, stand in `near`; 0 if no token is joined across them.
-static inline uint32_t bpe_near(const Bpe *b, uint64_t key) {
-  uint64_t hash = bpe_near_hash(key);
-  uint32_t at = b->near_cell[places_at(&b->near_places, hash)] ^ bpe_near_mark(hash);
-  at = at >> BPE_NEAR_BITS ? 0 : at;
-  return b->near[at].key >> 22 == key ? at : 0;
+// What is left of a cell for the pair of that hash: where the pair stands in `near` if it does; else 0, or by chance some
+// place.
+static inline uint32_t bpe_near_guess(uint32_t cell, uint64_t hash) {
+  uint32_t at = cell ^ bpe_near_mark(hash);
+  return at & (uint32_t) - (int32_t)(((at >> BPE_NEAR_BITS) - 1) >> 31);  // no branch hangs on whether the marks differ
+}
+
+// Where it stands; 0: no token is joined across the two characters.
+static inline uint32_t bpe_near(const Bpe *b, uint64_t pair) {
+  uint64_t hash = bpe_near_hash(pair);
+  uint32_t at = bpe_near_guess(b->near_cell[places_at(&b->near_places, hash)], hash);
+  return b->near[at].pair == pair ? at : 0;
 }
 
 // The cell of the character at s[0, size), size > 0, and its length. Bytes that are no character are one of the announced
@@ -172,6 +184,11 @@ static inline __attribute__((always_inline)) uint32_t bpe_cell(const Bpe *b, con
   return b->cell[(uint32_t)b->page[code >> 6] << 6 | (code & 63)];
 }
 
+// A token, and the item at which it begins.
+typedef struct {
+  uint32_t symbol, at;
+} BpePlaced;
+
 // What real joining works in.
 typedef struct {
   uint32_t *symbol, *previous, *next, *join;  // of characters, then of what they join to
@@ -180,6 +197,29 @@ typedef struct {
   uint32_t heap_count, capacity;
   uint32_t left, right;  // joined last
 } BpeJoining;
+
+// A text's items: characters, and user-defined pieces of more of them.
+struct BpeWork {
+  uint32_t *at;       // an item's place in the text; one more: the end
+  uint32_t *near;     // where an item and the one before stand in `near`, or by chance some place; 0: nothing is joined across
+  uint32_t *segment;  // the items that near is 0 of; one more: the end
+  uint32_t *symbol;   // of items that are encoded one by one, see bpe_spell
+  BpePlaced *placed;
+  uint32_t items, segments, room;
+  BpeJoining joining;
+  uint64_t steps;
+};
+
+// Reads the items of a text. Where more may follow, what could be the begin of something longer is left.
+Err bpe_read(const Bpe *b, BpeWork *w, const char *text, size_t size, bool last);
+// The symbols of the items [from, to): BPE_NONE of what no piece holds, BPE_FROZEN and the id of a user-defined piece. `near`
+// of those behind the first becomes exact.
+void bpe_spell(const Bpe *b, BpeWork *w, const char *text, uint32_t from, uint32_t to);
+
+// Encodes the segments [0, count).
+Err bpe_encode_segments(const Bpe *b, BpeWork *w, const char *text, uint32_t count, SpmSink *sink);
+// Encodes the items [from, to), which nothing outside is joined to.
+Err bpe_encode_items(const Bpe *b, BpeWork *w, const char *text, uint32_t from, uint32_t to, SpmSink *sink);
 
 Err bpe_joining_reserve(BpeJoining *j, uint32_t count);
 void bpe_joining_free(BpeJoining *j);

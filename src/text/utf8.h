@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 // The length in bytes (1 .. 4) of the valid character at s[0, size), size > 0, and its code point; 0 where the bytes are not
 // valid: a lone or missing continuation byte, an overlong form, a surrogate, above U+10FFFF.
@@ -37,6 +38,16 @@ static inline size_t utf8_char(const char *s, size_t size, uint32_t *code) {
 static inline size_t utf8_announced(char first) {
   uint8_t u = (uint8_t)first;
   return u < 0xc0 ? 1 : u < 0xe0 ? 2 : u < 0xf0 ? 3 : 4;
+}
+
+// The bytes of the character at s, the first the lowest, zeros above; s is readable for four and the character as long as it
+// announces.
+static inline uint32_t utf8_word(const char *s) {
+  static const uint32_t mask[] = {0xff, 0xff, 0xff, 0xff, 0xff,   0xff,   0xff,     0xff,
+                                  0xff, 0xff, 0xff, 0xff, 0xffff, 0xffff, 0xffffff, 0xffffffff};
+  uint32_t word;
+  memcpy(&word, s, sizeof word);
+  return word & mask[(uint8_t)*s >> 4];
 }
 
 #endif

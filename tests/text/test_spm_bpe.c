@@ -229,6 +229,78 @@ TEST(bpe_of_long_pieces_is_its_definition) {
   }
 }
 
+// The longest user-defined piece at each place, from the left; what lies between is encoded as if it stood alone.
+static void define_with_users(const Model *m, const Bytes *text, Ids *out) {
+  Bytes between = {0};
+  Ids ids = {0};
+  out->count = 0;
+  for (size_t at = 0, length; at <= text->size; at += length) {
+    int32_t id = at < text->size ? trie_longest(&m->pieces.user, text->data + at, text->size - at, &length) : -1;
+    if (id < 0) length = 1;
+    if (id < 0 && at < text->size) {
+      ASSERT_OK(bytes_append(&between, text->data + at, 1));
+      continue;
+    }
+    if (between.size) define(m, &between, &ids);
+    for (int64_t i = 0; between.size && i < ids.count; i++) ASSERT_OK(ids_push(out, ids.id[i]));
+    if (id >= 0) ASSERT_OK(ids_push(out, id));
+    between.size = 0;
+  }
+  bytes_free(&between);
+  ids_free(&ids);
+}
+
+// User-defined pieces of one letter that no other piece holds, and of that among others, some of more than are looked at
+// together; they begin with one letter, or with any.
+static void add_users(Bytes *model, Rng r, uint64_t step, unsigned letters, unsigned first) {
+  static const size_t sizes[] = {1, 2, 3, 5, 17, 30, 70, 64};
+  for (uint64_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+    char text[80];
+    for (size_t i = 0; i < sizes[k]; i++) text[i] = (char)('a' + (unsigned)(rng_uniform(r, step, 100 * k + i) * letters));
+    text[k > 0] = (char)('a' + letters);
+    if (k) text[0] = (char)('a' + k * first % letters);
+    make_piece(model, text, sizes[k], 0, SPM_USER_DEFINED);
+  }
+}
+
+// A text of letters with pieces among them.
+static void random_mix(Rng r, uint64_t step, const Model *m, size_t size, unsigned letters, Bytes *text) {
+  text->size = 0;
+  for (uint64_t k = 0; text->size < size; k++) {
+    double u = rng_uniform(r, step, 2 * k), v = rng_uniform(r, step, 2 * k + 1);
+    const SpmPiece *piece = &m->pieces.piece[(int64_t)(v * (double)m->pieces.count)];
+    bool known = piece->type == SPM_NORMAL || piece->type == SPM_USER_DEFINED;
+    if (u < 0.3 && known) ASSERT_OK(bytes_append(text, piece->text.data, piece->text.size));
+    else ASSERT_OK(bytes_append(text, (char[]){(char)('a' + (unsigned)(v * (letters + 1)))}, 1));
+  }
+  ASSERT_OK(bytes_reserve(text, SPM_PADDING));
+}
+
+TEST(bpe_user_pieces_cut_the_text) {
+  Rng r = rng_named(5, "spm bpe test");
+  bool any[2] = {false};
+  for (uint64_t step = 0; step < 40; step++) {
+    Model m = {0};
+    Bytes text = {0};
+    Ids got = {0}, want = {0};
+    unsigned letters = 2 + (unsigned)step % 10;
+    add_users(&m.bytes, r, 3 * step, letters, (unsigned)step % 3 ? 1 : 0);
+    random_model(&m, r, 3 * step + 1, letters, 40, (Scores)(step / 2 % BY_PAIR));
+    any[m.bpe.starter_count > BPE_STARTERS] = true;
+    random_mix(r, 3 * step + 2, &m, 2500, letters, &text);
+    define_with_users(&m, &text, &want);
+    for (size_t chunk = 1; chunk < 10000; chunk *= 5) {
+      encode(&m, &text, chunk, &got);
+      expect_same(&got, &want, (int)step, chunk);
+    }
+    ids_free(&got);
+    ids_free(&want);
+    bytes_free(&text);
+    model_close(&m);
+  }
+  ASSERT(any[0] && any[1]);
+}
+
 // Eight times the text is eight times the work: where nothing can be cut, in runs of one letter and of two, and in noise.
 TEST(bpe_work_is_linear) {
   Rng r = rng_named(2, "spm bpe test");
