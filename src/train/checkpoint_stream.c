@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "train/checkpoint_file.h"
+#include "train/trainer.h"
 
 enum { ARRAY_ALIGN = 64 };
 static const size_t shard_bytes_default = (size_t)1 << 30;
@@ -43,6 +44,7 @@ static Err end_shard(CheckpointStream *s) {
   size_t bytes = s->shard.bytes;
   uint64_t hash;
   shard_name(s->n_shards - 1, name);
+  memory_look();
   TRY(shard_commit(&s->shard, &hash));
   json_t *entry = json_pack("{s:s, s:I, s:o}", "file", name, "bytes", (json_int_t)bytes, "hash", hex_json(hash));
   CHECK(json_array_append_new(s->shards, entry) == 0, ERR_MEMORY, "%s: no memory", s->head.folder);

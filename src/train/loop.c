@@ -221,7 +221,7 @@ static void summarise(TrainRun *r, TrainSummary *s) {
   s->tokens_per_s = median_sort(r->recent, n);
   s->mfu = median_sort(r->recent_mfu, n);
   s->announced_bytes = r->announced_bytes;
-  s->process_bytes = memory_process_bytes();
+  s->process_bytes = memory_most_bytes();
 }
 
 static Err finish(TrainRun *r, TrainSummary *summary, bool was_finished) {

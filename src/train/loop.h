@@ -13,15 +13,15 @@
 typedef struct {
   int64_t step, steps, tokens;  // where it stands, the plan's total, tokens seen
   int64_t parameters;
-  bool stopped;                          // by a signal
-  double loss;                           // total loss of the last step of this start; NaN if there was none
-  double eval_loss, eval_bits_per_byte;  // of the last evaluation; NaN: none
-  double best_loss;                      // lowest held-out loss
-  int64_t best_step;                     // -1: none
-  double averaged_loss;                  // held-out loss of the averaged weights; NaN: none
-  double tokens_per_s, mfu;              // median over this start's steps
-  double first_step_s;                   // from the call to the begin of the first step
-  size_t announced_bytes, process_bytes;
+  bool stopped;                           // by a signal
+  double loss;                            // total loss of the last step of this start; NaN if there was none
+  double eval_loss, eval_bits_per_byte;   // of the last evaluation; NaN: none
+  double best_loss;                       // lowest held-out loss
+  int64_t best_step;                      // -1: none
+  double averaged_loss;                   // held-out loss of the averaged weights; NaN: none
+  double tokens_per_s, mfu;               // median over this start's steps
+  double first_step_s;                    // from the call to the begin of the first step
+  size_t announced_bytes, process_bytes;  // before the first step; the most there were, see memory_most_bytes
 } TrainSummary;
 
 // Runs to the end of the plan. *c is the resolved configuration; `where` names the run file. ERR_STATE: the folder is in use.

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,8 +11,21 @@ static size_t arena_bytes(const Trainer *t, int line) {
   return t->arena[line].size - (line == MEMORY_KEPT && t->overlaid ? t->arena[MEMORY_GRADS].size : 0);
 }
 
+static atomic_size_t most;  // of the process, as what is counted
+
+void memory_look(void) {
+  size_t now = memory_process_bytes(), before = atomic_load(&most);
+  while (before < now && !atomic_compare_exchange_weak(&most, &before, now)) continue;
+}
+
+size_t memory_most_bytes(void) {
+  memory_look();
+  return atomic_load(&most);
+}
+
 void trainer_count_program(Trainer *t) {
   size_t arenas = t->dev.scratch.size, all = memory_process_bytes();
+  atomic_store(&most, all);
   for (int i = 0; i < MEMORY_SCRATCH; i++) arenas += arena_bytes(t, i);
   t->program_bytes = all > arenas ? all - arenas : 0;
 }

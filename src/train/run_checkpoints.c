@@ -327,10 +327,12 @@ static Err write_average(TrainRun *r, const CheckpointArray *array, int64_t n) {
   return err;
 }
 
-// A thread's heap is its own and stays: the second writer takes its blocks beside the first one's.
+// A thread's heap is its own and stays: what the second writer takes comes beside it, but for a file's buffer, which was given
+// back.
 size_t checkpoints_average_bytes(const TrainRun *r) {
   if (!r->config->checkpoint.average) return 0;
-  return checkpoint_reading_bytes(r->trainer.n_arrays) + checkpoint_writing_bytes(r->trainer.model.params.count);
+  return checkpoint_reading_bytes(r->trainer.n_arrays) + checkpoint_writing_bytes(r->trainer.model.params.count) -
+         FILE_BUFFER_BYTES;
 }
 
 Err checkpoints_average(TrainRun *r, int64_t count) {

@@ -100,6 +100,10 @@ void trainer_count_program(Trainer *t);
 void trainer_memory(const Trainer *t, size_t bytes[MEMORY_LINES]);
 // Bytes of the process that belong to no file, now (0 where the system does not say). Allocates nothing.
 size_t memory_process_bytes(void);
+// The most of them that were looked at since trainer_count_program, and now. Whoever takes memory for a while looks before it
+// is given back; any thread may.
+void memory_look(void);
+size_t memory_most_bytes(void);
 
 // Makes the schedule of a step with this many micro-batches, if it is not the one at hand. The only allocation between steps.
 Err trainer_plan(Trainer *t, int64_t micro_batches);
