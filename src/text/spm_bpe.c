@@ -68,7 +68,7 @@ static Err add_characters(Bpe *b, uint32_t capacity, BpeSpelling *spelling) {
   for (uint32_t s = 0; s < b->merged_count; s++) bytes += b->text[s].size;
   b->page = calloc(CODE_PAGES, sizeof *b->page);
   b->cell = malloc((size_t)c.block_capacity * 64 * sizeof *b->cell);
-  spelling->symbol = malloc_large(bytes * sizeof *spelling->symbol);
+  spelling->symbol = calloc_large(bytes, sizeof *spelling->symbol);
   spelling->first = malloc_large((b->merged_count + (size_t)1) * sizeof *spelling->first);
   CHECK(b->page && b->cell && spelling->symbol && spelling->first, ERR_MEMORY, "no memory for a table of characters");
   for (uint32_t i = 0; i < 64; i++) b->cell[i] = BPE_NONE;

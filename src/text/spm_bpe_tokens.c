@@ -28,7 +28,7 @@ static uint32_t rank_of(const Bpe *b, uint32_t join) { return join == BPE_NONE ?
 
 // Joins the n symbols, 3 to FEW, until two are left or none joins; returns how many are left. join: of their pairs.
 static uint32_t join_few(const Bpe *b, uint32_t *symbol, uint32_t *join, uint32_t n) {
-  uint32_t rank[FEW];
+  uint32_t rank[FEW] = {0};
   for (uint32_t i = 0; i + 1 < n; i++) rank[i] = rank_of(b, join[i]);
   while (n > 2) {
     uint32_t best = 0;
@@ -59,7 +59,7 @@ static Err find_pair(Finding *f, uint32_t s, uint32_t n, uint32_t *pair, bool *f
     return ERR_OK;
   }
   if (n <= FEW) {
-    uint32_t few[FEW], few_join[FEW];
+    uint32_t few[FEW] = {0}, few_join[FEW] = {0};
     for (uint32_t i = 0; i < n; i++) few[i] = character[i], few_join[i] = join[i];
     *found = join_few(f->b, few, few_join, n) == 2;
     pair[0] = few[0], pair[1] = few[1];
@@ -100,10 +100,9 @@ static void put_tokens(Bpe *b, const uint32_t *order, uint32_t count) {
 // Looks up the pairs of characters once the pieces of two are there.
 static void join_characters(Finding *f) {
   const uint32_t *symbol = f->spelling->symbol;
-  size_t count = f->spelling->first[f->b->merged_count];
+  size_t count = f->spelling->first[f->b->merged_count], found[AT_ONCE] = {0};
   for (size_t begin = 0; begin + 1 < count; begin += AT_ONCE) {
-    size_t end = begin + AT_ONCE < count - 1 ? begin + AT_ONCE : count - 1, found[AT_ONCE];
-    size_t n = 0;
+    size_t end = begin + AT_ONCE < count - 1 ? begin + AT_ONCE : count - 1, n = 0;
     for (size_t i = begin; i < end; i++) {
       uint64_t mixed = bpe_mix((uint64_t)symbol[i] << 21 | symbol[i + 1]), bit = mixed >> f->b->pair_shift;
       f->join[i] = BPE_NONE;
@@ -141,8 +140,8 @@ static Err find_tokens(Finding *f) {
 
 Err bpe_find_tokens(Bpe *b, const BpeSpelling *spelling) {
   Finding f = {.b = b, .spelling = spelling};
-  f.order = malloc_large((b->merged_count + (size_t)1) * sizeof *f.order);
-  f.join = malloc_large((spelling->first[b->merged_count] + 1) * sizeof *f.join);
+  f.order = calloc_large(b->merged_count + (size_t)1, sizeof *f.order);
+  f.join = calloc_large(spelling->first[b->merged_count] + 1, sizeof *f.join);
   b->token = malloc_large((b->symbol_count + (size_t)1) * sizeof *b->token);
   Err err = find_tokens(&f);
   bpe_joining_free(&f.joining);

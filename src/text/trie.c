@@ -207,10 +207,9 @@ static Err build(Builder *b, size_t count) {
 Err trie_build(Trie *t, TrieKey *key, size_t count) {
   *t = (Trie){0};
   if (count == 0) return ERR_OK;
-  Builder *b = malloc(sizeof *b);
+  Builder *b = calloc(1, sizeof *b);
   CHECK(b, ERR_MEMORY, "no memory to build a trie of %zu strings", count);
-  b->trie = t, b->capacity = 16 * BLOCK, b->free_head = NONE, b->key = key, b->spare = NULL;
-  b->stack = NULL, b->stack_count = b->stack_capacity = 0;
+  b->trie = t, b->capacity = 16 * BLOCK, b->free_head = NONE, b->key = key;
   Err err = build(b, count);
   free(b->spare);
   free(b->stack);
