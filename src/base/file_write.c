@@ -12,14 +12,12 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/file_direct.h"
 #include "base/lane.h"
 
 enum { SLOT_BYTES = 1 << 20, SLOTS = FILE_BUFFER_BYTES / SLOT_BYTES, BEHIND_FROM = 1 << 22 };
-// A file that becomes this long goes from there on past the page cache, which costs processors more than the disk's work; in
-// whole units, from memory that begins at one. But a disk slower than SLOW (bytes a second, over the first TRIAL_BYTES) leaves
-// processors time for it, and then it serves who reads the file next.
-enum { DIRECT_FROM = 1 << 24, DIRECT_UNIT = 1 << 12, TRIAL_BYTES = 1 << 26, BEGIN_BYTES = 1 << 25 };
-static const double SLOW = 3e8;
+// A file that becomes DIRECT_FROM long goes from there on past the page cache.
+enum { DIRECT_FROM = 1 << 24, BEGIN_BYTES = 1 << 25 };
 
 typedef struct {
   struct FileOut *out;
@@ -36,7 +34,7 @@ struct FileOut {
   uint64_t begun;  // bytes on their way to the disk, so that the sync at the end has little to wait for
   bool direct;     // past the page cache
   bool refused;    // there is no such way here, or no gain
-  double trial_s;  // that the first TRIAL_BYTES of it took
+  double trial_s;  // that the first DIRECT_TRIAL_BYTES of it took
   Lane *lane;      // NULL: the caller writes
   Slot slot[SLOTS];
   int at;  // the slot being filled
@@ -62,13 +60,13 @@ static void choose_way(struct FileOut *o, size_t size) {
 
 static ssize_t write_some(struct FileOut *o, const uint8_t *data, size_t size) {
   choose_way(o, size);
-  const bool trial = o->direct && o->done < DIRECT_FROM + TRIAL_BYTES;
+  const bool trial = o->direct && o->done < DIRECT_FROM + DIRECT_TRIAL_BYTES;
   double start_s = trial ? clock_s() : 0;
   ssize_t n = write(o->fd, data, size);
   if (!trial) return n;
   const int cause = errno;
   o->trial_s += clock_s() - start_s;
-  if (o->done + size >= DIRECT_FROM + TRIAL_BYTES && o->trial_s * SLOW > TRIAL_BYTES) o->refused = true;
+  if (o->done + size >= DIRECT_FROM + DIRECT_TRIAL_BYTES && direct_is_slow(o->trial_s)) o->refused = true;
   errno = cause;
   return n;
 }

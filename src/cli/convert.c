@@ -22,6 +22,9 @@ static Err take_tokenizer(WeightSource *s) {
   const char *path = s->tokenizer;
   Tokenizer *t;
   if (!*path) return ERR_OK;
+  CHECK(file_exists(path), ERR_IO,
+        "%s: no such tokenizer, which %s names; go to the folder that it is named from, or give it by --tokenizer F, or none",
+        path, s->path);
   if (tokenizer_open(&t, path) != ERR_OK) {
     log_warn("the tokenizer's files go along, but cannot be used here: %s", err_text());
     return ERR_OK;

@@ -391,6 +391,9 @@ TEST(a_tokenizer_larger_than_the_embedding_is_refused) {
   expect("import m --out none --tokenizer none", 0, "none: written");
   ASSERT(!file_exists(in_folder("none/tokenizer")));
   expect("import m --out in", 2, "in: there already and not empty");
+  ASSERT_OK(folder_remove(in_folder("in/tokenizer")));
+  expect("export in gone", 1, "go to the folder that it is named from, or give it by --tokenizer F, or none");
+  expect("export in gone --tokenizer none", 0, "gone: written from");
 }
 
 static void write_ids(const int64_t ids[2][5]) {
