@@ -3,6 +3,7 @@
 
 #include "text/gguf_tokenizer.h"
 #include "text/spm_proto.h"
+#include "text/utf8.h"
 
 // What is put: pieces by id, and what is said of each.
 typedef struct {
@@ -125,9 +126,46 @@ static Err take_spm(Put *p, const SpmProto *proto) {
   return take_specials(p);
 }
 
+// The code of a text of one character; UINT32_MAX of any other.
+static uint32_t only_character(SpmText t) {
+  uint32_t code;
+  return t.size && utf8_char(t.data, t.size, &code) == t.size ? code : UINT32_MAX;
+}
+
+// Marks the characters of pieces that pairs are joined to.
+static void mark_joined(const SpmProto *proto, uint8_t *joined) {
+  for (int64_t i = 0; i < proto->count; i++) {
+    const SpmPiece *piece = &proto->piece[i];
+    if ((piece->type != SPM_NORMAL && piece->type != SPM_UNUSED) || only_character(piece->text) != UINT32_MAX) continue;
+    for (size_t at = 0, length; at < piece->text.size; at += length ? length : 1) {
+      uint32_t code;
+      length = utf8_char(piece->text.data + at, piece->text.size - at, &code);
+      if (length) joined[code >> 3] |= (uint8_t)(1 << (code & 7));
+    }
+  }
+}
+
+// A character that is a user-defined piece and in no piece that is joined is the same as a normal one, where nothing is mapped.
+// As such it is written: llama.cpp puts a space behind each user-defined piece, so behind each digit of TeleChat's models.
+static Err plain_characters(Put *p, const SpmProto *proto) {
+  enum { SPACE = ' ', SPACE_SYMBOL = 0x2581 };
+  if (proto->type != SPM_BPE || proto->normalizer.charsmap.size) return ERR_OK;
+  uint8_t *joined = calloc(0x110000 / 8, 1);
+  CHECK(joined, ERR_MEMORY, "%s: no memory for a set of characters", p->path);
+  mark_joined(proto, joined);
+  for (int64_t i = 0; i < proto->count; i++) {
+    uint32_t code = p->type[i] == SPM_USER_DEFINED ? only_character(proto->piece[i].text) : UINT32_MAX;
+    if (code == UINT32_MAX || code == SPACE || code == SPACE_SYMBOL) continue;
+    if (!(joined[code >> 3] >> (code & 7) & 1)) p->type[i] = SPM_NORMAL;
+  }
+  free(joined);
+  return ERR_OK;
+}
+
 static Err put_spm(Put *p, const SpmProto *proto) {
   const SpmNormalizerSpec *n = &proto->normalizer;
   TRY(take_spm(p, proto));
+  TRY(plain_characters(p, proto));
   TRY(fill_holes(p));
   bool bpe = proto->type == SPM_BPE;
   TRY(gguf_put_text(p->w, "tokenizer.ggml.model", bpe ? "llama" : "t5", bpe ? 5 : 2));

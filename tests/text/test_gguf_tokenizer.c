@@ -5,6 +5,7 @@
 #include "test.h"
 #include "text/chat.h"
 #include "text/gguf_tokenizer.h"
+#include "text/spm_make.h"
 
 static const char *const texts[] = {
     "Hello world 123! don't DON'T 'S  it's 12345",
@@ -102,6 +103,44 @@ TEST(byte_level_models_come_back) {
 TEST(sentencepiece_models_come_back) {
   comes_back(own_case("spm/bpe_user_symbols.model"), true);
   comes_back(own_case("spm/unigram_bytes_nodummy.model"), true);
+}
+
+// A character that is a piece by itself alone is a normal one for who reads the file; not one that others are joined of.
+TEST(user_defined_characters_are_plain_where_that_is_the_same) {
+  static const struct {
+    const char *text;
+    int64_t type;
+  } users[] = {{"7", SPM_NORMAL}, {"\n", SPM_NORMAL},       {"b", SPM_USER_DEFINED},
+               {"_", SPM_NORMAL}, {"__", SPM_USER_DEFINED}, {"\xe2\x96\x81", SPM_USER_DEFINED}};
+  enum { FIRST = 3, USERS = sizeof users / sizeof users[0] };
+  char model[PATH_BYTES], file[PATH_BYTES];
+  Bytes bytes = {0};
+  Gguf g;
+  const GgufValue *types;
+  make_reserved(&bytes, false);
+  for (int i = 0; i < USERS; i++) make_piece(&bytes, users[i].text, 0, 0, SPM_USER_DEFINED);
+  make_piece(&bytes, "a", 0, -1, SPM_NORMAL);
+  make_piece(&bytes, "aa", 0, -2, SPM_NORMAL);
+  make_piece(&bytes, "ab", 0, -3, SPM_NORMAL);
+  make_options(&bytes, (MakeOptions){.type = SPM_BPE, .keep_spaces = true});
+  snprintf(model, sizeof model, "%.2000s/m.model", test_folder());
+  snprintf(file, sizeof file, "%.2000s/m.gguf", test_folder());
+  ASSERT_OK(file_replace(model, bytes.data, bytes.size));
+  ASSERT_OK(write_file(model, 0, file));
+  ASSERT_OK(gguf_open(&g, file));
+  ASSERT_OK(gguf_array(&g, "tokenizer.ggml.token_type", false, GGUF_I32, &types));
+  for (int i = 0; i < USERS; i++) ASSERT_INT(gguf_array_int(types, FIRST + i), users[i].type);
+  gguf_close(&g);
+  Tokenizer *a, *b;
+  ASSERT_OK(tokenizer_open(&a, model));
+  ASSERT_OK(tokenizer_open(&b, file));
+  static const char *const mixed[] = {"77a7aa", "a_b__a___aab", "b7\nab a",
+                                      "\xe2\x96\x81"
+                                      "7aa"};
+  for (int i = 0; i < 4; i++) same_ids(a, b, mixed[i], SPECIAL_TEXT);
+  tokenizer_close(a);
+  tokenizer_close(b);
+  bytes_free(&bytes);
 }
 
 TEST(models_of_others_come_back) {
