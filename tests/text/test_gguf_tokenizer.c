@@ -134,8 +134,7 @@ TEST(user_defined_characters_are_plain_where_that_is_the_same) {
   Tokenizer *a, *b;
   ASSERT_OK(tokenizer_open(&a, model));
   ASSERT_OK(tokenizer_open(&b, file));
-  static const char *const mixed[] = {"77a7aa", "a_b__a___aab", "b7\nab a",
-                                      "\342\226\2017aa"};
+  static const char *const mixed[] = {"77a7aa", "a_b__a___aab", "b7\nab a", "\342\226\2017aa"};
   for (int i = 0; i < 4; i++) same_ids(a, b, mixed[i], SPECIAL_TEXT);
   tokenizer_close(a);
   tokenizer_close(b);
